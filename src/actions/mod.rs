@@ -1,0 +1,1 @@
+//! Derived rows become one ordered, checked plan.

@@ -1,0 +1,1 @@
+//! Custom resource types, one kind a file: serde and schema, no behaviour.

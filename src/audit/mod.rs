@@ -1,0 +1,1 @@
+//! The journal: hash-chained intents with proofs, outcomes, verification.

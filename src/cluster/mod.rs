@@ -1,0 +1,1 @@
+//! The only user of the Kubernetes client: reads and writes.

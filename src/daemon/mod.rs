@@ -1,0 +1,1 @@
+//! Wiring: the step loop, lease, shutdown, HTTP.

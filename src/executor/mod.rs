@@ -1,0 +1,1 @@
+//! The only writer of the world: one file per action kind.

@@ -1,0 +1,1 @@
+//! The relation catalogue: rows to types and back, generations, snapshot and log of deltas.

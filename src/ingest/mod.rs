@@ -1,0 +1,1 @@
+//! The only writer of facts: one adapter per kind of observation.

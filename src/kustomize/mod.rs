@@ -1,0 +1,1 @@
+//! Native kustomize build: a lazy file tree in; objects, read set, or the remote references it needs out.

@@ -1,0 +1,24 @@
+//! Plain data shared by all modules: ids, object references, revisions, digests, file trees, limits.
+//!
+//! Pure: no I/O, no clock. Depends on nothing else in the crate.
+//! Not here: Kubernetes client types (`cluster`), custom resources (`api`).
+
+mod digest;
+pub mod limits;
+mod object;
+mod secret;
+mod time;
+mod tree;
+
+pub use digest::Digest;
+pub use digest::DigestKey;
+pub use object::GroupKind;
+pub use object::ObjectRef;
+pub use object::ParseInventoryIdError;
+pub use secret::Secret;
+pub use time::Clock;
+pub use time::Timestamp;
+pub use tree::ContentId;
+pub use tree::Entry;
+pub use tree::FileTree;
+pub use tree::TreeError;

@@ -1,0 +1,1 @@
+//! Git, artifacts and registries: fetch, verify, authenticate; content-addressed cache.
