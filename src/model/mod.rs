@@ -5,6 +5,7 @@
 
 mod digest;
 pub mod limits;
+mod names;
 mod object;
 mod secret;
 mod time;
@@ -12,6 +13,10 @@ mod tree;
 
 pub use digest::Digest;
 pub use digest::DigestKey;
+pub use names::KUSTOMIZE_GROUP;
+pub use names::SOURCE_GROUP;
+pub use names::SourceName;
+pub use names::UnitName;
 pub use object::GroupKind;
 pub use object::ObjectRef;
 pub use object::ParseInventoryIdError;
