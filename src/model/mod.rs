@@ -4,7 +4,9 @@
 //! Not here: Kubernetes client types (`cluster`), custom resources (`api`).
 
 mod digest;
+mod effect;
 pub mod limits;
+mod manifest;
 mod names;
 mod object;
 mod secret;
@@ -13,6 +15,10 @@ mod tree;
 
 pub use digest::Digest;
 pub use digest::DigestKey;
+pub use effect::Effect;
+pub use effect::EffectResult;
+pub use manifest::Manifest;
+pub use manifest::Manifests;
 pub use names::KUSTOMIZE_GROUP;
 pub use names::SOURCE_GROUP;
 pub use names::SourceName;
