@@ -4,6 +4,7 @@
 //! Not here: Kubernetes client types (`cluster`), custom resources (`api`).
 
 mod digest;
+pub mod kinds;
 pub mod limits;
 mod names;
 mod object;
