@@ -5,6 +5,7 @@
 
 mod digest;
 mod effect;
+pub mod kinds;
 pub mod limits;
 mod manifest;
 mod names;
