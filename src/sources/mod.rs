@@ -13,7 +13,7 @@
 //! thread that may block. Secrets stay in `model::Secret` and in no message.
 //! Not here: image registries, Helm indexes, signatures, pushing.
 
-// pub mod artifact;
+pub mod artifact;
 pub mod git;
 mod http;
 pub mod ignore;

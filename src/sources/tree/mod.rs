@@ -26,6 +26,7 @@ use crate::model::limits;
 mod filter;
 mod local;
 
+pub(crate) use filter::listing_id;
 pub use filter::Dropped;
 pub use filter::DroppedWhy;
 pub use local::LocalTree;
