@@ -145,9 +145,9 @@ impl Change {
         prefix: &[Value],
         rows: Vec<Row>,
     ) {
-        let arity = reader.program().arity(relation);
-        let pattern = Statement::pattern(relation, prefix, arity);
-        let known = reader.query(&pattern, &QueryOptions::unbounded()).value;
+        let columns = reader.program().relation(relation).map_or(0, |info| info.columns.len());
+        let pattern = Statement::pattern(relation, prefix, columns);
+        let known = reader.query(&pattern, &QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() }).value;
         let wanted: BTreeSet<Row> = rows.into_iter().collect();
         let from = Fact { relation: relation.clone(), row: prefix.to_vec() };
         let said = self.inserts.range(from..);

@@ -151,7 +151,7 @@ fn object_statements(unit: &UnitName, objects: &[RenderedObject]) -> Vec<Stateme
         let Manifest { object: name, api_version, json } = &object.manifest;
         let version = api_version.rsplit('/').next().unwrap_or_default();
         let kind = name.group_kind();
-        let stage = i64::from(kinds::stage(&kind));
+        let stage = kinds::stage(api_version, &kind.kind, &[]) as i64;
         let order = kinds::order_key(name);
         renders.push(relation::renders(unit, name, &object.digest, version, &stage, &order));
         marked.extend(
