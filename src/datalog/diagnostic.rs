@@ -53,6 +53,7 @@ pub enum Code {
     Unused,
     Singleton,
     NeverFires,
+    Note,
 }
 
 impl Code {
@@ -78,6 +79,7 @@ impl Code {
             Self::Unused => "rules::unused",
             Self::Singleton => "rules::singleton",
             Self::NeverFires => "rules::never_fires",
+            Self::Note => "rules::note",
         }
     }
 }
@@ -234,7 +236,7 @@ impl Complaints {
 
     fn note(&self, span: Span, text: String) -> CheckError {
         CheckError {
-            code: Code::Misplaced,
+            code: Code::Note,
             severity: Severity::Advice,
             message: text.clone(),
             help: None,

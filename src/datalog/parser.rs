@@ -37,6 +37,9 @@ pub(crate) struct Broken(pub(crate) Complaint);
 
 type Parsed<T> = Result<T, Broken>;
 
+/// What an aggregate selects, and by which keys; `true` is descending.
+type Selection = (Vec<Expr>, Vec<(Expr, bool)>);
+
 /// All items of one file; complaints go to `complaints`.
 pub(crate) fn parse(file: u32, text: &str, complaints: &mut Complaints) -> Vec<Item> {
     let mut parser = Parser::new(file, text);
@@ -432,7 +435,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `X, Y by K desc, L`.
-    fn selection(&mut self) -> Parsed<(Vec<Expr>, Vec<(Expr, bool)>)> {
+    fn selection(&mut self) -> Parsed<Selection> {
         let mut selected = vec![self.expr()?];
         while self.accept(Kind::Comma) {
             selected.push(self.expr()?);

@@ -93,7 +93,6 @@ pub struct RelationInfo {
 #[derive(Clone, Debug)]
 pub(crate) struct Variable {
     pub(crate) name: Arc<str>,
-    pub(crate) base: Type,
 }
 
 /// A checked clause.

@@ -1,1 +1,16 @@
-//! An in-process Kubernetes API server and Git host on loopback, for the demo and for tests.
+//! wip
+mod builtin;
+mod crd_schema;
+mod crd_validate;
+mod defaults;
+mod fields;
+mod managed;
+mod normal;
+mod patch;
+mod quantity;
+mod refusal;
+mod schema;
+mod selectors;
+mod store;
+mod strategic;
+mod typed;

@@ -51,8 +51,13 @@ async fn an_apply_is_watched_and_counted() {
 
     let mut events = maps.watch(&WatchParams::default(), "0").await.unwrap().boxed();
     apply(&client, &namespace, "one", "a").await.unwrap();
-    let event = events.next().await.unwrap().unwrap();
-    let WatchEvent::Added(seen) = event else { panic!("{event:?}") };
+    let seen = loop {
+        match events.next().await.unwrap().unwrap() {
+            WatchEvent::Added(seen) => break seen,
+            WatchEvent::Bookmark(_) => {}
+            event => panic!("{event:?}"),
+        }
+    };
     assert_eq!(seen.metadata.name.as_deref(), Some("one"));
     assert_eq!(seen.data.unwrap()["key"], "a");
 

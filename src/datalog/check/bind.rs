@@ -69,6 +69,9 @@ fn arrange(
         order.push(at);
         bind_all(&body[at].kind, bound);
     }
+    for &at in &left {
+        assume(&body[at].kind, bound);
+    }
     for at in left {
         wanted(&body[at].kind, bound, unbound);
         order.push(at);
@@ -117,7 +120,32 @@ fn binds(op: Comparison, expr: &Expr) -> bool {
 
 fn bind_all(kind: &LiteralKind, bound: &mut BTreeSet<usize>) {
     let one = Literal { kind: kind.clone(), text: "".into() };
-    variables_of_body(&[one], &mut |variable| drop(bound.insert(variable)));
+    variables_of_body(&[one], &mut |variable| {
+        bound.insert(variable);
+    });
+}
+
+/// Adds what a stuck literal would bind, so that one missing variable is one complaint.
+fn assume(kind: &LiteralKind, bound: &mut BTreeSet<usize>) {
+    let terms = match kind {
+        LiteralKind::Rows { outs, .. } => outs,
+        LiteralKind::Aggregate(aggregate) => &aggregate.targets,
+        LiteralKind::Compare { op: Comparison::Equal, left, right } => {
+            for (to, from) in [(left, right), (right, left)] {
+                if let Expr::Variable(variable) = to
+                    && !matches!(from, Expr::Variable(_))
+                {
+                    bound.insert(*variable);
+                }
+            }
+            return;
+        }
+        _ => return,
+    };
+    bound.extend(terms.iter().filter_map(|term| match term {
+        Term::Variable(variable) => Some(*variable),
+        _ => None,
+    }));
 }
 
 /// Which variables a stuck literal waits for.

@@ -92,6 +92,8 @@ fn cross_product(clause: &CheckedClause, files: &[File], complaints: &mut Compla
             atoms += 1;
         }
         let one = std::slice::from_ref(literal);
-        super::resolve::variables_of_body(one, &mut |variable| drop(bound.insert(variable)));
+        super::resolve::variables_of_body(one, &mut |variable| {
+            bound.insert(variable);
+        });
     }
 }

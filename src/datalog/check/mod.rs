@@ -194,3 +194,6 @@ fn distance(a: &str, b: &str) -> usize {
 fn is_negated(kind: &LiteralKind) -> bool {
     matches!(kind, LiteralKind::Atom { negated: true, .. })
 }
+
+#[cfg(test)]
+mod tests;

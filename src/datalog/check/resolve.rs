@@ -157,10 +157,8 @@ impl<'a> Work<'a> {
                 aggregate.base = base;
             }
         }
-        let variables = self.known.iter().map(|known| Variable {
-            name: Arc::clone(&known.name),
-            base: known.of_type.map_or(Type::Symbol, |(id, _)| self.scope.types[id].base),
-        });
+        let names = self.known.iter().map(|known| Arc::clone(&known.name));
+        let variables = names.map(|name| Variable { name });
         let clause = Clause {
             label: source.label.as_ref().map_or_else(|| "".into(), |label| Arc::clone(&label.text)),
             sentence: source.doc.as_str().into(),
@@ -511,10 +509,14 @@ impl<'a> Work<'a> {
         self.type_aggregate(source, &targets, &selected, span);
         let mut keys = BTreeSet::new();
         let outer: BTreeSet<usize> = self.outer.values().copied().collect();
-        variables_of_body(&body, &mut |variable| drop(keys.insert(variable)));
+        variables_of_body(&body, &mut |variable| {
+            keys.insert(variable);
+        });
         let order_exprs = order.iter().map(|(key, _): &(Expr, bool)| key);
         for expr in selected.iter().chain(order_exprs) {
-            expr.variables(&mut |variable| drop(keys.insert(variable)));
+            expr.variables(&mut |variable| {
+                keys.insert(variable);
+            });
         }
         let keys = keys.intersection(&outer).copied().collect();
         let fold = source.fold.clone();
@@ -619,7 +621,9 @@ fn names_in_atom(atom: &syntax::Atom, names: &mut BTreeSet<Arc<str>>) {
 
 fn names_in(expr: &syntax::Expr, names: &mut BTreeSet<Arc<str>>) {
     match &expr.kind {
-        ExprKind::Variable(name) => drop(names.insert(Arc::clone(name))),
+        ExprKind::Variable(name) => {
+            names.insert(Arc::clone(name));
+        }
         ExprKind::Wildcard | ExprKind::Constant(_) => {}
         ExprKind::Arithmetic(_, left, right) => {
             names_in(left, names);

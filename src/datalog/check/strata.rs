@@ -141,32 +141,31 @@ fn complain_of_negative_cycle(
     complaints: &mut Complaints,
 ) {
     let inside = |edge: &&Edge| component_of[edge.target] == component_of[members[0]];
-    for &head in members {
-        for edge in edges[head].iter().filter(inside).filter(|edge| edge.negative) {
-            let back = path(edge.target, head, edges, component_of);
-            let name = |relation: usize| &scope.relations[relation].name;
-            let mut text = format!("{} -> !{}", name(head), name(edge.target));
-            let label = format!("{} needs {} to be complete", name(head), name(edge.target));
-            let mut labels = vec![(edge.span, label)];
-            let mut from = edge.target;
-            for step in back {
-                let sign = if step.negative { "!" } else { "" };
-                text.push_str(&format!(" -> {sign}{}", name(step.target)));
-                labels.push((step.span, format!("{} reads {}", name(from), name(step.target))));
-                from = step.target;
-            }
-            let message = format!("no order of evaluation: {text}");
-            let mut complaint = Complaint::error(Code::NegativeCycle, message);
-            for (span, label) in labels {
-                complaint = complaint.at(span, label);
-            }
-            complaints.push(complaint.help(
-                "derive the bad state with positive recursion (`bad(X) :- cause(X). bad(X) :- \
-                 depends(X, Y), bad(Y).`) and negate it once, in a relation above the loop",
-            ));
-            return;
-        }
+    let found = members.iter().find_map(|&head| {
+        let negative = edges[head].iter().filter(inside).find(|edge| edge.negative);
+        negative.map(|edge| (head, *edge))
+    });
+    let Some((head, edge)) = found else { return };
+    let name = |relation: usize| &scope.relations[relation].name;
+    let mut text = format!("{} -> !{}", name(head), name(edge.target));
+    let label = format!("{} needs {} to be complete", name(head), name(edge.target));
+    let mut labels = vec![(edge.span, label)];
+    let mut from = edge.target;
+    for step in path(edge.target, head, edges, component_of) {
+        let sign = if step.negative { "!" } else { "" };
+        text.push_str(&format!(" -> {sign}{}", name(step.target)));
+        labels.push((step.span, format!("{} reads {}", name(from), name(step.target))));
+        from = step.target;
     }
+    let message = format!("no order of evaluation: {text}");
+    let mut complaint = Complaint::error(Code::NegativeCycle, message);
+    for (span, label) in labels {
+        complaint = complaint.at(span, label);
+    }
+    complaints.push(complaint.help(
+        "derive the bad state with positive recursion (`bad(X) :- cause(X). bad(X) :- \
+         depends(X, Y), bad(Y).`) and negate it once, in a relation above the loop",
+    ));
 }
 
 /// The shortest way from `start` to `goal` inside their component.

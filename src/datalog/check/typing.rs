@@ -87,10 +87,10 @@ impl Work<'_> {
                     }
                 }
             }
-            Pending::Is { expr: Expr::Variable(variable), want, span } => {
-                if self.known[*variable].of_type.is_none() {
-                    self.constrain(*variable, *want, *span);
-                }
+            Pending::Is { expr: Expr::Variable(variable), want, span }
+                if self.known[*variable].of_type.is_none() =>
+            {
+                self.constrain(*variable, *want, *span);
             }
             _ => {}
         }

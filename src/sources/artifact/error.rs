@@ -24,21 +24,35 @@ pub enum ArtifactError {
         /// Where from.
         url: String,
     },
+    /// The server refuses; it is not asked again.
+    #[error("failed to download archive from {url} (status: {status})")]
+    #[diagnostic(code(sources::artifact::status))]
+    Status {
+        /// Where from.
+        url: String,
+        /// Code and meaning.
+        status: String,
+    },
     /// The download failed, after all retries.
-    #[error("failed to download archive from {url}: {fault}")]
+    #[error("failed to download archive: GET {url} giving up after {tries} attempt(s): {fault}")]
     #[diagnostic(code(sources::artifact::download))]
     Download {
         /// Where from.
         url: String,
+        /// How often it was tried.
+        tries: u32,
         /// Why, the last time. Not a source: the text above has it.
         #[diagnostic_source]
         fault: Fault,
     },
     /// The bytes are not the announced ones.
-    #[error("failed to verify archive: computed digest doesn't match '{want}' (got '{got}')")]
+    #[error(
+        "failed to verify archive: computed digest doesn't match provided '{want}' (check whether \
+         file size exceeds max download size)"
+    )]
     #[diagnostic(
         code(sources::artifact::digest),
-        help("something between the producer and us changes or cuts the file")
+        help("something between the producer and us changes or cuts the file: it has {got}")
     )]
     Digest {
         /// The announced digest.
@@ -47,7 +61,7 @@ pub enum ArtifactError {
         got: String,
     },
     /// The announced digest cannot be checked.
-    #[error("failed to verify archive: {reason}: '{digest}'")]
+    #[error("failed to verify archive: failed to parse digest '{digest}': {reason}")]
     #[diagnostic(
         code(sources::artifact::digest_algorithm),
         help("sha1, sha256, sha384 and sha512 can be checked")

@@ -59,7 +59,7 @@ impl FetchRequest {
             url: url.to_owned(),
             digest: digest.to_owned(),
             retries: 9,
-            pause: Duration::from_secs(1),
+            pause: Duration::from_secs(5),
             pause_max: Duration::from_secs(30),
             timeouts: Timeouts::default(),
             host: None,
@@ -102,29 +102,42 @@ fn download(
     cancel: &CancellationToken,
     to: &Path,
 ) -> Result<(), ArtifactError> {
-    let shown = request.url.clone();
-    let failed_with = |fault| ArtifactError::Download { url: shown.clone(), fault };
-    let url = target(request).map_err(failed_with)?;
     let mut pause = request.pause;
-    let mut left = request.retries;
+    let mut tries = 0;
+    let gave_up = |tries, fault| {
+        let url = request.url.clone();
+        match fault {
+            Fault::NotFound => ArtifactError::NotFound { url },
+            Fault::Unauthenticated => refused(url, 401),
+            Fault::Forbidden => refused(url, 403),
+            Fault::Status { status } if !is_passing(&fault) => refused(url, status),
+            fault => ArtifactError::Download { url, tries, fault },
+        }
+    };
+    let url = target(request).map_err(|fault| gave_up(tries, fault))?;
     loop {
-        let net = Net::start(request.timeouts, cancel).map_err(failed_with)?;
-        let fault = match download_once(&net, &url, &request.digest, to) {
-            Err(ArtifactError::Download { fault, .. }) if left > 0 && is_passing(&fault) => fault,
-            Err(ArtifactError::Download { fault, .. }) => return Err(failed_with(fault)),
-            result => return result,
+        tries += 1;
+        let net = Net::start(request.timeouts, cancel).map_err(|fault| gave_up(tries, fault))?;
+        let fault = match download_once(&net, &url, &request.digest, to)? {
+            None => return Ok(()),
+            Some(fault) if tries > request.retries || !is_passing(&fault) => {
+                return Err(gave_up(tries, fault));
+            }
+            Some(fault) => fault,
         };
-        tracing::debug!(url = %shown, %fault, "artifact download failed, trying again");
-        left -= 1;
-        let waited = Net::start(Timeouts { total: pause * 2, ..request.timeouts }, cancel)
-            .and_then(|net| net.wait("pausing", pause * 2, tokio_sleep(pause)));
-        waited.map_err(failed_with)?;
+        tracing::debug!(url = %request.url, %fault, tries, "artifact download failed, trying again");
+        let waited = Net::start(Timeouts::of_total(pause * 2), cancel).and_then(|net| {
+            net.wait("pausing", pause * 2, async { tokio::time::sleep(pause).await })
+        });
+        waited.map_err(|fault| gave_up(tries, fault))?;
         pause = (pause * 2).min(request.pause_max);
     }
 }
 
-async fn tokio_sleep(pause: Duration) {
-    tokio::time::sleep(pause).await;
+fn refused(url: String, code: u16) -> ArtifactError {
+    let status = reqwest::StatusCode::from_u16(code)
+        .map_or_else(|_| code.to_string(), |status| status.to_string());
+    ArtifactError::Status { url, status }
 }
 
 fn target(request: &FetchRequest) -> Result<Url, Fault> {
@@ -146,39 +159,42 @@ fn is_passing(fault: &Fault) -> bool {
     }
 }
 
+/// Downloads once: `None` when the bytes are there and are the right ones.
 fn download_once(
     net: &Arc<Net>,
     url: &Url,
     digest: &str,
     to: &Path,
-) -> Result<(), ArtifactError> {
-    let lost = |fault| match fault {
-        Fault::NotFound => ArtifactError::NotFound { url: url.to_string() },
-        fault => ArtifactError::Download { url: url.to_string(), fault },
+) -> Result<Option<Fault>, ArtifactError> {
+    let opened = HttpClient::new(net, HttpAuth::None, &Tls::default(), None)
+        .and_then(|client| client.get(url, &[]));
+    let mut body = match opened {
+        Ok(answer) => answer.body,
+        Err(fault) => return Ok(Some(fault)),
     };
-    let client = HttpClient::new(net, HttpAuth::None, &Tls::default(), None).map_err(lost)?;
-    let mut body = client.get(url, &[]).map_err(lost)?.body;
     let mut file = create(to)?;
     let mut check = Check::of(digest)?;
     let mut buffer = vec![0; 64 << 10];
     let mut size = 0;
     loop {
-        let count = body.read(&mut buffer).map_err(|e| {
-            let reason = e.to_string();
-            lost(net.fault().unwrap_or(Fault::Io { during: "downloading", reason }))
-        })?;
-        if count == 0 {
-            break;
-        }
+        let count = match body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(e) => {
+                let reason = e.to_string();
+                return Ok(Some(net.fault().unwrap_or(Fault::Io { during: "downloading", reason })));
+            }
+        };
         size += count as u64;
         if size > limits::ARTIFACT_BYTES_MAX {
             let (limit, max) = ("ARTIFACT_BYTES_MAX", limits::ARTIFACT_BYTES_MAX);
-            return Err(lost(Fault::TooLarge { what: "the artifact", limit, max }));
+            return Ok(Some(Fault::TooLarge { what: "the artifact", limit, max }));
         }
         check.update(&buffer[..count]);
         file.write_all(&buffer[..count]).map_err(failed("write", to))?;
     }
-    check.finish(digest)
+    check.finish(digest)?;
+    Ok(None)
 }
 
 /// A digest being computed.

@@ -188,10 +188,13 @@ impl Fetch<'_> {
         let epoch = self.store.epoch_for_write(&self.repository, remote.object_hash())?;
         let pack = remote.fetch_pack(&epoch, self.request, &missing, whole_history)?;
         for id in &missing {
-            epoch.accept(id).map_err(|error| {
-                epoch.discard(&pack);
-                GitError::from_store(&self.request.url, error)
-            })?;
+            let accepted = if whole_history && !epoch.contains(id) {
+                Err(GitError::CommitNotFound { id: id.to_string() })
+            } else {
+                let url = &self.request.url;
+                epoch.accept(id).map_err(|error| GitError::from_store(url, error))
+            };
+            accepted.inspect_err(|_| epoch.discard(&pack))?;
         }
         Ok(true)
     }

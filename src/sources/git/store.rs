@@ -381,7 +381,8 @@ impl Epoch {
         self.directory.join("commits").join(commit.to_string())
     }
 
-    fn contains(&self, id: &ObjectId) -> bool {
+    /// Whether it has an object.
+    pub(super) fn contains(&self, id: &ObjectId) -> bool {
         gix::objs::Exists::exists(&self.objects(), id)
     }
 

@@ -4,6 +4,7 @@
 //! `status.artifact`. The bytes depend on the files alone, so equal files have equal digests.
 
 use crate::support::serve::Server;
+use crate::support::serve::broken_off;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -22,7 +23,6 @@ use sha2::Digest;
 use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -140,8 +140,7 @@ async fn download(State(shelf): State<Arc<Mutex<Shelf>>>, uri: Uri) -> Response 
         None => offer.bytes.into_response(),
         Some(cut) => {
             let first = stream::once(async move { Ok(offer.bytes.slice(..cut)) });
-            let error = async { Err(io::Error::other("cut by the test")) };
-            Body::from_stream(first.chain(stream::once(error))).into_response()
+            Body::from_stream(first.chain(broken_off())).into_response()
         }
     }
 }

@@ -89,7 +89,9 @@ impl AuditLog {
 }
 
 /// Counts requests as `verb resource`, the shape in which a test writes down what it expects.
-pub(crate) fn count<'a>(requests: impl IntoIterator<Item = &'a Request>) -> BTreeMap<String, usize> {
+pub(crate) fn count<'a>(
+    requests: impl IntoIterator<Item = &'a Request>,
+) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for request in requests {
         *counts.entry(format!("{} {}", request.verb, request.resource)).or_default() += 1;
@@ -164,7 +166,8 @@ struct ResponseStatus {
 impl Event {
     fn into_request(self, code: Option<u16>) -> Request {
         let path = self.request_uri.split('?').next().unwrap_or_default();
-        let resource = self.object_ref.as_ref().map_or_else(|| path.to_owned(), ObjectRef::resource);
+        let resource =
+            self.object_ref.as_ref().map_or_else(|| path.to_owned(), ObjectRef::resource);
         let object = self.object_ref.unwrap_or_default();
         Request {
             verb: self.verb,

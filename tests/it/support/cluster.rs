@@ -96,8 +96,7 @@ impl Cluster {
 
     /// Starts a cluster that nobody else uses, and waits until it is ready.
     pub(crate) fn start(options: &Options) -> Self {
-        let mut command =
-            Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kube/up"));
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kube/up"));
         if options.controllers {
             command.arg("--controllers");
         }

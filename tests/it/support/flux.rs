@@ -55,8 +55,7 @@ pub(crate) fn api(client: &Client, kind: FluxKind, namespace: &str) -> Api<Dynam
 /// Installs upstream's custom resource definitions and waits until the server serves them all.
 pub(crate) async fn install_definitions(client: &Client) {
     let gvk = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
-    let resource =
-        ApiResource::from_gvk_with_plural(&gvk, "customresourcedefinitions");
+    let resource = ApiResource::from_gvk_with_plural(&gvk, "customresourcedefinitions");
     let definitions: &Api<DynamicObject> = &Api::all_with(client.clone(), &resource);
     for definition in upstream_definitions() {
         let name = definition["metadata"]["name"].as_str().expect("a definition has a name");
@@ -89,7 +88,11 @@ fn documents(file: &Path) -> Vec<Value> {
 }
 
 /// Applies a whole object with server-side apply and force, as [`TEST_MANAGER`].
-pub(crate) async fn apply(objects: &Api<DynamicObject>, name: &str, object: &Value) -> DynamicObject {
+pub(crate) async fn apply(
+    objects: &Api<DynamicObject>,
+    name: &str,
+    object: &Value,
+) -> DynamicObject {
     let params = PatchParams::apply(TEST_MANAGER).force();
     let applied = objects.patch(name, &params, &Patch::Apply(object)).await;
     applied.unwrap_or_else(|error| panic!("cannot apply {name}: {error}"))

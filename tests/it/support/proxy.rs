@@ -13,6 +13,7 @@
 use crate::support::cluster::Cluster;
 use crate::support::cluster::trust_ring;
 use crate::support::serve::Server;
+use crate::support::serve::broken_off;
 use crate::support::tools;
 use axum::Router;
 use axum::body::Body;
@@ -202,7 +203,11 @@ impl FaultProxy {
     }
 
     /// Harms every request for which `when` is true. Of several rules the first one counts.
-    pub(crate) fn always(&self, when: impl Fn(&Seen) -> bool + Send + Sync + 'static, fault: Fault) {
+    pub(crate) fn always(
+        &self,
+        when: impl Fn(&Seen) -> bool + Send + Sync + 'static,
+        fault: Fault,
+    ) {
         self.times(usize::MAX, when, fault);
     }
 
@@ -321,7 +326,11 @@ impl Shared {
 const HEAD_IS_VALID: &str = "status and headers come from a valid answer";
 
 /// Passes an answer on, up to a number of bytes if one is given.
-fn answer(upstream: reqwest::Response, cuts: watch::Receiver<usize>, cut: Option<usize>) -> Response {
+fn answer(
+    upstream: reqwest::Response,
+    cuts: watch::Receiver<usize>,
+    cut: Option<usize>,
+) -> Response {
     let head = head_of(&upstream);
     let chunks = upstream.bytes_stream().map(|chunk| chunk.map_err(io::Error::other));
     let chunks = until_cut(chunks, cuts);
@@ -344,7 +353,8 @@ fn head_of(upstream: &reqwest::Response) -> http::response::Builder {
 
 /// Headers that speak of one connection, not of the message.
 fn drop_hop_headers(headers: &mut HeaderMap) {
-    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::HOST, header::CONTENT_LENGTH]
+    for name in
+        [header::CONNECTION, header::TRANSFER_ENCODING, header::HOST, header::CONTENT_LENGTH]
     {
         headers.remove(name);
     }
@@ -388,13 +398,12 @@ fn cut_after(
         *left -= passed.as_ref().map_or(0, Bytes::len);
         async move { go_on.then_some(passed) }
     });
-    first.chain(stream::once(async { Err(io::Error::other("cut by the test")) }))
+    first.chain(broken_off())
 }
 
 /// A body that fails before its first byte: the connection breaks.
 fn broken() -> Response {
-    let failed = stream::once(async { Err::<Bytes, _>(io::Error::other("broken by the test")) });
-    json_answer(200, Body::from_stream(failed))
+    json_answer(200, Body::from_stream(broken_off()))
 }
 
 fn refuse(code: u16, reason: &str) -> Response {

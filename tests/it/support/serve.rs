@@ -4,6 +4,10 @@
 //! the child talks to must answer meanwhile.
 
 use axum::Router;
+use bytes::Bytes;
+use futures::Stream;
+use futures::stream;
+use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::sync::mpsc;
@@ -59,4 +63,13 @@ impl Drop for Server {
             let _ended = thread.join();
         }
     }
+}
+
+/// The end of an answer that breaks off: lets the bytes before it leave, then fails, upon which the
+/// server closes the connection instead of ending the answer well.
+pub(crate) fn broken_off() -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::once(async {
+        tokio::task::yield_now().await;
+        Err(io::Error::other("broken off by the test"))
+    })
 }

@@ -80,6 +80,7 @@ fn send(signal: &str, to: &str) {
 
 fn tell_watcher(verb: &str, group: u32) {
     static WATCHER_INPUT: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
+    #[expect(clippy::zombie_processes, reason = "it ends after this program and is nobody's then")]
     let input = WATCHER_INPUT.get_or_init(|| {
         let mut watcher = Command::new("sh")
             .args(["-c", WATCHER])
