@@ -70,7 +70,10 @@ pub enum ClusterError {
     },
     /// A list did not come whole, so nothing may be concluded from what is not in it.
     #[error("the list of {what} is not complete: {reason}")]
-    #[diagnostic(code(cluster::incomplete), help("it is listed again; nothing is pruned until then"))]
+    #[diagnostic(
+        code(cluster::incomplete),
+        help("it is listed again; nothing is pruned until then")
+    )]
     Incomplete {
         /// What was listed.
         what: String,
@@ -88,7 +91,10 @@ pub enum ClusterError {
     },
     /// The lease that allows writes ran out before this write was sent.
     #[error("not sent: the lease ran out before {request}")]
-    #[diagnostic(code(cluster::lease), help("another replica may hold the lease now: `hence check`"))]
+    #[diagnostic(
+        code(cluster::lease),
+        help("another replica may hold the lease now: `hence check`")
+    )]
     LeaseExpired {
         /// The request in words.
         request: String,
@@ -217,8 +223,7 @@ impl Status {
     /// Whether Flux would take it for an immutable field, and recreate the object when told to
     /// force: any conflict, any invalid object, or a message that says so.
     pub fn is_immutable(&self) -> bool {
-        matches!(self.reason.as_str(), "Conflict" | "Invalid")
-            || says_immutable(&self.message)
+        matches!(self.reason.as_str(), "Conflict" | "Invalid") || says_immutable(&self.message)
     }
 
     /// The word that Flux puts into parentheses in `dry-run failed (…)`.

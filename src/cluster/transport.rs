@@ -225,10 +225,10 @@ impl Cluster {
     async fn start(&self, call: Call, client: &Client) -> Result<Response<Body>, ClusterError> {
         let words = call.words.clone();
         let request = self.build(call)?;
-        client.send(request).await.map_err(|error| ClusterError::Unreachable {
-            request: words,
-            reason: describe(&error),
-        })
+        client
+            .send(request)
+            .await
+            .map_err(|error| ClusterError::Unreachable { request: words, reason: describe(&error) })
     }
 
     /// Opens a stream on a place of its own. Codes from 400 on are errors.

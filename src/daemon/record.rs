@@ -49,7 +49,8 @@ impl Ended {
         };
         let word = effect.result.word();
         let message = effect.result.message();
-        let detail = if message.is_empty() { word.to_owned() } else { format!("{word}: {message}") };
+        let detail =
+            if message.is_empty() { word.to_owned() } else { format!("{word}: {message}") };
         Self {
             result: kind(&effect.result),
             detail,
@@ -65,11 +66,8 @@ impl Ended {
 
     /// The journal's record.
     pub fn record(self, intent: ProofId) -> audit::Outcome {
-        let observed = audit::Observed {
-            uid: self.uid,
-            resource_version: self.resource_version,
-            head: None,
-        };
+        let observed =
+            audit::Observed { uid: self.uid, resource_version: self.resource_version, head: None };
         audit::Outcome { intent, result: self.result, detail: self.detail, observed }
     }
 }

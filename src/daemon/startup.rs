@@ -231,10 +231,7 @@ async fn hold_leases(
     }
 }
 
-fn open_journal(
-    state: &Path,
-    clock: &dyn Clock,
-) -> Result<Journal<DiskStorage>, DaemonError> {
+fn open_journal(state: &Path, clock: &dyn Clock) -> Result<Journal<DiskStorage>, DaemonError> {
     let storage = DiskStorage::for_writing(&state.join("journal"))?;
     let (mut journal, problems) = Journal::open(storage, &JournalOptions::default())?;
     let now = clock.now();
@@ -323,7 +320,8 @@ fn digest_key(state: &Path) -> Result<DigestKey, DaemonError> {
             let mut random = fs::File::open("/dev/urandom").map_err(io)?;
             random.read_exact(&mut bytes).map_err(io)?;
             let mut options = fs::OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(io)?;
+            let mut file =
+                options.write(true).create_new(true).mode(0o600).open(&path).map_err(io)?;
             file.write_all(&bytes).map_err(io)?;
             file.sync_all().map_err(io)?;
         }
@@ -331,4 +329,3 @@ fn digest_key(state: &Path) -> Result<DigestKey, DaemonError> {
     }
     Ok(DigestKey::new(bytes))
 }
-

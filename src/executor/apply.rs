@@ -43,9 +43,7 @@ impl Act<'_> {
                 live: Arc::new(applied.object.raw),
             },
             Err(error) => match error.status() {
-                Some(status) => {
-                    refused(status.flux_reason(), apply_message(object, &error))
-                }
+                Some(status) => refused(status.flux_reason(), apply_message(object, &error)),
                 None => unanswered(&error),
             },
         };

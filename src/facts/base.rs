@@ -19,9 +19,26 @@ use crate::facts::Statement;
 /// Relations that describe the moment of observation: they do not survive a restart, because nobody
 /// watched while the daemon was down. Builds are listed too, since manifests live in memory only.
 pub const VOLATILE: &[&str] = &[
-    "elapsed", "reconciles", "switch", "setting", "listed", "served", "live", "absent", "live_owner",
-    "live_toggle", "live_health", "live_deleting", "applier_manages", "overridden", "drifted",
-    "rendered", "reads", "variables", "variables_missing", "differs",
+    "elapsed",
+    "reconciles",
+    "switch",
+    "setting",
+    "listed",
+    "served",
+    "live",
+    "absent",
+    "live_owner",
+    "live_toggle",
+    "live_health",
+    "live_deleting",
+    "applier_manages",
+    "overridden",
+    "drifted",
+    "rendered",
+    "reads",
+    "variables",
+    "variables_missing",
+    "differs",
 ];
 
 /// Why facts could not be committed or recovered.
@@ -138,16 +155,15 @@ impl Change {
         self.deletes.insert(fact);
     }
 
-    fn replace(
-        &mut self,
-        reader: &Reader,
-        relation: &Arc<str>,
-        prefix: &[Value],
-        rows: Vec<Row>,
-    ) {
+    fn replace(&mut self, reader: &Reader, relation: &Arc<str>, prefix: &[Value], rows: Vec<Row>) {
         let columns = reader.program().relation(relation).map_or(0, |info| info.columns.len());
         let pattern = Statement::pattern(relation, prefix, columns);
-        let known = reader.query(&pattern, &QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() }).value;
+        let known = reader
+            .query(
+                &pattern,
+                &QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() },
+            )
+            .value;
         let wanted: BTreeSet<Row> = rows.into_iter().collect();
         let from = Fact { relation: relation.clone(), row: prefix.to_vec() };
         let said = self.inserts.range(from..);

@@ -107,11 +107,9 @@ impl Ingest {
                     memory.reads = None;
                 }
                 let (reason, message) = (failure.reason, failure.message);
-                let failed = relation::render_failed(&unit, &tree_id, &b, &v, reason, &message, &now);
-                vec![
-                    Statement::nothing("reads", vec![unit.column()]),
-                    Statement::Holds(failed),
-                ]
+                let failed =
+                    relation::render_failed(&unit, &tree_id, &b, &v, reason, &message, &now);
+                vec![Statement::nothing("reads", vec![unit.column()]), Statement::Holds(failed)]
             }
             Ok(rendered) => {
                 let now_reads = tree.as_deref().and_then(|tree| part(&rendered.reads, tree));

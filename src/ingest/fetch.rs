@@ -251,9 +251,7 @@ fn clone(
                 Err(error) => return failed("GitOperationFailed", &error),
             };
             match files.ignore_rules(ignore) {
-                Ok(rules) => {
-                    FetchResult::Tree { revision, tree: Arc::new(files.filtered(&rules)) }
-                }
+                Ok(rules) => FetchResult::Tree { revision, tree: Arc::new(files.filtered(&rules)) },
                 Err(error) => failed("SourceIgnoreError", &error),
             }
         }

@@ -101,7 +101,13 @@ impl Ingest {
     }
 
     /// The tree of a source that was fetched before this process started.
-    pub fn recall_tree(&mut self, name: &SourceName, revision: &str, tree: Arc<SourceTree>, id: &str) {
+    pub fn recall_tree(
+        &mut self,
+        name: &SourceName,
+        revision: &str,
+        tree: Arc<SourceTree>,
+        id: &str,
+    ) {
         self.trees.insert(id.to_owned(), tree);
         if let Some(memory) = self.sources.get_mut(name) {
             memory.tree = Some(id.to_owned());

@@ -43,11 +43,8 @@ pub struct Lens<'a> {
 /// The object exists and looks like this.
 pub fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<Statement> {
     let text = |pointer: &str| live.pointer(pointer).and_then(Json::as_str).unwrap_or_default();
-    let mut facts = vec![relation::live(
-        object,
-        text("/metadata/uid"),
-        text("/metadata/resourceVersion"),
-    )];
+    let mut facts =
+        vec![relation::live(object, text("/metadata/uid"), text("/metadata/resourceVersion"))];
     facts.extend(owner(live).map(|unit| relation::live_owner(object, &unit)));
     facts.extend(
         toggles(live).into_iter().map(|(name, value)| relation::live_toggle(object, name, &value)),

@@ -154,10 +154,7 @@ fn spec_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
 }
 
 /// The ConfigMaps and Secrets that substitution reads, in order.
-pub fn value_sources(
-    name: &UnitName,
-    spec: &KustomizationSpec,
-) -> impl Iterator<Item = ObjectRef> {
+pub fn value_sources(name: &UnitName, spec: &KustomizationSpec) -> impl Iterator<Item = ObjectRef> {
     let from = spec.post_build.iter().flat_map(|post| post.substitute_from.clone());
     let namespace = name.namespace.clone();
     from.map(move |reference| {
@@ -254,4 +251,3 @@ pub fn requested_token(metadata: &crate::api::Metadata) -> Option<&str> {
 pub fn exactly_these(names: &[UnitName], known: impl Iterator<Item = UnitName>) -> Vec<Statement> {
     known.filter(|name| !names.contains(name)).flat_map(|name| gone(&name)).collect()
 }
-

@@ -83,7 +83,8 @@ impl Ingest {
                 }
                 Some(None) if reference.optional => {}
                 Some(None) => {
-                    let (plural, path) = (plural(kind), format!("{}/{}", name.namespace, reference.name));
+                    let (plural, path) =
+                        (plural(kind), format!("{}/{}", name.namespace, reference.name));
                     return Resolved::Missing(format!(
                         "substitute from '{kind}/{}' error: {plural} \"{}\" not found",
                         path, reference.name

@@ -132,7 +132,9 @@ impl EffectResult {
     /// The object as the server sent it back, if it did.
     pub fn live(&self) -> Option<&Json> {
         match self {
-            Self::Applied { live, .. } | Self::Same { live, .. } | Self::Written(live) => Some(live),
+            Self::Applied { live, .. } | Self::Same { live, .. } | Self::Written(live) => {
+                Some(live)
+            }
             Self::Observed(live) => live.as_deref(),
             _ => None,
         }

@@ -214,7 +214,8 @@ impl Proxy {
         let mut url = Url::parse(&self.address).map_err(|e| wrong(&e.to_string()))?;
         if let Some((name, password)) = &self.auth {
             // socks5 reads credentials from the URL only.
-            let set = url.set_username(name).and_then(|()| url.set_password(Some(password.expose())));
+            let set =
+                url.set_username(name).and_then(|()| url.set_password(Some(password.expose())));
             set.map_err(|()| wrong("it cannot hold credentials"))?;
         }
         reqwest::Proxy::all(url).map_err(|e| wrong(&chain(&e.without_url())))

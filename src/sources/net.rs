@@ -176,7 +176,9 @@ pub enum Fault {
     #[error("ssh: handshake failed: knownhosts: key mismatch: {host} has {key}, not the known one")]
     #[diagnostic(
         code(sources::net::host_key_changed),
-        help("the host was rebuilt or is not the one you mean; ask its owner before you change `known_hosts`")
+        help(
+            "the host was rebuilt or is not the one you mean; ask its owner before you change `known_hosts`"
+        )
     )]
     HostKeyChanged {
         /// The host, with port when it is not 22.

@@ -213,7 +213,8 @@ fn ssh_git_auth(url: &Url, name: &str, data: &SecretData) -> Result<SshAuth, Sec
 
 fn is_encrypted(identity: &[u8]) -> bool {
     let Ok(identity) = std::str::from_utf8(identity) else { return false };
-    if identity.contains("BEGIN ENCRYPTED PRIVATE KEY") || identity.contains("Proc-Type: 4,ENCRYPTED")
+    if identity.contains("BEGIN ENCRYPTED PRIVATE KEY")
+        || identity.contains("Proc-Type: 4,ENCRYPTED")
     {
         return true;
     }
@@ -379,7 +380,8 @@ mod tests {
 
     #[test]
     fn newer_tls_keys_win() {
-        let both = data(&[("ca.crt", "new"), ("caFile", "old"), ("certFile", "c"), ("keyFile", "k")]);
+        let both =
+            data(&[("ca.crt", "new"), ("caFile", "old"), ("certFile", "c"), ("keyFile", "k")]);
         let tls = tls("ns/n", &both).expect("complete");
         assert_eq!(tls.ca.as_deref(), Some(b"new".as_slice()));
         assert!(tls.client.is_some(), "the older names still count");
@@ -406,8 +408,15 @@ mod tests {
     fn no_credential_is_printed() {
         let auth = git_auth(
             "https://h/r",
-            Some(("ns/n", &data(&[("username", "u"), ("password", "canary"), ("tls.crt", "c"),
-                ("tls.key", "canary")]))),
+            Some((
+                "ns/n",
+                &data(&[
+                    ("username", "u"),
+                    ("password", "canary"),
+                    ("tls.crt", "c"),
+                    ("tls.key", "canary"),
+                ]),
+            )),
         );
         assert!(!format!("{auth:?}").contains("canary"));
     }

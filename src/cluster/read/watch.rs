@@ -234,11 +234,7 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
         }
     }
 
-    async fn open(
-        &mut self,
-        position: &Position,
-        place: &LanePlace,
-    ) -> Result<Body, ClusterError> {
+    async fn open(&mut self, position: &Position, place: &LanePlace) -> Result<Body, ClusterError> {
         let words = format!("watch {}", self.spec.options.words(&self.spec.resource));
         let path = self.spec.resource.collection_path(&self.spec.options.namespace);
         self.renewals += 1;

@@ -17,11 +17,7 @@ impl Pace {
     /// `rate` tokens a second, at most `burst` of them kept.
     pub(super) fn new(rate: f32, burst: u32) -> Self {
         let burst = f64::from(burst.max(1));
-        Self {
-            rate: f64::from(rate.max(0.01)),
-            burst,
-            state: Mutex::new((burst, Instant::now())),
-        }
+        Self { rate: f64::from(rate.max(0.01)), burst, state: Mutex::new((burst, Instant::now())) }
     }
 
     /// Takes a token, and waits until it is there. Callers are served in the order of their calls.

@@ -105,11 +105,7 @@ fn grace(object: &Value) -> i64 {
     object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0)
 }
 
-fn delete_options(
-    preconditions: &Preconditions,
-    propagation: Propagation,
-    dry_run: bool,
-) -> Value {
+fn delete_options(preconditions: &Preconditions, propagation: Propagation, dry_run: bool) -> Value {
     let mut options = json!({
         "apiVersion": "v1",
         "kind": "DeleteOptions",
@@ -137,10 +133,8 @@ mod tests {
 
     #[test]
     fn preconditions_stand_in_the_body() {
-        let preconditions = Preconditions {
-            uid: Some("u1".to_owned()),
-            resource_version: Some("7".to_owned()),
-        };
+        let preconditions =
+            Preconditions { uid: Some("u1".to_owned()), resource_version: Some("7".to_owned()) };
         assert_eq!(
             delete_options(&preconditions, Propagation::Background, false),
             json!({

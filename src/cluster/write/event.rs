@@ -160,8 +160,7 @@ impl EventRecorder {
             let patch = json!({"count": count, "lastTimestamp": event.at.to_string()});
             let target = (event.namespace(), name.as_str(), "");
             let manager = event.controller.as_str();
-            let patched =
-                writer.patch(&events(), target, PatchKind::Merge, &patch, manager).await;
+            let patched = writer.patch(&events(), target, PatchKind::Merge, &patch, manager).await;
             match patched {
                 Ok(_) => {
                     self.remember(identity, Written { name, count, at: event.at });

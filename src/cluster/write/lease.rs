@@ -96,9 +96,8 @@ fn leases() -> Resource {
 
 impl LeaseRecord {
     fn read(raw: &Value) -> Self {
-        let text = |path: &str| {
-            raw.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
+        let text =
+            |path: &str| raw.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let number = |path: &str| raw.pointer(path).and_then(Value::as_i64).unwrap_or(0);
         let annotations = raw.pointer("/metadata/annotations").and_then(Value::as_object);
         let annotation = |(key, value): (&String, &Value)| {

@@ -136,10 +136,7 @@ impl Writer {
     }
 
     /// Sends a write whose answer is the object.
-    async fn send_for_object(
-        &self,
-        write: Write<'_>,
-    ) -> Result<(Answer, Observed), ClusterError> {
+    async fn send_for_object(&self, write: Write<'_>) -> Result<(Answer, Observed), ClusterError> {
         let words = write.resource.words(write.namespace, write.name);
         let request = format!("{} {words}", write.verb);
         let resource = write.resource;

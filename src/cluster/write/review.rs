@@ -53,13 +53,8 @@ impl Writer {
         });
         let mut secrets = SecretTexts::none();
         secrets.add(token.expose());
-        let resource = Resource::known(
-            "authentication.k8s.io",
-            "v1",
-            "TokenReview",
-            "tokenreviews",
-            false,
-        );
+        let resource =
+            Resource::known("authentication.k8s.io", "v1", "TokenReview", "tokenreviews", false);
         let answer = self.ask(&resource, ("", "", ""), &question, &secrets).await?;
         Ok(read_identity(&answer["status"], audience))
     }

@@ -182,7 +182,9 @@ fn download_once(
             Ok(count) => count,
             Err(e) => {
                 let reason = e.to_string();
-                return Ok(Some(net.fault().unwrap_or(Fault::Io { during: "downloading", reason })));
+                return Ok(Some(
+                    net.fault().unwrap_or(Fault::Io { during: "downloading", reason }),
+                ));
             }
         };
         size += count as u64;

@@ -32,8 +32,8 @@ pub mod range;
 mod reference;
 mod remote;
 mod store;
-mod tree;
 pub(crate) mod transport;
+mod tree;
 
 pub use error::GitError;
 pub use reference::GitReference;
@@ -177,11 +177,8 @@ impl Fetch<'_> {
         commits: &[ObjectId],
         whole_history: bool,
     ) -> Result<bool, GitError> {
-        let missing: Vec<ObjectId> = commits
-            .iter()
-            .filter(|id| !self.store.has(&self.repository, id))
-            .copied()
-            .collect();
+        let missing: Vec<ObjectId> =
+            commits.iter().filter(|id| !self.store.has(&self.repository, id)).copied().collect();
         if missing.is_empty() {
             return Ok(false);
         }

@@ -98,7 +98,8 @@ impl Walk {
             EntryKind::Link => {
                 let bytes = self.blob_size(path, oid)?;
                 if bytes > TARGET_BYTES_MAX {
-                    let reason = format!("the symbolic link `{path}` has a target of {bytes} bytes");
+                    let reason =
+                        format!("the symbolic link `{path}` has a target of {bytes} bytes");
                     return Err(StoreError::Incomplete { reason });
                 }
                 let mut buffer = Vec::new();

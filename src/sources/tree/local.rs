@@ -94,7 +94,9 @@ impl FileTree for LocalTree {
         let looked_up = if path.is_empty() { fs::metadata(&at) } else { fs::symlink_metadata(&at) };
         let meta = match looked_up {
             Ok(meta) => meta,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+            {
                 return Ok(None);
             }
             Err(e) => return Err(failed(path, &e)),

@@ -26,9 +26,9 @@ use crate::model::limits;
 mod filter;
 mod local;
 
-pub(crate) use filter::listing_id;
 pub use filter::Dropped;
 pub use filter::DroppedWhy;
+pub(crate) use filter::listing_id;
 pub use local::LocalTree;
 
 /// Where the bytes of files are.
@@ -192,6 +192,10 @@ impl FileTree for SourceTree {
     }
 
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {
-        Ok(self.directories.get(path).map(|directory| directory.entries.clone()).unwrap_or_default())
+        Ok(self
+            .directories
+            .get(path)
+            .map(|directory| directory.entries.clone())
+            .unwrap_or_default())
     }
 }

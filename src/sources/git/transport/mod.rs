@@ -23,15 +23,14 @@ pub(crate) type AnyTransport = Box<dyn Transport + Send>;
 
 /// Connects to the repository that `request` names, for reading.
 pub(crate) fn connect(net: &Arc<Net>, request: &GitRequest) -> Result<AnyTransport, Fault> {
-    let url =
-        Url::parse(&request.url).map_err(|e| Fault::Url { reason: e.to_string() })?;
+    let url = Url::parse(&request.url).map_err(|e| Fault::Url { reason: e.to_string() })?;
     match (&request.auth, url.scheme()) {
         (GitAuth::Http { auth, tls }, "http" | "https") => {
             http::connect(net, &url, auth, tls, request.proxy.as_ref())
         }
         (GitAuth::Ssh(auth), "ssh") => ssh::connect(net, &url, auth, request),
-        (_, scheme) => {
-            Err(Fault::Url { reason: format!("cannot fetch over `{scheme}` with these credentials") })
-        }
+        (_, scheme) => Err(Fault::Url {
+            reason: format!("cannot fetch over `{scheme}` with these credentials"),
+        }),
     }
 }

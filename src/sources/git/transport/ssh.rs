@@ -159,11 +159,7 @@ fn io_fault(during: &'static str, error: &dyn std::fmt::Display) -> Fault {
     Fault::Io { during, reason: error.to_string() }
 }
 
-fn authenticate(
-    net: &Net,
-    session: &mut Handle<HostKey>,
-    auth: &SshAuth,
-) -> Result<(), Fault> {
+fn authenticate(net: &Net, session: &mut Handle<HostKey>, auth: &SshAuth) -> Result<(), Fault> {
     let wrong_key = |reason: &str| Fault::Settings {
         reason: format!("failed to parse the SSH identity key: {reason}"),
     };
