@@ -8,6 +8,7 @@
 //!
 //! Not here: what is decided (`rules/`), how a write is sent (`executor`, `cluster`).
 
+pub mod ask;
 mod clock;
 mod due;
 mod http;
@@ -15,6 +16,7 @@ mod lease;
 mod outlets;
 mod record;
 mod startup;
+pub mod socket;
 mod state;
 mod step;
 mod timers;

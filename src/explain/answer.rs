@@ -1,9 +1,10 @@
 //! The shape of every answer, as text and as JSON (`schemas/answer.v1.json`).
 
+use serde::Deserialize;
 use serde::Serialize;
 
 /// What the answer comes down to; exit codes follow from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It holds.
@@ -15,7 +16,7 @@ pub enum Verdict {
 }
 
 /// One line of evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// What kind of evidence: `because`, `from`, `held by`, `next` …
     pub label: String,
@@ -24,7 +25,7 @@ pub struct Line {
 }
 
 /// An answer for a person in a hurry, and for a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// True, false or unknown.
     pub verdict: Verdict,

@@ -57,3 +57,8 @@ pub fn known_kinds(reader: &Reader) -> Vec<GroupKind> {
     }
     kinds.into_iter().collect()
 }
+
+/// Whether the server serves the kind for the whole cluster, as far as the facts say.
+pub fn is_cluster_scoped(reader: &Reader, kind: &GroupKind) -> bool {
+    holds(reader, "served", &[Some(&kind.to_string()), Some("no")])
+}

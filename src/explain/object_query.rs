@@ -28,6 +28,18 @@ const SHORT: &[(&str, &str)] = &[
     ("hr", "HelmRelease.helm.toolkit.fluxcd.io"),
 ];
 
+/// Common kinds without a namespace.
+const CLUSTER_KINDS: &[&str] = &[
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "ClusterRole.rbac.authorization.k8s.io",
+    "ClusterRoleBinding.rbac.authorization.k8s.io",
+    "CustomResourceDefinition.apiextensions.k8s.io",
+    "StorageClass.storage.k8s.io",
+    "PriorityClass.scheduling.k8s.io",
+];
+
 /// An object as asked for: the kind is text that still has to be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectQuery {
@@ -44,14 +56,14 @@ pub struct ObjectQuery {
 pub enum ObjectError {
     /// Not of the form `kind/name`.
     #[error("`{text}` does not name an object")]
-    #[diagnostic(code(cli::object), help("write kind/name, such as deploy/api, and -n NAMESPACE"))]
+    #[diagnostic(code(explain::object), help("write kind/name, such as deploy/api, and -n NAMESPACE"))]
     Form {
         /// The text as given.
         text: String,
     },
     /// No kind that is known fits.
     #[error("no kind `{kind}` is known")]
-    #[diagnostic(code(cli::kind), help("known kinds with a similar name: {similar}"))]
+    #[diagnostic(code(explain::kind), help("known kinds with a similar name: {similar}"))]
     UnknownKind {
         /// The kind as given.
         kind: String,
@@ -60,7 +72,7 @@ pub enum ObjectError {
     },
     /// Several kinds fit.
     #[error("`{kind}` may be any of {candidates}")]
-    #[diagnostic(code(cli::kind), help("add the group: kind.group/name"))]
+    #[diagnostic(code(explain::kind), help("add the group: kind.group/name"))]
     Ambiguous {
         /// The kind as given.
         kind: String,
@@ -110,6 +122,12 @@ impl ObjectQuery {
                 candidates: join(fits.iter()),
             }),
         }
+    }
+
+    /// Whether a common kind has no namespace: known without any cluster.
+    pub fn is_cluster_kind(kind: &GroupKind) -> bool {
+        let named = kind.to_string();
+        CLUSTER_KINDS.contains(&named.as_str())
     }
 
     /// The two objects that may be meant: namespaced, and cluster-scoped.
