@@ -42,8 +42,12 @@ use crate::sources::tree::Blobs;
 use crate::sources::tree::DroppedWhy;
 use crate::sources::tree::SourceTree;
 use crate::sources::tree::TreeBuilder;
+use crate::sources::tree::TreeLimit;
 use crate::sources::tree::join;
 use crate::sources::tree::listing_id;
+
+/// Files shorter than this are held in memory while they are looked up.
+const HEAD_BYTES: u64 = 256 << 10;
 
 /// Files of artifacts below one directory. One process at a time.
 pub struct FileStore {
@@ -169,25 +173,32 @@ impl FileStore {
         bytes: &mut dyn Read,
         max: u64,
     ) -> Result<(String, u64), ArtifactError> {
+        let unreadable = |e: io::Error| ArtifactError::Archive { reason: e.to_string() };
+        let mut head = Vec::new();
+        bytes.take(HEAD_BYTES).read_to_end(&mut head).map_err(unreadable)?;
+        if (head.len() as u64) < HEAD_BYTES {
+            // Most files are small, and most of them are here already.
+            let size = head.len() as u64;
+            let sha256 = Digest::of(&head).hex();
+            let there = fs::metadata(blob_path(&self.root, &sha256));
+            if size <= max && there.is_ok_and(|meta| meta.len() == size) {
+                return Ok((sha256, size));
+            }
+        }
         let partial = self.partial();
         let mut file = create(&partial)?;
         let mut hash = Sha256::new();
-        let mut buffer = [0; 16 << 10];
         let mut size = 0;
-        loop {
-            let count = bytes
-                .read(&mut buffer)
-                .map_err(|e| ArtifactError::Archive { reason: e.to_string() })?;
-            if count == 0 {
-                break;
-            }
-            size += count as u64;
+        let mut chunk = head;
+        while !chunk.is_empty() {
+            size += chunk.len() as u64;
             if size > max {
-                let limit = limits::TREE_BYTES_MAX;
-                return Err(crate::sources::tree::TreeLimit::Bytes { max: limit }.into());
+                return Err(TreeLimit::Bytes { max: limits::TREE_BYTES_MAX }.into());
             }
-            hash.update(&buffer[..count]);
-            file.write_all(&buffer[..count]).map_err(failed("write", &partial))?;
+            hash.update(&chunk);
+            file.write_all(&chunk).map_err(failed("write", &partial))?;
+            chunk.clear();
+            bytes.take(HEAD_BYTES).read_to_end(&mut chunk).map_err(unreadable)?;
         }
         let sha256 = Digest::from_bytes(hash.finalize().into()).hex();
         let path = blob_path(&self.root, &sha256);

@@ -225,8 +225,15 @@ fn write_pack(epoch: &Epoch, pack: &mut dyn BufRead) -> gix::Result<Vec<PathBuf>
     if let Some(keep) = outcome.keep_path {
         let _ = std::fs::remove_file(keep);
     }
-    std::io::copy(pack, &mut std::io::sink()).map_err(gix::Error::from_error)?;
-    Ok(outcome.index_path.into_iter().chain(outcome.data_path).collect())
+    let files: Vec<PathBuf> = outcome.index_path.into_iter().chain(outcome.data_path).collect();
+    match std::io::copy(pack, &mut std::io::sink()) {
+        Ok(_) => Ok(files),
+        Err(e) => {
+            // The pack is whole, the answer is not: what fails leaves nothing.
+            epoch.discard(&files);
+            Err(gix::Error::from_error(e))
+        }
+    }
 }
 
 /// Cuts off a host that sends without end.

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use miette::Diagnostic;
@@ -160,6 +161,13 @@ impl SourceTree {
     /// Why nothing stands at `path` though the origin has something there.
     pub fn why_absent(&self, path: &str) -> Option<&Dropped> {
         self.dropped.iter().find(|dropped| dropped.covers(path))
+    }
+}
+
+impl fmt::Debug for SourceTree {
+    /// Its id and size, not its names: there may be many.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceTree({}, {} files)", self.id(), self.files)
     }
 }
 

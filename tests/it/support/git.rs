@@ -5,6 +5,7 @@
 //! `openssl`.
 
 use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::io::BufRead;
@@ -119,6 +120,9 @@ impl Repository {
     }
 }
 
+/// An answer of more bytes than this holds a pack, not a list of references.
+const LONG: usize = 10_000;
+
 /// What a host asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Guard {
@@ -140,8 +144,10 @@ pub(crate) struct Behaviour {
     pub(crate) status: Option<u16>,
     /// Redirects requests of these methods (`GET`, `POST`) to this base URL with this status.
     pub(crate) redirect: Option<(u16, String)>,
-    /// Ends the connection after so many bytes of a POST's answer.
+    /// Ends the connection after so many bytes of a POST's answer, or of what it says.
     pub(crate) cut_after: Option<usize>,
+    /// Ends the connection so many bytes before the end of a long POST's answer: in the pack.
+    pub(crate) cut_short: Option<usize>,
     /// Stops sending after so many bytes of an answer, and keeps the connection open.
     pub(crate) hang_after: Option<usize>,
     /// Sends one byte of the answer at a time, with a pause.
@@ -172,6 +178,8 @@ pub(crate) struct Seen {
 struct Shared {
     root: PathBuf,
     behaviour: Mutex<Behaviour>,
+    /// What the next requests meet, before `behaviour` counts again.
+    script: Mutex<VecDeque<Behaviour>>,
     seen: Mutex<Vec<Seen>>,
     stop: AtomicBool,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -200,6 +208,7 @@ impl GitHost {
         let shared = Arc::new(Shared {
             root: root.path().to_owned(),
             behaviour: Mutex::default(),
+            script: Mutex::default(),
             seen: Mutex::default(),
             stop: AtomicBool::new(false),
             tls,
@@ -231,6 +240,11 @@ impl GitHost {
     /// Changes what the host does from the next request on.
     pub(crate) fn behave(&self, behaviour: Behaviour) {
         *self.shared.behaviour.lock().expect("no panic") = behaviour;
+    }
+
+    /// What the next requests meet, one each.
+    pub(crate) fn script(&self, steps: impl IntoIterator<Item = Behaviour>) {
+        self.shared.script.lock().expect("no panic").extend(steps);
     }
 
     /// The requests since the last call.
@@ -268,10 +282,12 @@ impl Shared {
 
     fn answer(&self, stream: &mut dyn Stream) -> io::Result<()> {
         let mut seen = read_request(stream)?;
-        let behaviour = self.behaviour.lock().expect("no panic").clone();
+        let scripted = self.script.lock().expect("no panic").pop_front();
+        let behaviour =
+            scripted.unwrap_or_else(|| self.behaviour.lock().expect("no panic").clone());
         let (status, headers, body) = self.respond(&seen, &behaviour)?;
         seen.answered = body.len();
-        let is_post = seen.method == "POST";
+        let is_post = seen.method == "POST" || behaviour.say.is_some();
         self.seen.lock().expect("no panic").push(seen);
         let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
         for (name, value) in &headers {
@@ -296,6 +312,10 @@ impl Shared {
         }
         if let Some(count) = behaviour.cut_after.filter(|_| is_post) {
             stream.write_all(&body[..count.min(body.len())])?;
+            return stream.flush();
+        }
+        if let Some(count) = behaviour.cut_short.filter(|_| is_post && body.len() > LONG) {
+            stream.write_all(&body[..body.len() - count])?;
             return stream.flush();
         }
         if let Some(count) = behaviour.hang_after {
