@@ -11,10 +11,21 @@ pub(crate) fn forgotten(files: &[File]) -> Vec<String> {
     let roots = ["src/lib.rs", "src/main.rs", "tests/it/main.rs"];
     let in_modules = |path: &str| path.starts_with("src/") || path.starts_with("tests/it/");
     let modules = code.keys().filter(|path| in_modules(path) && !roots.contains(path));
+    let modules = modules.filter(|path| !is_named_by_path(files, path));
     modules
         .filter(|path| !parents(path).iter().any(|(parent, name)| declares(&code, parent, name)))
         .map(|path| format!("{path}: no `mod` names it, so nobody compiles it"))
         .collect()
+}
+
+/// True when a file of the same folder names it in a `#[path = "…"]`.
+fn is_named_by_path(files: &[File], path: &str) -> bool {
+    let Some((folder, name)) = path.rsplit_once('/') else { return false };
+    let attribute = format!("#[path = \"{name}\"]");
+    let siblings = files
+        .iter()
+        .filter(|file| file.path.rsplit_once('/').is_some_and(|(parent, _)| parent == folder));
+    siblings.map(|file| &file.text).any(|text| text.contains(&attribute))
 }
 
 /// The files that may hold a module's `mod` line, each with the name that it would use.
@@ -41,7 +52,8 @@ fn a_file_outside_all_modules_is_found() {
     let good = [
         ("src/lib.rs", "pub mod a;"),
         ("src/a/mod.rs", "mod b;\n#[cfg(test)]\nmod tests;"),
-        ("src/a/b.rs", "mod c;"),
+        ("src/a/b.rs", "mod c;\n#[path = \"b_tests.rs\"]\nmod tests;"),
+        ("src/a/b_tests.rs", ""),
         ("src/a/b/c.rs", ""),
         ("src/a/tests.rs", ""),
         ("tests/it/main.rs", "mod d;"),

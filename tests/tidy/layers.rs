@@ -72,8 +72,8 @@ const PURE: &[&str] = &["model", "datalog", "kustomize", "facts", "rules", "acti
 /// What the pure modules may not name: where the world would come in.
 const WORLD: &[&str] = &["tokio", "kube", "std::fs", "std::net", "SystemTime", "Instant::now"];
 
-/// The one pure module's file that reads and writes a disk, behind the storage trait.
-const STORAGE: &str = "src/facts/store.rs";
+/// The one file of the pure modules that reads and writes a disk, behind the storage trait.
+const STORAGE: &str = "src/facts/store/disk.rs";
 
 /// Imports against [`LAYERS`], in tests of a module too.
 pub(crate) fn imports(file: &File) -> Vec<String> {

@@ -56,40 +56,32 @@ pub(crate) fn code_of(text: &str) -> String {
     scan(text).0
 }
 
-/// For each line, whether it starts inside a string that began on an earlier line.
-pub(crate) fn starts_in_string(text: &str) -> Vec<bool> {
+/// For each line, how many of its characters are inside a string.
+pub(crate) fn quoted_columns(text: &str) -> Vec<usize> {
     scan(text).1
 }
 
-fn scan(text: &str) -> (String, Vec<bool>) {
+fn scan(text: &str) -> (String, Vec<usize>) {
     let chars: Vec<char> = text.chars().collect();
     let mut code = String::with_capacity(text.len());
-    let mut in_string = vec![false];
+    let mut quoted = vec![0];
     let mut inside = Inside::Code;
     let mut at = 0;
-    while let Some(&here) = chars.get(at) {
-        if here == '\n' {
-            if inside == Inside::LineComment {
-                inside = Inside::Code;
-            }
-            code.push('\n');
-            in_string.push(matches!(inside, Inside::Text(_)));
-            at += 1;
-            continue;
-        }
+    while at < chars.len() {
         let (next, length, shown) = step(inside, &chars[at..]);
         for &c in chars[at..].iter().take(length) {
-            // A string may go on over the end of a line: its line break stays one.
-            let kept = if c == '\n' || shown { c } else { ' ' };
-            code.push(kept);
+            // A string or a comment may go on over the end of a line: its line break stays one.
+            code.push(if c == '\n' || shown { c } else { ' ' });
             if c == '\n' {
-                in_string.push(matches!(next, Inside::Text(_)));
+                quoted.push(0);
+            } else if matches!(inside, Inside::Text(_)) && !shown {
+                *quoted.last_mut().expect("it starts with one line") += 1;
             }
         }
         inside = next;
         at += length;
     }
-    (code, in_string)
+    (code, quoted)
 }
 
 /// What follows: the new state, how many characters it took, and whether they are code.
@@ -102,6 +94,7 @@ fn step(inside: Inside, rest: &[char]) -> (Inside, usize, bool) {
             Some((length, raw)) => (Inside::Text(raw), length, true),
             None => (Inside::Code, character(rest), character(rest) == 1),
         },
+        Inside::LineComment if starts("\n") => (Inside::Code, 1, true),
         Inside::LineComment => (inside, 1, false),
         Inside::BlockComment(1) if starts("*/") => (Inside::Code, 2, false),
         Inside::BlockComment(depth) if starts("*/") => (Inside::BlockComment(depth - 1), 2, false),
@@ -191,7 +184,7 @@ fn comments_and_strings_are_blank() {
     for (text, want) in cases {
         assert_eq!(code_of(text).trim_end(), want.trim_end(), "{text}");
     }
-    assert_eq!(starts_in_string("a\n\"b\nc\"\nd"), [false, false, true, false]);
+    assert_eq!(quoted_columns("a\n\"b\nc\" // d\ne"), [0, 1, 1, 0]);
 }
 
 #[test]
