@@ -223,7 +223,7 @@ async fn the_peer_applies_an_artifact() {
     assert_eq!(message, "Applied revision: v1@sha256:abc", "{}", controller.log());
     config_maps(&client, "default").get("from-artifact").await.unwrap();
     assert_eq!(artifacts.downloads(&artifact), 1);
-    controller.stop().await;
+    controller.stop();
 }
 
 #[test]
@@ -279,6 +279,5 @@ async fn a_daemon_is_ended_with_its_owner() {
     let mut sleeper = Watched::spawn(Command::new("sleep").arg("1000").stdin(Stdio::null()));
     assert!(sleeper.ended().is_none());
     sleeper.signal("TERM");
-    let sleeper = &std::sync::Mutex::new(sleeper);
-    wait::until("the signal to work", || async move { sleeper.lock().unwrap().ended() }).await;
+    wait::until_blocking("the signal to work", || sleeper.ended());
 }

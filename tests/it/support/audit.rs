@@ -99,7 +99,7 @@ pub(crate) fn count<'a>(
     counts
 }
 
-/// Folds log lines into requests. A last line without its end is still being written: not yet there.
+/// Folds log lines into requests. A last line without its end is still being written.
 fn fold(text: &str) -> Vec<Request> {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let mut requests: Vec<Request> = Vec::new();

@@ -124,7 +124,7 @@ impl Cluster {
         }
     }
 
-    /// A kubeconfig with full rights; its second context, `tester`, has none until a test grants some.
+    /// A kubeconfig with full rights; its second context, `tester`, has none until granted some.
     pub(crate) fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
@@ -149,7 +149,7 @@ impl Cluster {
         self.client_as("admin", "hence-tests").await
     }
 
-    /// A client for a context of the kubeconfig, with a `User-Agent` to find it by in the audit log.
+    /// A client for a context of the kubeconfig; the audit log shows its `user_agent`.
     pub(crate) async fn client_as(&self, context: &str, user_agent: &str) -> Client {
         client(&self.kubeconfig, Some(context), user_agent).await
     }

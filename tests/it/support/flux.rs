@@ -170,12 +170,8 @@ impl KustomizeController {
     }
 
     /// Ends it as a rollout would: it finishes what it is doing.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.process.signal("TERM");
-        let process = &std::sync::Mutex::new(self.process);
-        wait::until("kustomize-controller to end", || async move {
-            process.lock().ok()?.ended().map(|_| ())
-        })
-        .await;
+        wait::until_blocking("kustomize-controller to end", || self.process.ended());
     }
 }

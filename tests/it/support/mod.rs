@@ -1,4 +1,4 @@
-//! What the integration tests stand on: real servers, a way to break them, and ways to look and wait.
+//! What the integration tests stand on: real servers, ways to break, watch and await them.
 //!
 //! In: programs that `tests/tools` built. Out: values that own what they started, so that nothing
 //! outlives the test program, however it ends.

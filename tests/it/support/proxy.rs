@@ -8,7 +8,7 @@
 //! client ──plain HTTP──▶ FaultProxy ──TLS──▶ kube-apiserver
 //! ```
 //!
-//! The client's own token and impersonation headers pass unchanged. Not here: upgrades (exec, attach).
+//! The client's own token and impersonation headers pass unchanged. Not here: exec and attach.
 
 use crate::support::cluster::Cluster;
 use crate::support::cluster::trust_ring;

@@ -1,7 +1,7 @@
 //! A small HTTP server on loopback that answers on a thread of its own.
 //!
-//! A test may block its own thread, for example while it waits for a child process; the servers that
-//! the child talks to must answer meanwhile.
+//! A test may block its own thread, for example while it waits for a child process; the servers
+//! that the child talks to must answer meanwhile.
 
 use axum::Router;
 use bytes::Bytes;

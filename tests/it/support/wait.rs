@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::time::Duration;
+use std::time::Instant;
 
 /// How long a test waits before it fails: far more than anything takes here on a loaded machine.
 pub(crate) const LONGEST: Duration = Duration::from_secs(90);
@@ -42,5 +43,19 @@ where
     match tokio::time::timeout(longest, asking).await {
         Ok(value) => value,
         Err(_) => panic!("waited {} s for {what}", longest.as_secs()),
+    }
+}
+
+/// Like [`until`], for a test without a runtime: blocks the calling thread.
+pub(crate) fn until_blocking<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(started.elapsed() < LONGEST, "waited {} s for {what}", LONGEST.as_secs());
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -1,7 +1,7 @@
 //! Child processes that cannot outlive the test program, not even when it is killed with `kill -9`.
 //!
-//! Each child leads a process group. One small shell knows all groups and reads a pipe from the test
-//! program; when the pipe closes, for whatever reason, it kills the groups that are left.
+//! Each child leads a process group. One small shell knows all groups and reads a pipe from the
+//! test program; when the pipe closes, for whatever reason, it kills the groups that are left.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
