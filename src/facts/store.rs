@@ -139,20 +139,23 @@ pub struct StoreOptions {
     pub deltas_max: u64,
     /// Bytes of deltas below which no snapshot pays, however small the facts.
     pub delta_bytes_min: u64,
+    /// The highest generation that an intent of the journal names. A log that ends before it was
+    /// lost or rolled back, which is told; nothing inside the log could know. 0: nothing to compare.
+    /// Every generation has to be appended for this, an empty delta included.
+    pub expected_generation: u64,
 }
 
 impl StoreOptions {
     /// Defaults for rows that follow the declarations with this digest.
     pub fn new(schema: Digest) -> Self {
-        Self { schema, deltas_max: 10_000, delta_bytes_min: 4 << 20 }
+        Self { schema, deltas_max: 10_000, delta_bytes_min: 4 << 20, expected_generation: 0 }
     }
 }
 
 /// What opening found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
-    /// The last transaction that is there. An intent that names a later generation tells of facts
-    /// that were lost.
+    /// The last transaction that is there.
     pub head: LogHead,
     /// Rows taken from the snapshot.
     pub rows: u64,

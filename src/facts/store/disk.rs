@@ -23,6 +23,7 @@ use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::facts::store::FactSink;
 use crate::facts::store::FactStore;
@@ -44,6 +45,9 @@ const FACTS: &str = "facts";
 const CACHE_BYTES: u64 = 64 << 20;
 /// Most directories of damaged facts that are kept side by side.
 const ASIDE_MAX: u32 = 10_000;
+/// How often, and how long apart, sled's own lock is asked for.
+const LOCK_TRIES: u32 = 200;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A state directory that this process alone uses, for as long as this value lives.
 #[derive(Debug)]
@@ -118,8 +122,21 @@ fn write_version(path: &Path) -> Result<(), StoreError> {
 /// Opens the fact log in `dir` and gives `sink` all its facts.
 ///
 /// Damage does not stop it: sled's index is rebuilt once; if that does not help, the files are moved
-/// aside and the log begins empty. Both are told in [`Recovered::losses`].
+/// aside and the log begins empty. What was lost is told in [`Recovered::losses`].
 pub fn open(
+    dir: &StateDir,
+    options: &StoreOptions,
+    sink: &mut dyn FactSink,
+) -> Result<(Box<dyn FactStore + Send>, Recovered), StoreError> {
+    let (store, mut recovered) = open_or_replace(dir, options, sink)?;
+    let (found, expected) = (recovered.head.generation, options.expected_generation);
+    if found < expected {
+        recovered.losses.push(Loss::Behind { found, expected });
+    }
+    Ok((store, recovered))
+}
+
+fn open_or_replace(
     dir: &StateDir,
     options: &StoreOptions,
     sink: &mut dyn FactSink,
@@ -267,7 +284,7 @@ impl SledShelf {
             Failure::Io(source) => io_error("open", path, source),
             Failure::Damaged(reason) => StoreError::Damaged { reason },
         };
-        let db = config.open().map_err(classify)?;
+        let db = open_patiently(&config).map_err(classify)?;
         let [meta, snapshot, symbols, deltas] = Tree::ALL.map(|tree| db.open_tree(tree.name()));
         let trees = [
             meta.map_err(classify)?,
@@ -298,6 +315,22 @@ impl SledShelf {
     }
 }
 
+/// Opens sled's files. A log closed just before in this process keeps its lock for some moments, until
+/// sled's own threads are done with it; nobody else can have it, since the state directory is ours.
+fn open_patiently(config: &sled::Config) -> sled::Result<sled::Db> {
+    for _ in 0..LOCK_TRIES {
+        match config.open() {
+            Err(sled::Error::Io(error)) if is_lock(&error) => std::thread::sleep(LOCK_PAUSE),
+            done => return done,
+        }
+    }
+    config.open()
+}
+
+fn is_lock(error: &io::Error) -> bool {
+    error.to_string().starts_with("could not acquire lock")
+}
+
 /// What an error of sled means here.
 enum Failure {
     Locked,
@@ -311,9 +344,7 @@ fn classify(error: sled::Error) -> Failure {
     use io::ErrorKind::NotFound;
     use io::ErrorKind::UnexpectedEof;
     match error {
-        sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
-            Failure::Locked
-        }
+        sled::Error::Io(error) if is_lock(&error) => Failure::Locked,
         // A file of sled's that ends early, is missing or reads as nonsense.
         sled::Error::Io(error)
             if matches!(error.kind(), UnexpectedEof | InvalidData | InvalidInput | NotFound) =>

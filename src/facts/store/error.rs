@@ -120,4 +120,16 @@ pub enum Loss {
         /// What was found.
         reason: String,
     },
+    /// The journal knows of facts that are not there.
+    #[error("the fact log ends at generation {found}; actions were taken on generation {expected}")]
+    #[diagnostic(
+        code(facts::behind),
+        help("the state directory was rolled back or its end was lost; facts are observed again")
+    )]
+    Behind {
+        /// The generation that the log ends at.
+        found: u64,
+        /// The highest generation that an intent names.
+        expected: u64,
+    },
 }
