@@ -15,6 +15,7 @@ mod http;
 mod lease;
 mod outlets;
 mod record;
+mod restore;
 mod startup;
 pub mod socket;
 mod state;
@@ -33,9 +34,10 @@ use crate::actions::LintError;
 use crate::audit::AuditError;
 use crate::cluster::ClusterError;
 use crate::datalog::CheckError;
-use crate::facts::FactsError;
+use crate::facts::store::StoreError;
 
 pub use clock::SystemClock;
+pub use restore::read_state;
 pub use startup::run;
 
 /// How the daemon runs: everything that flags can say.
@@ -101,7 +103,7 @@ pub enum DaemonError {
     /// The fact log failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Facts(#[from] FactsError),
+    Facts(#[from] StoreError),
     /// The journal failed.
     #[error(transparent)]
     #[diagnostic(transparent)]

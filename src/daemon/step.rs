@@ -119,7 +119,7 @@ impl StepLoop {
     fn turn(&mut self, messages: Vec<Message>, mode: Mode) -> Result<(), DaemonError> {
         let now = self.clock.now();
         let (statements, ended) = self.observe(messages, now)?;
-        let delta = self.commit(statements)?;
+        let delta = self.commit(statements, now)?;
         for key in ended {
             self.due.end(&key, now);
         }
@@ -164,11 +164,11 @@ impl StepLoop {
     }
 
     /// Commits one generation and lets everybody see it.
-    fn commit(&mut self, statements: Vec<Statement>) -> Result<Delta, DaemonError> {
+    fn commit(&mut self, statements: Vec<Statement>, now: Timestamp) -> Result<Delta, DaemonError> {
         if statements.is_empty() {
             return Ok(Delta::default());
         }
-        let delta = self.facts.commit(statements)?;
+        let delta = self.facts.commit(statements, now)?;
         self.timers.update(&delta);
         self.due.update(&delta)?;
         self.published.set(self.facts.reader());

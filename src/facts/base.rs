@@ -1,20 +1,29 @@
 //! The fact base: engine and fact log behind one commit.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-use miette::Diagnostic;
-use thiserror::Error;
 
 use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::Fact;
 use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
+use crate::datalog::RelationKind;
 use crate::datalog::Row;
 use crate::datalog::Transaction;
 use crate::datalog::Value;
 use crate::facts::Statement;
+use crate::facts::convert::row_refs;
+use crate::facts::store;
+use crate::facts::store::FactSource;
+use crate::facts::store::FactStore;
+use crate::facts::store::LogHead;
+use crate::facts::store::Since;
+use crate::facts::store::StoreError;
+use crate::facts::store::ValueRef;
+use crate::model::Digest;
+use crate::model::Timestamp;
 
 /// Relations that describe the moment of observation: they do not survive a restart, because nobody
 /// watched while the daemon was down. Builds are listed too, since manifests live in memory only.
@@ -41,43 +50,21 @@ pub const VOLATILE: &[&str] = &[
     "differs",
 ];
 
-/// Why facts could not be committed or recovered.
-#[derive(Debug, Error, Diagnostic)]
-pub enum FactsError {
-    /// The fact log could not be written: no action may follow from this commit.
-    #[error("cannot write the fact log")]
-    #[diagnostic(code(facts::log_write), help("check the disk that holds the state directory"))]
-    Log(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// Where transactions are kept; `store.rs` implements it on disk.
-pub trait FactLog: Send {
-    /// Appends one transaction. It is durable once `sync` returned.
-    ///
-    /// # Errors
-    /// The storage failed; nothing of the transaction counts.
-    fn append(&mut self, inserts: &[Fact], deletes: &[Fact]) -> Result<(), FactsError>;
-
-    /// Makes all appended transactions durable.
-    ///
-    /// # Errors
-    /// The storage failed; durability is unknown.
-    fn sync(&mut self) -> Result<(), FactsError>;
-
-    /// Digest of the last record, which intents name.
-    fn head(&self) -> String;
-}
-
 /// The engine with its fact log.
 pub struct FactBase {
     engine: Engine,
-    log: Option<Box<dyn FactLog>>,
+    log: Option<Box<dyn FactStore + Send>>,
+    /// When recent generations were committed, for the snapshot's `since`.
+    times: BTreeMap<u64, Timestamp>,
 }
+
+/// How many generations keep their time; older rows are dated by the oldest of them.
+const TIMES_KEPT: usize = 100_000;
 
 impl FactBase {
     /// A fact base over `engine`; without a log nothing survives the process.
-    pub fn new(engine: Engine, log: Option<Box<dyn FactLog>>) -> Self {
-        Self { engine, log }
+    pub fn new(engine: Engine, log: Option<Box<dyn FactStore + Send>>) -> Self {
+        Self { engine, log, times: BTreeMap::new() }
     }
 
     /// Commits the statements as one generation.
@@ -85,26 +72,40 @@ impl FactBase {
     /// Inputs always commit (an observation cannot be refused); the delta says what changed.
     ///
     /// # Errors
-    /// The fact log failed.
-    pub fn commit(&mut self, statements: Vec<Statement>) -> Result<Delta, FactsError> {
+    /// The fact log failed: nothing may be done that follows from this commit.
+    pub fn commit(
+        &mut self,
+        statements: Vec<Statement>,
+        now: Timestamp,
+    ) -> Result<Delta, StoreError> {
         let transaction = self.resolve(statements);
-        if let Some(log) = &mut self.log {
-            log.append(&transaction.inserts, &transaction.deletes)?;
+        let delta = self.engine.transact(transaction);
+        self.times.insert(delta.generation, now);
+        if self.times.len() > TIMES_KEPT {
+            self.times.pop_first();
         }
-        Ok(self.engine.transact(transaction))
+        if let Some(log) = &mut self.log {
+            log.append(&logged(&self.engine, &delta, now))?;
+        }
+        Ok(delta)
     }
 
-    /// Makes everything committed so far durable.
+    /// Makes everything committed so far durable, and writes a snapshot when that pays.
     ///
     /// # Errors
     /// The fact log failed.
-    pub fn sync(&mut self) -> Result<(), FactsError> {
-        self.log.as_mut().map_or(Ok(()), |log| log.sync())
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        log.sync()?;
+        if log.wants_snapshot() {
+            log.snapshot(&Everything { engine: &self.engine, times: &self.times })?;
+        }
+        Ok(())
     }
 
-    /// Digest of the fact log's last record; empty without a log.
-    pub fn log_head(&self) -> String {
-        self.log.as_ref().map(|log| log.head()).unwrap_or_default()
+    /// Digest of the fact log's last durable record; all zeros without a log.
+    pub fn log_head(&self) -> Digest {
+        self.log.as_ref().map_or_else(|| LogHead::empty().hash, |log| log.head().hash)
     }
 
     /// A view of the present generation that later commits do not change.
@@ -133,6 +134,40 @@ impl FactBase {
         Transaction {
             inserts: change.inserts.into_iter().collect(),
             deletes: change.deletes.into_iter().collect(),
+        }
+    }
+}
+
+/// The input rows that a commit changed, as the fact log takes them.
+fn logged(engine: &Engine, delta: &Delta, now: Timestamp) -> store::Delta {
+    let mut logged = store::Delta::new(delta.generation, now);
+    let is_input = |name: &str| {
+        let info = engine.program().relation(name);
+        info.is_some_and(|info| info.kind == RelationKind::Input)
+    };
+    for (relation, rows) in delta.removed.iter().filter(|(name, _)| is_input(name)) {
+        rows.iter().for_each(|row| logged.delete(relation, &row_refs(row)));
+    }
+    for (relation, rows) in delta.added.iter().filter(|(name, _)| is_input(name)) {
+        rows.iter().for_each(|row| logged.insert(relation, &row_refs(row)));
+    }
+    logged
+}
+
+/// All input rows, for a snapshot.
+struct Everything<'a> {
+    engine: &'a Engine,
+    times: &'a BTreeMap<u64, Timestamp>,
+}
+
+impl FactSource for Everything<'_> {
+    fn each(&self, give: &mut dyn FnMut(&str, &[ValueRef<'_>], Since)) {
+        let reader = self.engine.reader();
+        let oldest = self.times.first_key_value().map_or(Timestamp(0), |(_, at)| *at);
+        for fact in self.engine.inputs() {
+            let generation = reader.since(&fact).unwrap_or(0);
+            let at = self.times.get(&generation).copied().unwrap_or(oldest);
+            give(&fact.relation, &row_refs(&fact.row), Since { generation, at });
         }
     }
 }

@@ -14,11 +14,13 @@
 
 mod base;
 mod catalogue;
+mod convert;
 mod statement;
+pub mod store;
 
 pub use base::FactBase;
-pub use base::FactsError;
 pub use base::VOLATILE;
 pub use catalogue::Column;
 pub use catalogue::relation;
+pub use convert::Recalled;
 pub use statement::Statement;
