@@ -73,9 +73,7 @@ pub fn stage(kind: &GroupKind) -> Stage {
 
 /// The stage of a kind, when the user named these for [`Stage::Custom`].
 pub fn stage_with(kind: &GroupKind, custom: &[GroupKind]) -> Stage {
-    let is = |group: &str, name: &str| {
-        kind.group == group && kind.kind.eq_ignore_ascii_case(name)
-    };
+    let is = |group: &str, name: &str| kind.group == group && kind.kind.eq_ignore_ascii_case(name);
     let defines_cluster = is("", "Namespace")
         || is("rbac.authorization.k8s.io", "ClusterRole")
         || is("apiextensions.k8s.io", "CustomResourceDefinition");

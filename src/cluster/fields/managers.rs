@@ -37,7 +37,8 @@ impl Manager<'_> {
     /// the object itself. Of `before-first-apply` and our own name only updates are: those stem
     /// from the time before server-side apply.
     pub fn is_overridden(&self, overridden: &[String]) -> bool {
-        let update_only = |name: &str| matches!(name, "before-first-apply" | "kustomize-controller");
+        let update_only =
+            |name: &str| matches!(name, "before-first-apply" | "kustomize-controller");
         self.subresource.is_empty()
             && overridden.iter().any(|prefix| {
                 self.name.starts_with(prefix.as_str())

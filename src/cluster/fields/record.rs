@@ -78,9 +78,8 @@ pub struct Difference {
 impl RecordedFields {
     /// Records the fields that we own in `live`, the answer to an apply of ours.
     pub fn of(live: &Value, key: &DigestKey) -> Self {
-        let text = |path: &str| {
-            live.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
+        let text =
+            |path: &str| live.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let api_version = text("/apiVersion");
         let own = own_fields(live, &api_version).unwrap_or_default();
         Self {
@@ -152,9 +151,8 @@ impl RecordedFields {
 
 /// What we own, without what is not compared; `None` when we have no entry in this API version.
 fn own_fields(live: &Value, api_version: &str) -> Option<FieldSet> {
-    let ours = |manager: &Manager<'_>| {
-        manager.is_applier(MANAGER) && manager.api_version == api_version
-    };
+    let ours =
+        |manager: &Manager<'_>| manager.is_applier(MANAGER) && manager.api_version == api_version;
     let mut fields = managers(live).find(ours)?.fields();
     fields.children.remove(&PathElement::field("status"));
     if let Some(metadata) = fields.children.get_mut(&PathElement::field("metadata")) {
@@ -364,11 +362,12 @@ impl Found {
             // Who holds the path now changed it; of a path that nobody holds, the last writer of the
             // object after us is the likeliest.
             let holder = latest(others.iter().filter(|(_, fields)| fields.touches(&path)));
-            let likely = || {
-                latest(others.iter().filter(|(manager, _)| {
-                    manager.subresource != "status" && manager.at >= since
-                }))
-            };
+            let likely =
+                || {
+                    latest(others.iter().filter(|(manager, _)| {
+                        manager.subresource != "status" && manager.at >= since
+                    }))
+                };
             let author = holder.or_else(likely);
             Difference {
                 path: path_text(&path),

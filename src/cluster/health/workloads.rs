@@ -138,8 +138,7 @@ pub(super) fn deployment(live: &Value) -> Health {
 }
 
 pub(super) fn replica_set(live: &Value) -> Health {
-    let failure =
-        conditions(live).any(|c| c.type_ == "ReplicaFailure" && c.status == "True");
+    let failure = conditions(live).any(|c| c.type_ == "ReplicaFailure" && c.status == "True");
     if failure {
         return Health::in_progress("Replica Failure condition. Check Pods");
     }
@@ -215,16 +214,13 @@ fn running_pod(live: &Value) -> Health {
         .collect();
     match crashing.is_empty() {
         true => Health::in_progress("Pod is running but is not Ready"),
-        false => {
-            Health::failed(format!("Containers in CrashLoop state: {}", crashing.join(",")))
-        }
+        false => Health::failed(format!("Containers in CrashLoop state: {}", crashing.join(","))),
     }
 }
 
 fn pending_pod(live: &Value, now: Option<Timestamp>) -> Health {
-    let unschedulable = conditions(live).any(|c| {
-        c.type_ == "PodScheduled" && c.status == "False" && c.reason == "Unschedulable"
-    });
+    let unschedulable = conditions(live)
+        .any(|c| c.type_ == "PodScheduled" && c.status == "False" && c.reason == "Unschedulable");
     if !unschedulable {
         return Health::in_progress("Pod is in the Pending phase");
     }

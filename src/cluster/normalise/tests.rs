@@ -40,9 +40,7 @@ fn ports_get_a_protocol() {
 
 #[test]
 fn string_data_wins_over_data() {
-    let secret = |data: Value, texts: Value| {
-        json!({"apiVersion": "v1", "kind": "Secret", "data": data, "stringData": texts})
-    };
+    let secret = |data: Value, texts: Value| json!({"apiVersion": "v1", "kind": "Secret", "data": data, "stringData": texts});
     let found = normalised(secret(json!({"a": "eA==", "b": "eA=="}), json!({"b": "hi", "c": ""})));
     assert_eq!(found["data"], json!({"a": "eA==", "b": "aGk=", "c": ""}));
     assert!(found.get("stringData").is_none());
@@ -58,8 +56,11 @@ fn status_and_creation_time_go() {
             "metadata": {"name": "x", "creationTimestamp": null}})
     };
     let found = normalised(object("shop.example/v1", "Till"));
-    assert_eq!(found, json!({"apiVersion": "shop.example/v1", "kind": "Till",
-        "metadata": {"name": "x"}}));
+    assert_eq!(
+        found,
+        json!({"apiVersion": "shop.example/v1", "kind": "Till",
+        "metadata": {"name": "x"}})
+    );
     let crd = normalised(object("apiextensions.k8s.io/v1", "CustomResourceDefinition"));
     assert_eq!(crd["status"], json!({"a": 1}));
     let role = object("rbac.authorization.k8s.io/v1", "Role");
@@ -68,9 +69,7 @@ fn status_and_creation_time_go() {
 
 #[test]
 fn drift_is_what_flux_calls_drift() {
-    let object = |metadata: Value, spec: Value, status: Value| {
-        json!({"apiVersion": "v1", "kind": "X", "metadata": metadata, "spec": spec, "status": status})
-    };
+    let object = |metadata: Value, spec: Value, status: Value| json!({"apiVersion": "v1", "kind": "X", "metadata": metadata, "spec": spec, "status": status});
     let live = object(
         json!({"name": "x", "labels": {"a/b": "1"}, "finalizers": ["f"], "resourceVersion": "1"}),
         json!({"n": 1, "list": [1, {"k": 2}], "empty": {}}),

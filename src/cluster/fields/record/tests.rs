@@ -250,19 +250,16 @@ fn look(object: &Value, path: &[&str]) -> Option<Value> {
 
 /// What the record should find, by looking each path up in both objects.
 fn oracle(old: &Value, new: &Value, owned: &[bool]) -> Vec<String> {
-    let owned: Vec<&[&str]> = OWNABLE
-        .iter()
-        .zip(owned)
-        .filter(|(_, owned)| **owned)
-        .map(|(path, _)| *path)
-        .collect();
+    let owned: Vec<&[&str]> =
+        OWNABLE.iter().zip(owned).filter(|(_, owned)| **owned).map(|(path, _)| *path).collect();
     let mut found = Vec::new();
     for path in &owned {
         let is_above = |other: &&[&str]| other.len() < path.len() && path.starts_with(other);
         if owned.iter().filter(|other| is_above(other)).any(|other| look(new, other).is_none()) {
             continue;
         }
-        let has_parts = owned.iter().any(|other| other.len() > path.len() && other.starts_with(path));
+        let has_parts =
+            owned.iter().any(|other| other.len() > path.len() && other.starts_with(path));
         let (was, is) = (look(old, path), look(new, path));
         let open = was.as_ref().is_some_and(|was| {
             let is = is.as_ref().unwrap_or(&Value::Null);
