@@ -60,18 +60,28 @@ impl Stage {
     }
 }
 
-/// The stage of an object with this API version (`group/version`) and kind.
-pub fn stage(api_version: &str, kind: &str, custom: &[GroupKind]) -> Stage {
-    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    let is = |name: &str| kind.eq_ignore_ascii_case(name);
-    let defines_cluster = is("Namespace") && api_version == "v1"
-        || is("ClusterRole") && group == "rbac.authorization.k8s.io"
-        || is("CustomResourceDefinition") && group == "apiextensions.k8s.io";
+impl From<Stage> for i64 {
+    fn from(stage: Stage) -> Self {
+        stage as Self
+    }
+}
+
+/// The stage of a kind, when the user named none.
+pub fn stage(kind: &GroupKind) -> Stage {
+    stage_with(kind, &[])
+}
+
+/// The stage of a kind, when the user named these for [`Stage::Custom`].
+pub fn stage_with(kind: &GroupKind, custom: &[GroupKind]) -> Stage {
+    let is = |group: &str, name: &str| kind.group == group && kind.kind.eq_ignore_ascii_case(name);
+    let defines_cluster = is("", "Namespace")
+        || is("rbac.authorization.k8s.io", "ClusterRole")
+        || is("apiextensions.k8s.io", "CustomResourceDefinition");
     if defines_cluster {
         Stage::ClusterDefinitions
-    } else if kind.ends_with("Class") {
+    } else if kind.kind.ends_with("Class") {
         Stage::ClassDefinitions
-    } else if custom.iter().any(|named| named.group == group && named.kind == kind) {
+    } else if custom.contains(kind) {
         Stage::Custom
     } else {
         Stage::Rest
@@ -104,22 +114,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stages_follow_version_group_and_kind() {
+    fn stages_follow_group_and_kind() {
         let custom = [GroupKind { group: "shop.example".to_owned(), kind: "Till".to_owned() }];
         #[rustfmt::skip]
         let cases: &[(&str, &str, Stage)] = &[
-            ("v1",                             "Namespace",                Stage::ClusterDefinitions),
-            ("shop.example/v1",                "Namespace",                Stage::Rest),
-            ("apiextensions.k8s.io/v1",        "CustomResourceDefinition", Stage::ClusterDefinitions),
-            ("rbac.authorization.k8s.io/v1",   "ClusterRole",              Stage::ClusterDefinitions),
-            ("rbac.authorization.k8s.io/v1",   "ClusterRoleBinding",       Stage::Rest),
-            ("storage.k8s.io/v1",              "StorageClass",             Stage::ClassDefinitions),
-            ("shop.example/v1",                "FirstClass",               Stage::ClassDefinitions),
-            ("shop.example/v1",                "Till",                     Stage::Custom),
-            ("apps/v1",                        "Deployment",               Stage::Rest),
+            ("",                          "Namespace",                Stage::ClusterDefinitions),
+            ("shop.example",              "Namespace",                Stage::Rest),
+            ("apiextensions.k8s.io",      "CustomResourceDefinition", Stage::ClusterDefinitions),
+            ("rbac.authorization.k8s.io", "ClusterRole",              Stage::ClusterDefinitions),
+            ("rbac.authorization.k8s.io", "ClusterRoleBinding",       Stage::Rest),
+            ("storage.k8s.io",            "StorageClass",             Stage::ClassDefinitions),
+            ("shop.example",              "FirstClass",               Stage::ClassDefinitions),
+            ("shop.example",              "Till",                     Stage::Custom),
+            ("apps",                      "Deployment",               Stage::Rest),
         ];
-        for &(version, kind, want) in cases {
-            assert_eq!(stage(version, kind, &custom), want, "{version} {kind}");
+        for &(group, kind, want) in cases {
+            let kind = GroupKind { group: group.to_owned(), kind: kind.to_owned() };
+            assert_eq!(stage_with(&kind, &custom), want, "{kind:?}");
         }
         assert!(Stage::ClassDefinitions.is_waited_for() && !Stage::Custom.is_waited_for());
     }

@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn written_as_the_recorder_of_client_go_does() {
         let object = event("done", 1_764_000_000_000).to_object(3);
-        assert_eq!(object["metadata"]["name"], "web.187afa0f89458003");
+        assert_eq!(object["metadata"]["name"], "web.187afca767ca0003");
         assert_eq!(object["metadata"]["annotations"], json!({"a": "b"}));
         assert_eq!(object["source"], json!({"component": "kustomize-controller"}));
         assert_eq!(object["firstTimestamp"], "2025-11-24T16:00:00Z");
