@@ -59,6 +59,15 @@ pub enum YamlError {
         /// Where.
         at: Place,
     },
+    /// An alias names an anchor that does not stand before it in the document.
+    #[error("line {}: unknown anchor '{anchor}' referenced", at.line)]
+    #[diagnostic(code(yaml::unknown_anchor), help("define `&{anchor}` earlier in the document"))]
+    UnknownAnchor {
+        /// Where.
+        at: Place,
+        /// The name.
+        anchor: String,
+    },
     /// A scalar's text does not fit its tag.
     #[error("line {}: cannot decode `{text}` as a {tag}", at.line)]
     #[diagnostic(code(yaml::tag), help("remove the tag or change the value"))]
@@ -111,6 +120,7 @@ impl YamlError {
             | Self::DuplicateKey { at, .. }
             | Self::Merge { at }
             | Self::Recursion { at }
+            | Self::UnknownAnchor { at, .. }
             | Self::WrongTag { at, .. }
             | Self::NotJson { at, .. }
             | Self::ControlCharacter { at, .. }

@@ -11,7 +11,7 @@ use super::node::Tag;
 
 /// `entries` with what `<<` names put in: own keys first, in their order.
 pub(super) fn expand(entries: Vec<Entry>, dialect: Dialect) -> Result<Vec<Entry>, YamlError> {
-    if !entries.iter().any(is_merge) {
+    if !entries.iter().any(|entry| entry.key.text() == Some("<<")) {
         return Ok(entries);
     }
     match dialect {
@@ -26,6 +26,10 @@ fn is_merge(entry: &Entry) -> bool {
 
 fn own_keys_win(entries: Vec<Entry>) -> Result<Vec<Entry>, YamlError> {
     let (merges, mut own): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_merge);
+    if merges.is_empty() {
+        // kyaml removes a quoted `<<` too, though it merges nothing.
+        own.retain(|entry| entry.key.text() != Some("<<"));
+    }
     if let Some(second) = merges.get(1) {
         return Err(YamlError::Merge { at: second.key.place });
     }

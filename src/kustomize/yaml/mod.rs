@@ -16,17 +16,32 @@
 //! Cloning is cheap: lists and maps are shared until written to. Pure. Limits: `limits` below.
 //! Not here: comments (the official program drops them), schemas, merge strategies.
 
+mod canonical;
+mod cursor;
 mod edit;
+mod emit;
 mod error;
+mod grammar;
+mod json;
 mod merge;
 mod node;
+mod number;
+mod order;
 mod parse;
 mod read;
 mod resolve;
+mod scalar;
+mod scan_scalar;
+mod scan_tag;
+mod scanner;
 mod text;
 mod timestamp;
+mod token;
 mod tree;
+mod unicode;
 
+pub use emit::to_yaml;
+pub use emit::to_yaml_documents;
 pub use error::YamlError;
 pub use node::Dialect;
 pub use node::Entry;

@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 
 use super::error::YamlError;
+use super::grammar;
 use super::node::Dialect;
 use super::node::FileId;
 use super::node::Node;
 use super::node::Place;
 use super::text;
-use super::tree::Builder;
 
 /// Reads a file of resources: one node a document, empty documents left out, `List` and
 /// `ResourceList` unwrapped when they are the only document (kyaml: `kio.FromBytes`).
@@ -58,22 +58,5 @@ pub fn read_document(bytes: &[u8], file: FileId) -> Result<Option<Node>, YamlErr
 /// The first document of `text`; what follows it is not looked at. `start.line` lines stand before.
 fn parse_first(text: &str, start: Place, dialect: Dialect) -> Result<Option<Node>, YamlError> {
     text::check_characters(text, start)?;
-    let mut parser = saphyr_parser::Parser::new_from_str(text);
-    let mut builder = Builder::new(dialect);
-    while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|error| YamlError::Syntax {
-            at: place(start, *error.marker()),
-            reason: error.info().to_owned(),
-        })?;
-        if let Some(document) = builder.take(event, place(start, span.start))? {
-            return Ok(Some(document));
-        }
-    }
-    Ok(None)
-}
-
-fn place(start: Place, marker: saphyr_parser::Marker) -> Place {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let line = start.line.saturating_add(number(marker.line()));
-    Place { file: start.file, line, column: number(marker.col() + 1) }
+    grammar::first_document(text, start, dialect)
 }

@@ -106,7 +106,7 @@ pub(super) fn plain(text: &str, wanted: Tag, dialect: Dialect) -> (Tag, Option<V
             }
             number(text, dialect).unwrap_or(string)
         }
-        b'.' => match special_float(text).or_else(|| float(text)) {
+        b'.' => match special_float(text).or_else(|| float_with_underscores(text)) {
             Some(float) => (Tag::Float, Some(Value::Float(float))),
             None => string,
         },
@@ -178,6 +178,20 @@ fn float(text: &str) -> Option<f64> {
     let all_known =
         text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
     text.parse::<f64>().ok().filter(|number| all_known && number.is_finite())
+}
+
+/// Go's `strconv.ParseFloat` for text that starts with a dot: `_` may stand between digits.
+fn float_with_underscores(text: &str) -> Option<f64> {
+    if !text.contains('_') {
+        return float(text);
+    }
+    let is_digit = |b: Option<&u8>| b.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    let between_digits = |(index, _): (usize, &u8)| {
+        index > 0 && is_digit(bytes.get(index - 1)) && is_digit(bytes.get(index + 1))
+    };
+    let fits = bytes.iter().enumerate().filter(|(_, b)| **b == b'_').all(between_digits);
+    if fits { float(&text.replace('_', "")) } else { None }
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`

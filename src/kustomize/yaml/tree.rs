@@ -1,11 +1,8 @@
-//! Parser events to a tree: nesting, anchors and aliases, merge keys.
+//! Builds a tree as the grammar finds its parts: nesting, anchors and aliases, merge keys.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-use saphyr_parser::Event;
-use saphyr_parser::ScalarStyle;
 
 use super::error::YamlError;
 use super::limits;
@@ -22,23 +19,37 @@ use super::resolve;
 /// Longest text of a key that is kept once for all its uses in a document.
 const SHARED_KEY_BYTES_MAX: usize = 64;
 
-/// Takes events until a document is whole.
+/// What stands before a node's content.
+#[derive(Default)]
+pub(super) struct Properties {
+    pub(super) anchor: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) place: Place,
+}
+
+/// Takes the parts of a document in order.
 pub(super) struct Builder {
     dialect: Dialect,
     open: Vec<Open>,
-    anchors: HashMap<usize, Node>,
+    anchors: HashMap<String, Anchor>,
     /// Nodes made so far, aliases spelt out.
     count: usize,
-    /// How many nodes an anchor stands for.
-    sizes: HashMap<usize, usize>,
     keys: HashSet<Arc<str>>,
     root: Option<Node>,
+}
+
+/// What an anchor names.
+enum Anchor {
+    /// A list or map whose end has not come yet.
+    Open,
+    /// A node, and how many nodes it is made of.
+    Whole(Node, usize),
 }
 
 /// A list or map whose end has not come yet.
 struct Open {
     node: Node,
-    anchor: usize,
+    anchor: Option<String>,
     content: Content,
     count_before: usize,
 }
@@ -48,8 +59,6 @@ enum Content {
     Entries(Vec<Entry>, Option<Node>),
 }
 
-type ParsedTag<'input> = Option<std::borrow::Cow<'input, saphyr_parser::Tag>>;
-
 impl Builder {
     pub(super) fn new(dialect: Dialect) -> Self {
         Self {
@@ -57,67 +66,25 @@ impl Builder {
             open: Vec::new(),
             anchors: HashMap::new(),
             count: 0,
-            sizes: HashMap::new(),
             keys: HashSet::new(),
             root: None,
         }
     }
 
-    /// Takes one event; returns the document when this event ends it.
-    pub(super) fn take(
-        &mut self,
-        event: Event<'_>,
-        place: Place,
-    ) -> Result<Option<Node>, YamlError> {
-        match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let node = self.scalar(&text, style, &tag, place);
-                self.count += 1;
-                self.remember(anchor, &node, self.count - 1);
-                self.add(node)?;
-            }
-            Event::Alias(id) => {
-                let Some(node) = self.anchors.get(&id).cloned() else {
-                    return Err(YamlError::Recursion { at: place });
-                };
-                self.count = self.count.saturating_add(self.sizes.get(&id).copied().unwrap_or(1));
-                self.add(node)?;
-            }
-            Event::SequenceStart(anchor, tag) => {
-                self.start(anchor, &tag, Content::Items(Vec::new()), place)?;
-            }
-            Event::MappingStart(anchor, tag) => {
-                self.start(anchor, &tag, Content::Entries(Vec::new(), None), place)?;
-            }
-            Event::SequenceEnd | Event::MappingEnd => self.end()?,
-            Event::DocumentEnd => return Ok(self.root.take()),
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
-        }
-        if self.count > limits::DOCUMENT_NODES_MAX {
-            return Err(YamlError::Limit {
-                at: place,
-                name: "DOCUMENT_NODES_MAX",
-                max: limits::DOCUMENT_NODES_MAX,
-            });
-        }
-        Ok(None)
+    /// The document, when it is whole.
+    pub(super) fn finish(&mut self) -> Option<Node> {
+        self.root.take()
     }
 
-    fn scalar(
+    /// Adds a scalar.
+    pub(super) fn scalar(
         &mut self,
         text: &str,
-        style: ScalarStyle,
-        tag: &ParsedTag<'_>,
-        place: Place,
-    ) -> Node {
-        let style = match style {
-            ScalarStyle::Plain => Style::Plain,
-            ScalarStyle::SingleQuoted => Style::SingleQuoted,
-            ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
-            ScalarStyle::Literal => Style::Literal,
-            ScalarStyle::Folded => Style::Folded,
-        };
-        let explicit = explicit_tag(tag);
+        style: Style,
+        properties: Properties,
+    ) -> Result<(), YamlError> {
+        let Properties { anchor, tag, place } = properties;
+        let explicit = tag.as_deref().and_then(explicit_tag);
         let tag = match explicit {
             Some(tag) => tag,
             None if style != Style::Plain => Tag::Str,
@@ -125,7 +92,10 @@ impl Builder {
             None => resolve::plain(text, Tag::Unset, Dialect::V3).0,
         };
         let data = Data::Scalar(self.shared(text));
-        Node { data, tag, style, tagged: explicit.is_some(), place }
+        let node = Node { data, tag, style, tagged: explicit.is_some(), place };
+        self.count += 1;
+        self.remember(anchor, &node, self.count - 1);
+        self.add(node)
     }
 
     /// Keys repeat from object to object: one allocation serves them all.
@@ -143,13 +113,46 @@ impl Builder {
         new
     }
 
+    /// Adds what an anchor names.
+    pub(super) fn alias(&mut self, anchor: &str, place: Place) -> Result<(), YamlError> {
+        match self.anchors.get(anchor) {
+            Some(Anchor::Whole(node, size)) => {
+                self.count = self.count.saturating_add(*size);
+                let node = node.clone();
+                self.add(node)
+            }
+            Some(Anchor::Open) => Err(YamlError::Recursion { at: place }),
+            None => Err(YamlError::UnknownAnchor { at: place, anchor: anchor.to_owned() }),
+        }
+    }
+
+    /// Opens a list.
+    pub(super) fn start_sequence(
+        &mut self,
+        properties: Properties,
+        is_flow: bool,
+    ) -> Result<(), YamlError> {
+        self.start(properties, Node::sequence(Vec::new()), Content::Items(Vec::new()), is_flow)
+    }
+
+    /// Opens a map.
+    pub(super) fn start_mapping(
+        &mut self,
+        properties: Properties,
+        is_flow: bool,
+    ) -> Result<(), YamlError> {
+        let content = Content::Entries(Vec::new(), None);
+        self.start(properties, Node::mapping(Vec::new()), content, is_flow)
+    }
+
     fn start(
         &mut self,
-        anchor: usize,
-        tag: &ParsedTag<'_>,
+        properties: Properties,
+        mut node: Node,
         content: Content,
-        place: Place,
+        is_flow: bool,
     ) -> Result<(), YamlError> {
+        let Properties { anchor, tag, place } = properties;
         if self.open.len() >= limits::DOCUMENT_DEPTH_MAX {
             return Err(YamlError::Limit {
                 at: place,
@@ -157,21 +160,22 @@ impl Builder {
                 max: limits::DOCUMENT_DEPTH_MAX,
             });
         }
-        let mut node = match content {
-            Content::Items(_) => Node::sequence(Vec::new()),
-            Content::Entries(..) => Node::mapping(Vec::new()),
-        };
-        if let Some(explicit) = explicit_tag(tag) {
+        if let Some(explicit) = tag.as_deref().and_then(explicit_tag) {
             node.tag = explicit;
             node.tagged = true;
         }
         node.place = place;
+        node.style = if is_flow { Style::Flow } else { Style::Plain };
+        if let Some(anchor) = &anchor {
+            self.anchors.insert(anchor.clone(), Anchor::Open);
+        }
         self.open.push(Open { node, anchor, content, count_before: self.count });
         self.count += 1;
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), YamlError> {
+    /// Closes the innermost list or map.
+    pub(super) fn end(&mut self) -> Result<(), YamlError> {
         let Some(mut open) = self.open.pop() else { return Ok(()) };
         open.node.data = match open.content {
             Content::Items(items) => Data::Sequence(Arc::new(items)),
@@ -183,15 +187,21 @@ impl Builder {
         self.add(open.node)
     }
 
-    fn remember(&mut self, anchor: usize, node: &Node, count_before: usize) {
-        if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
-            self.sizes.insert(anchor, self.count - count_before);
+    fn remember(&mut self, anchor: Option<String>, node: &Node, count_before: usize) {
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, Anchor::Whole(node.clone(), self.count - count_before));
         }
     }
 
     /// Puts a finished node where it belongs.
     fn add(&mut self, node: Node) -> Result<(), YamlError> {
+        if self.count > limits::DOCUMENT_NODES_MAX {
+            return Err(YamlError::Limit {
+                at: node.place,
+                name: "DOCUMENT_NODES_MAX",
+                max: limits::DOCUMENT_NODES_MAX,
+            });
+        }
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
             Some(Content::Items(items)) => items.push(node),
@@ -199,7 +209,7 @@ impl Builder {
                 None => *key = Some(node),
                 Some(key) => {
                     let mut value = node;
-                    if value.place.line > key.place.line && value.text() == Some("") {
+                    if value.text() == Some("") && value.place.line > key.place.line {
                         // An absent value has no place of its own: the parser names what follows.
                         value.place = key.place;
                     }
@@ -212,13 +222,11 @@ impl Builder {
 }
 
 /// The tag that is written out; `!` alone says nothing.
-fn explicit_tag(tag: &ParsedTag<'_>) -> Option<Tag> {
-    let tag = tag.as_ref()?;
-    let whole = format!("{}{}", tag.handle, tag.suffix);
-    if whole == "!" {
+fn explicit_tag(tag: &str) -> Option<Tag> {
+    if tag == "!" {
         return None;
     }
-    Some(match whole.strip_prefix("tag:yaml.org,2002:").or(whole.strip_prefix("!!")) {
+    Some(match tag.strip_prefix("tag:yaml.org,2002:").or(tag.strip_prefix("!!")) {
         Some("null") => Tag::Null,
         Some("bool") => Tag::Bool,
         Some("int") => Tag::Int,
