@@ -38,6 +38,11 @@ impl Selector {
         Ok(Self { labels, fields })
     }
 
+    /// Selects one name as well.
+    pub(crate) fn only_name(&mut self, name: &str) {
+        self.fields.push(("metadata.name".to_owned(), true, name.to_owned()));
+    }
+
     /// Whether everything matches.
     pub(crate) fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()

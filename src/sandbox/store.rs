@@ -55,6 +55,8 @@ pub(crate) struct Store {
     uids: BTreeMap<String, (ResourceId, Name)>,
     /// Uid of an owner to the objects that name it.
     dependents: BTreeMap<String, BTreeSet<(ResourceId, Name)>>,
+    /// Objects that went since somebody asked.
+    removed: Vec<(ResourceId, Arc<Value>)>,
 }
 
 /// A text field of an object's metadata; empty when it is missing.
@@ -134,6 +136,7 @@ impl Store {
         let mut last = (*before).clone();
         last["metadata"]["resourceVersion"] = json!(self.revision.to_string());
         let object = Arc::new(last);
+        self.removed.push((id.clone(), Arc::clone(&object)));
         let event = Event {
             revision: self.revision,
             object: Arc::clone(&object),
@@ -142,6 +145,11 @@ impl Store {
         };
         self.record(id, event);
         Some(object)
+    }
+
+    /// Objects that were removed since the last call.
+    pub(crate) fn take_removed(&mut self) -> Vec<(ResourceId, Arc<Value>)> {
+        std::mem::take(&mut self.removed)
     }
 
     fn forget(&mut self, id: &ResourceId, name: &Name, object: &Value) {
