@@ -43,6 +43,11 @@ const UNITS: [(&str, u64); 8] = [
 ];
 
 impl Duration {
+    /// As the standard library counts; a negative duration is zero.
+    pub fn to_std(self) -> std::time::Duration {
+        std::time::Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
+    }
+
     /// A duration of whole milliseconds; saturates at the ends of the range.
     pub const fn from_ms(ms: i64) -> Self {
         Self(ms.saturating_mul(1_000_000))

@@ -46,6 +46,12 @@ pub struct RunArgs {
     /// Refuse references to sources of other namespaces
     #[arg(long)]
     no_cross_namespace_refs: bool,
+    /// Where artifact files are served for other controllers
+    #[arg(long, value_name = "ADDR", env = "STORAGE_ADDR")]
+    artifact_addr: Option<String>,
+    /// Host and port under which other controllers reach them
+    #[arg(long, value_name = "HOST:PORT", env = "STORAGE_ADV_ADDR", default_value = "")]
+    artifact_adv_addr: String,
     /// Wait before a source without artifact is looked at again, in seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     requeue_dependency: u64,
@@ -73,6 +79,8 @@ pub fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         concurrent: args.concurrent,
         override_managers: args.override_manager.clone(),
         no_cross_namespace_refs: args.no_cross_namespace_refs,
+        artifact_addr: args.artifact_addr.clone(),
+        artifact_adv_addr: args.artifact_adv_addr.clone(),
         requeue_dependency: Duration::from_secs(args.requeue_dependency),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -63,6 +63,10 @@ pub struct DaemonOptions {
     pub override_managers: Vec<String>,
     /// Refuse cross-namespace source references.
     pub no_cross_namespace_refs: bool,
+    /// Where artifact files are served for other controllers; none when absent.
+    pub artifact_addr: Option<String>,
+    /// Host and port under which others reach them; empty when none are served.
+    pub artifact_adv_addr: String,
     /// Wait before a source without artifact is looked at again.
     pub requeue_dependency: Duration,
 }
@@ -80,6 +84,8 @@ impl Default for DaemonOptions {
             concurrent: 16,
             override_managers: Vec::new(),
             no_cross_namespace_refs: false,
+            artifact_addr: None,
+            artifact_adv_addr: String::new(),
             requeue_dependency: Duration::from_secs(30),
         }
     }

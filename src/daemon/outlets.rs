@@ -24,6 +24,7 @@ use crate::ingest::Observation;
 use crate::ingest::Stores;
 use crate::model::GroupKind;
 use crate::model::ObjectRef;
+use crate::model::Timestamp;
 
 /// How many fetches run at once.
 const FETCHES: usize = 8;
@@ -99,14 +100,14 @@ impl Outlets {
     }
 
     /// Hands each order to whoever carries it out.
-    pub fn dispatch(&self, orders: Vec<Order>, ingest: &Ingest) {
+    pub fn dispatch(&self, orders: Vec<Order>, ingest: &Ingest, now: Timestamp) {
         for order in orders {
             match &order.planned.action {
                 Action::Fetch { source, spec, .. } => {
                     let job = ingest.fetch_job(source, spec);
                     let (stores, cancel) = (self.stores.clone(), self.cancel.clone());
                     self.observe(&order, &self.fetches, move || {
-                        Observation::Fetched(Box::new(job.run(&stores, &cancel)))
+                        Ok(Observation::Fetched(Box::new(job.run(&stores, &cancel))))
                     });
                 }
                 Action::Render { unit, tree, key, .. } => {
@@ -115,11 +116,11 @@ impl Outlets {
                         continue;
                     };
                     self.observe(&order, &self.builds, move || {
-                        Observation::Built(Box::new(job.run()))
+                        Ok(Observation::Built(Box::new(job.run())))
                     });
                 }
                 Action::Pack { source, tree, revision } => {
-                    let Some(job) = ingest.pack_job(source, tree, revision) else {
+                    let Some(job) = ingest.pack_job(source, tree, revision, now) else {
                         self.end_unbegun(&order);
                         continue;
                     };
@@ -136,7 +137,7 @@ impl Outlets {
         &self,
         order: &Order,
         slots: &Arc<Semaphore>,
-        work: impl FnOnce() -> Observation + Send + 'static,
+        work: impl FnOnce() -> Result<Observation, String> + Send + 'static,
     ) {
         let (inbox, slots) = (self.inbox.clone(), Arc::clone(slots));
         let (key, intent) = (order.planned.action.key(), order.intent);
@@ -145,10 +146,11 @@ impl Outlets {
             let done = tokio::task::spawn_blocking(work).await;
             drop(slot);
             let (observed, outcome) = match done {
-                Ok(observation) => {
+                Ok(Ok(observation)) => {
                     let outcome = summary(&observation);
                     (vec![observation], outcome)
                 }
+                Ok(Err(error)) => (Vec::new(), Ended::plain(OutcomeKind::Failed, &error)),
                 Err(panic) => (Vec::new(), Ended::plain(OutcomeKind::Failed, &panic.to_string())),
             };
             let ended = Message::Ended { key, intent, effects: Vec::new(), observed, outcome };

@@ -33,20 +33,19 @@ use crate::daemon::http;
 use crate::daemon::lease;
 use crate::daemon::outlets::OutletParts;
 use crate::daemon::outlets::Outlets;
+use crate::daemon::restore;
 use crate::daemon::state::Published;
 use crate::daemon::step::Message;
 use crate::daemon::step::StepLoop;
 use crate::daemon::timers::Timers;
 use crate::daemon::watcher::Watcher;
-use crate::datalog::Engine;
-use crate::datalog::EngineOptions;
 use crate::datalog::RuleFile;
 use crate::executor::Executor;
 use crate::executor::Seen;
-use crate::facts::FactBase;
 use crate::facts::Statement;
 use crate::facts::VOLATILE;
 use crate::facts::relation;
+use crate::facts::store::StateDir;
 use crate::ingest::Ingest;
 use crate::ingest::IngestOptions;
 use crate::ingest::Observation;
@@ -57,6 +56,9 @@ use crate::model::DigestKey;
 use crate::model::Manifests;
 use crate::rules;
 use crate::sources;
+use crate::sources::artifact::FileStore;
+use crate::sources::artifact::Storage;
+use crate::sources::git::GitStore;
 
 /// Messages that may wait for the loop before those who send them wait.
 const INBOX: usize = 8192;
@@ -75,11 +77,14 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     let mut files = rules::built_in_files();
     files.extend(user_files.iter().cloned());
     let program = rules::load(user_files).map_err(|errors| DaemonError::Rules { errors })?;
-    make_dir(&options.state)?;
-    let mut journal = open_journal(&options.state, clock.as_ref())?;
+    let state = StateDir::open(&options.state)?;
+    let mut journal = open_journal(&state, clock.as_ref())?;
     let rule_digest = journal_rules(&mut journal, &files, clock.as_ref())?;
-    let engine = Engine::new(program, rules::builtins(), EngineOptions::default());
-    let facts = FactBase::new(engine, None);
+    let expected = journal.view().last_generation().unwrap_or(0);
+    let (facts, recovered) = restore::open_facts(&state, program, expected)?;
+    for loss in &recovered.losses {
+        tracing::warn!(%loss, "fact log");
+    }
     let published = Arc::new(Published::new(facts.reader()));
 
     let connect = ConnectOptions { kubeconfig: options.kubeconfig.clone(), ..Default::default() };
@@ -111,7 +116,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
         runtime: tokio::runtime::Handle::current(),
         executor,
         concurrent: options.concurrent,
-        stores: open_stores(&options.state)?,
+        stores: open_stores(&options)?,
         inbox: inbox.clone(),
         watcher,
         cancel: cancel.clone(),
@@ -170,6 +175,9 @@ fn configured(options: &DaemonOptions, kinds: &RwLock<Arc<Kinds>>) -> Observatio
     let mut holds = |fact| said.push(Statement::Holds(fact));
     for kind in &options.kinds {
         holds(relation::reconciles(kind));
+    }
+    if !options.artifact_adv_addr.is_empty() {
+        holds(relation::switch("artifacts"));
     }
     if options.no_cross_namespace_refs {
         holds(relation::switch("no-cross-namespace-refs"));
@@ -231,8 +239,8 @@ async fn hold_leases(
     }
 }
 
-fn open_journal(state: &Path, clock: &dyn Clock) -> Result<Journal<DiskStorage>, DaemonError> {
-    let storage = DiskStorage::for_writing(&state.join("journal"))?;
+fn open_journal(state: &StateDir, clock: &dyn Clock) -> Result<Journal<DiskStorage>, DaemonError> {
+    let storage = DiskStorage::for_writing(&state.journal())?;
     let (mut journal, problems) = Journal::open(storage, &JournalOptions::default())?;
     let now = clock.now();
     for problem in problems {
@@ -269,13 +277,22 @@ fn journal_rules(
     Ok(journal.append_rules(clock.now(), RuleSet::of(&texts))?)
 }
 
-fn open_stores(state: &Path) -> Result<Stores, DaemonError> {
-    let io = |what: &str, source: std::io::Error| DaemonError::Io { what: what.to_owned(), source };
-    let git = sources::git::GitStore::open(&state.join("git"))
-        .map_err(|e| io("cannot open the Git store", std::io::Error::other(e.to_string())))?;
-    let artifacts = sources::artifact::ArtifactStore::open(&state.join("artifacts"))
-        .map_err(|e| io("cannot open the artifact store", std::io::Error::other(e.to_string())))?;
-    Ok(Stores { git: Arc::new(git), artifacts: Arc::new(artifacts) })
+fn open_stores(options: &DaemonOptions) -> Result<Stores, DaemonError> {
+    let store = |what: &str, error: &dyn std::fmt::Display| DaemonError::Io {
+        what: format!("cannot open {what}"),
+        source: std::io::Error::other(error.to_string()),
+    };
+    let state = &options.state;
+    let git = GitStore::open(state.join("git")).map_err(|e| store("the Git store", &e))?;
+    let files = FileStore::open(state.join("files")).map_err(|e| store("the file store", &e))?;
+    let artifacts =
+        Storage::open(state.join("artifacts")).map_err(|e| store("the artifact storage", &e))?;
+    Ok(Stores {
+        git: Arc::new(git),
+        files: Arc::new(files),
+        artifacts: Arc::new(artifacts),
+        advertised: options.artifact_adv_addr.clone(),
+    })
 }
 
 /// Rule files of the directories, in name order.
@@ -299,11 +316,6 @@ fn read_rules(directories: &[std::path::PathBuf]) -> Result<Vec<RuleFile>, Daemo
         }
     }
     Ok(files)
-}
-
-fn make_dir(path: &Path) -> Result<(), DaemonError> {
-    let io = |source| DaemonError::Io { what: format!("cannot make {}", path.display()), source };
-    fs::create_dir_all(path).map_err(io)
 }
 
 /// The key under which secret values are digested: made once, kept with mode 0600.

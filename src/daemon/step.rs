@@ -129,7 +129,7 @@ impl StepLoop {
         }
         let plan = self.plan(now)?;
         let orders = self.journal_intents(plan, now)?;
-        self.outlets.dispatch(orders, &self.ingest);
+        self.outlets.dispatch(orders, &self.ingest, now);
         Ok(())
     }
 

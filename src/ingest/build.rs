@@ -78,7 +78,7 @@ impl Ingest {
     pub fn build_job(&self, unit: &UnitName, tree: &str, key: &[String; 3]) -> Option<BuildJob> {
         let memory = self.units.get(unit)?;
         let Resolved::Known(variables) = self.resolve(unit, &memory.spec) else { return None };
-        let mut build = UnitBuild::from(&memory.spec);
+        let mut build = UnitBuild::default();
         build.variables = variables;
         build.strict = self.options.strict_substitution;
         Some(BuildJob {
@@ -149,7 +149,7 @@ fn object_statements(unit: &UnitName, objects: &[RenderedObject]) -> Vec<Stateme
         let Manifest { object: name, api_version, json } = &object.manifest;
         let version = api_version.rsplit('/').next().unwrap_or_default();
         let kind = name.group_kind();
-        let stage = kinds::stage(api_version, &kind.kind, &[]) as i64;
+        let stage = kinds::stage(&kind) as i64;
         let order = kinds::order_key(name);
         renders.push(relation::renders(unit, name, &object.digest, version, &stage, &order));
         marked.extend(
@@ -163,6 +163,21 @@ fn object_statements(unit: &UnitName, objects: &[RenderedObject]) -> Vec<Stateme
         Statement::exactly("toggle", subject(), marked),
         Statement::exactly("declared_at", subject(), places),
     ]
+}
+
+impl Built {
+    /// Why it failed, if it did.
+    pub fn failure(&self) -> Option<&str> {
+        self.result.as_ref().err().map(|failure| failure.message.as_str())
+    }
+
+    /// What it brought, in a few words.
+    pub fn summary(&self) -> String {
+        match &self.result {
+            Ok(rendered) => format!("{} objects", rendered.objects.len()),
+            Err(failure) => failure.message.clone(),
+        }
+    }
 }
 
 impl BuildJob {

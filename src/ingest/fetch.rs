@@ -10,10 +10,14 @@ use crate::facts::Statement;
 use crate::facts::relation;
 use crate::ingest::Ingest;
 use crate::model::Digest;
+use crate::model::Entry;
+use crate::model::FileTree as _;
 use crate::model::SourceName;
 use crate::model::Timestamp;
 use crate::sources::artifact;
-use crate::sources::artifact::ArtifactStore;
+use crate::sources::artifact::FetchRequest;
+use crate::sources::artifact::FileStore;
+use crate::sources::artifact::Storage;
 use crate::sources::git;
 use crate::sources::git::GitOutcome;
 use crate::sources::git::GitRequest;
@@ -39,8 +43,12 @@ enum Work {
 pub struct Stores {
     /// Git objects.
     pub git: Arc<GitStore>,
-    /// Unpacked artifacts.
-    pub artifacts: Arc<ArtifactStore>,
+    /// Unpacked artifacts of other controllers.
+    pub files: Arc<FileStore>,
+    /// Artifact files on offer.
+    pub artifacts: Arc<Storage>,
+    /// Host and port under which artifact files are offered.
+    pub advertised: String,
 }
 
 /// How a fetch ended.
@@ -51,6 +59,25 @@ pub struct Fetched {
     pub spec: String,
     /// What came of it.
     pub result: FetchResult,
+}
+
+impl Fetched {
+    /// Why it failed, if it did.
+    pub fn failure(&self) -> Option<&str> {
+        match &self.result {
+            FetchResult::Failed { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// What it brought, in a few words.
+    pub fn summary(&self) -> String {
+        match &self.result {
+            FetchResult::Unchanged => "unchanged".to_owned(),
+            FetchResult::Tree { revision, tree } => format!("{revision}, {} files", tree.files()),
+            FetchResult::Failed { message, .. } => message.clone(),
+        }
+    }
 }
 
 /// What a fetch brought.
@@ -117,6 +144,7 @@ impl Ingest {
             url: git.url.clone(),
             reference: reference(git),
             auth,
+            identity: credentials.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
             proxy,
             timeout: seen.timeout,
             host_key_algorithms: Vec::new(),
@@ -190,8 +218,18 @@ impl Ingest {
 
 /// What the paths of a read set hold in a tree, as one content name.
 pub(super) fn part(reads: &crate::kustomize::ReadSet, tree: &SourceTree) -> Option<String> {
-    let found = reads.content_in(tree).ok()?;
-    Some(Digest::of(found.as_bytes()).to_string())
+    let mut parts = Vec::new();
+    for path in reads.keys() {
+        let entry = tree.entry(path).ok()?;
+        let content = match entry {
+            Some(Entry::File { id } | Entry::Directory { id }) => id.to_string(),
+            Some(Entry::Symlink { target }) => format!("link {target}"),
+            None => "absent".to_owned(),
+        };
+        parts.push(path.clone().into_bytes());
+        parts.push(content.into_bytes());
+    }
+    Some(Digest::of_parts(parts.iter().map(Vec::as_slice)).to_string())
 }
 
 fn reference(git: &crate::api::GitRepositorySpec) -> git::GitReference {
@@ -230,7 +268,8 @@ fn load(
     revision: String,
     cancel: &CancellationToken,
 ) -> FetchResult {
-    match artifact::fetch(&stores.artifacts, url, digest, cancel) {
+    let fetched = artifact::fetch(&stores.files, &FetchRequest::new(url, digest), cancel);
+    match fetched.and_then(|fetched| stores.files.tree(&fetched.tree)) {
         Ok(tree) => FetchResult::Tree { revision, tree: Arc::new(tree) },
         Err(error) => failed("ArtifactFailed", &error),
     }
@@ -243,7 +282,7 @@ fn clone(
     cancel: &CancellationToken,
 ) -> FetchResult {
     match git::fetch(&stores.git, request, cancel) {
-        Err(error) => failed(error.reason(), &error),
+        Err(error) => failed("GitOperationFailed", &error),
         Ok(GitOutcome::Unchanged { .. }) => FetchResult::Unchanged,
         Ok(GitOutcome::Fetched { revision, repository, tree, .. }) => {
             let files = match stores.git.tree(&repository, &tree) {

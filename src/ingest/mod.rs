@@ -18,6 +18,7 @@ mod effect;
 mod fetch;
 mod memory;
 mod object;
+mod pack;
 mod source;
 mod unit;
 mod values;
@@ -27,7 +28,6 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::api::GitRepository;
 use crate::api::Kustomization;
 use crate::facts::Statement;
 use crate::facts::relation;
@@ -42,8 +42,10 @@ pub use build::BuildJob;
 pub use build::Built;
 pub use fetch::FetchJob;
 pub use fetch::Fetched;
+pub use fetch::Stores;
 pub use memory::Ingest;
 pub use memory::IngestOptions;
+pub use pack::PackJob;
 pub use source::AnySource;
 
 /// Something that was observed.

@@ -40,7 +40,7 @@ pub struct Built {
 impl Resource {
     /// The canonical text, byte for byte as `kustomize build` prints it.
     pub fn yaml(&self) -> String {
-        self.node.to_yaml().unwrap_or_default()
+        super::yaml::to_yaml(&self.node).unwrap_or_default()
     }
 
     /// The object as JSON.

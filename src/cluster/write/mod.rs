@@ -47,8 +47,8 @@ use super::transport::Call;
 pub enum Purpose {
     /// A read.
     Observe,
-    /// An action of the plan, by the number of its intent in the journal.
-    Intent(u64),
+    /// An action of the plan, by the id of its intent in the journal.
+    Intent(String),
     /// A write of the controller's own life, such as `lease` or `event`.
     Upkeep(&'static str),
 }

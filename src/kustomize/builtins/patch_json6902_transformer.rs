@@ -20,7 +20,7 @@ pub(crate) struct PatchJson6902Transformer {
     pub(crate) target: Option<Selector>,
     pub(crate) path: Located,
     pub(crate) json_op: Located,
-    loaded: JsonPatch,
+    pub(crate) loaded: JsonPatch,
 }
 
 decode_fields!(PatchJson6902Transformer {

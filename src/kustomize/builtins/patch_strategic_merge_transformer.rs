@@ -17,7 +17,7 @@ use super::patch_transformer::apply_to;
 pub(crate) struct PatchStrategicMergeTransformer {
     pub(crate) paths: Vec<Located>,
     pub(crate) patches: Located,
-    loaded: Vec<Object>,
+    pub(crate) loaded: Vec<Object>,
 }
 
 decode_fields!(PatchStrategicMergeTransformer {

@@ -29,9 +29,9 @@ pub(crate) struct PatchTransformer {
     pub(crate) patch: Located,
     pub(crate) target: Option<Selector>,
     pub(crate) options: Option<PatchOptions>,
-    loaded: Loaded,
+    pub(crate) loaded: Loaded,
     /// How upstream's messages name the patch.
-    source: String,
+    pub(crate) source: String,
 }
 
 decode_fields!(PatchTransformer {
