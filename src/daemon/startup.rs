@@ -34,6 +34,7 @@ use crate::daemon::lease;
 use crate::daemon::outlets::OutletParts;
 use crate::daemon::outlets::Outlets;
 use crate::daemon::restore;
+use crate::daemon::socket;
 use crate::daemon::state::Published;
 use crate::daemon::step::Message;
 use crate::daemon::step::StepLoop;
@@ -135,6 +136,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     };
     let ready = Arc::new(AtomicBool::new(true));
     serve_http(&options, &published, &ready, &cancel);
+    serve_socket(&options, &published, &cancel);
     inbox.send(Message::Observed(configured(&options, &kinds))).await.ok();
     tokio::spawn(Watcher::run(cluster, kinds, seen, inbox.clone(), wanted));
     let stopping = inbox.clone();
@@ -164,6 +166,16 @@ fn serve_http(
     tokio::spawn(async move {
         if let Err(error) = http::serve(&address, served, cancel).await {
             tracing::error!(%error, "http is not served");
+        }
+    });
+}
+
+fn serve_socket(options: &DaemonOptions, published: &Arc<Published>, cancel: &CancellationToken) {
+    let (state, published) = (options.state.clone(), Arc::clone(published));
+    let cancel = cancel.clone();
+    tokio::spawn(async move {
+        if let Err(error) = socket::serve(&state, published, cancel).await {
+            tracing::error!(%error, "the local socket is not served");
         }
     });
 }
