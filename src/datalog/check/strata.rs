@@ -234,13 +234,19 @@ fn complain_of_endless_recursion(
     let mut recursive = false;
     let mut known: Vec<usize> = Vec::new();
     for literal in &clause.clause.body {
-        if let LiteralKind::Atom { relation, args, negated: false } = &literal.kind {
-            recursive |= component_of[*relation] == component_of[head];
-            known.extend(args.iter().filter_map(|arg| match arg {
-                Term::Variable(variable) => Some(*variable),
-                _ => None,
-            }));
-        }
+        // A fold over lower strata has finitely many values, whatever its keys are.
+        let terms = match &literal.kind {
+            LiteralKind::Atom { relation, args, negated: false } => {
+                recursive |= component_of[*relation] == component_of[head];
+                args
+            }
+            LiteralKind::Aggregate(aggregate) => &aggregate.targets,
+            _ => continue,
+        };
+        known.extend(terms.iter().filter_map(|term| match term {
+            Term::Variable(variable) => Some(*variable),
+            _ => None,
+        }));
     }
     if !recursive {
         return;

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 
 use crate::datalog::compile::CoreClause;
-use crate::datalog::compile::Stored;
 use crate::datalog::exec::Ages;
 use crate::datalog::exec::Found;
 use crate::datalog::fault::Fault;
@@ -44,20 +43,7 @@ impl Work<'_> {
             for (at, stored, plan) in &clause.deltas {
                 for sign in [1, -1] {
                     let ages = Ages::Split(*at);
-                    let found = match self.fold_rows(stored, sign) {
-                        Some(rows) if rows.is_empty() => continue,
-                        Some(rows) => {
-                            self.run(clause, plan, Starts::Words(&rows), ages, u32::MAX)?
-                        }
-                        None => {
-                            let ids = self.changed(stored, sign > 0).to_vec();
-                            if ids.is_empty() {
-                                continue;
-                            }
-                            let starts = Starts::Ids(stored.relation, &ids);
-                            self.run(clause, plan, starts, ages, u32::MAX)?
-                        }
-                    };
+                    let found = self.run_changed(clause, stored, plan, sign > 0, ages)?;
                     add_up(&mut tally, found, sign);
                 }
             }
@@ -67,20 +53,6 @@ impl Work<'_> {
             self.apply(head, tally);
         }
         Ok(())
-    }
-
-    /// The rows whose change makes a condition come true, or false.
-    pub(super) fn changed(&self, stored: &Stored, to_true: bool) -> &[u32] {
-        let change = &self.changes[stored.relation];
-        if stored.negated == to_true { &change.removed } else { &change.added }
-    }
-
-    /// The same for the result of a fold, when its empty group has a value.
-    fn fold_rows(&self, stored: &Stored, sign: i64) -> Option<Vec<Box<[u32]>>> {
-        stored.default.as_ref()?;
-        let changes = self.fold_changes.get(&stored.relation);
-        let wanted = changes.into_iter().flatten().filter(|(_, came)| *came == (sign > 0));
-        Some(wanted.map(|(row, _)| row.clone()).collect())
     }
 
     fn apply(&mut self, head: usize, tally: Tally) {

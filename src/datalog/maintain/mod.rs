@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::datalog::builtins::Calls;
 use crate::datalog::compile::Compiled;
 use crate::datalog::compile::CoreClause;
+use crate::datalog::compile::Stored;
 use crate::datalog::compile::Unit;
 use crate::datalog::exec::Ages;
 use crate::datalog::exec::Exec;
@@ -287,6 +288,27 @@ impl<'a> Work<'a> {
             table.meta(*id).is_in(Age::New) && key.iter().all(|at| other[*at] == row[*at])
         };
         entries.into_iter().map(|entry| entry as u32).filter(same).collect()
+    }
+
+    /// Runs a delta plan from the rows whose change made its condition come true, or false.
+    fn run_changed(
+        &mut self,
+        clause: &CoreClause,
+        stored: &Stored,
+        plan: &Plan,
+        to_true: bool,
+        ages: Ages,
+    ) -> Result<Vec<Found>, Fault> {
+        if stored.default.is_some() {
+            let changes = self.fold_changes.get(&stored.relation);
+            let wanted = changes.into_iter().flatten().filter(|(_, came)| *came == to_true);
+            let rows: Vec<Box<[u32]>> = wanted.map(|(row, _)| row.clone()).collect();
+            return self.run(clause, plan, Starts::Words(&rows), ages, u32::MAX);
+        }
+        let change = &self.changes[stored.relation];
+        let ids = if stored.negated == to_true { &change.removed } else { &change.added };
+        let ids = ids.clone();
+        self.run(clause, plan, Starts::Ids(stored.relation, &ids), ages, u32::MAX)
     }
 
     /// Runs one plan of a clause and pays for it.

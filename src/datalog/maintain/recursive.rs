@@ -19,6 +19,7 @@ use std::collections::HashSet;
 
 use crate::datalog::compile::CoreClause;
 use crate::datalog::exec::Ages;
+use crate::datalog::exec::Found;
 use crate::datalog::fault::Fault;
 use crate::datalog::fault::FaultKind;
 use crate::datalog::maintain::Starts;
@@ -75,12 +76,8 @@ impl Work<'_> {
         for clause in clauses {
             for (_, stored, plan) in clause.deltas.iter().filter(|(_, stored, _)| !stored.recursive)
             {
-                let ids = self.changed(stored, true).to_vec();
-                if ids.is_empty() {
-                    continue;
-                }
-                let (starts, ages) = (Starts::Ids(stored.relation, &ids), Ages::All(Age::New));
-                for found in self.run(clause, plan, starts, ages, u32::MAX)? {
+                let ages = Ages::All(Age::New);
+                for found in self.run_changed(clause, stored, plan, true, ages)? {
                     self.arrive(&mut arrivals, clause.head, found.head, found.rank + 1);
                 }
             }
@@ -100,8 +97,9 @@ impl Work<'_> {
         for clause in clauses {
             for (_, stored, plan) in clause.deltas.iter().filter(|(_, stored, _)| !stored.recursive)
             {
-                let ids = self.changed(stored, false).to_vec();
-                self.suspect(&mut suspects, clause, plan, stored.relation, &ids, 0)?;
+                let ages = Ages::All(Age::Old);
+                let found = self.run_changed(clause, stored, plan, false, ages)?;
+                self.suspect(&mut suspects, clause.head, found, 0);
             }
         }
         let mut out: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
@@ -117,7 +115,9 @@ impl Work<'_> {
                         stored.recursive && stored.relation == relation
                     };
                     for (_, _, plan) in clause.deltas.iter().filter(|(_, stored, _)| own(stored)) {
-                        self.suspect(&mut suspects, clause, plan, relation, &gone, rank)?;
+                        let (starts, ages) = (Starts::Ids(relation, &gone), Ages::All(Age::Old));
+                        let found = self.run(clause, plan, starts, ages, u32::MAX)?;
+                        self.suspect(&mut suspects, clause.head, found, rank);
                     }
                 }
                 out.entry(relation).or_default().extend(gone);
@@ -126,30 +126,16 @@ impl Work<'_> {
         Ok(out)
     }
 
-    /// Adds the old heads that some old rows supported, above `rank`.
-    fn suspect(
-        &mut self,
-        suspects: &mut Suspects,
-        clause: &CoreClause,
-        plan: &crate::datalog::plan::Plan,
-        relation: usize,
-        ids: &[u32],
-        rank: u32,
-    ) -> Result<(), Fault> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let (starts, ages) = (Starts::Ids(relation, ids), Ages::All(Age::Old));
-        for found in self.run(clause, plan, starts, ages, u32::MAX)? {
-            let table = self.store.table(clause.head);
-            let Some(id) = table.find(&found.head) else { continue };
+    /// Adds old heads that lost a derivation, those above `rank`.
+    fn suspect(&self, suspects: &mut Suspects, head: usize, found: Vec<Found>, rank: u32) {
+        let table = self.store.table(head);
+        for id in found.iter().filter_map(|found| table.find(&found.head)) {
             let meta = table.meta(id);
             if meta.is_in(Age::New) && meta.support > rank {
                 let level = suspects.entry(meta.support).or_default();
-                level.entry(clause.head).or_default().insert(id);
+                level.entry(head).or_default().insert(id);
             }
         }
-        Ok(())
     }
 
     /// Which of some rows of one rank have no derivation from rows of lower rank.
