@@ -17,33 +17,55 @@ pub(crate) enum Stop {
     Failed(String),
     /// Arithmetic left its range: the relation is faulted.
     Overflow(String),
+    /// More rows looked at than allowed: the relation is faulted.
+    Work { have: u64, limit: u64 },
 }
 
 /// The value of `expr`. Every variable in it is bound; the checker saw to that.
 pub(crate) fn value(expr: &Expr, binding: &[Option<Value>], calls: &Calls) -> Result<Value, Stop> {
+    value_with(expr, &known(binding), calls)
+}
+
+/// The values of a call's arguments.
+pub(crate) fn inputs(
+    call: &Call,
+    binding: &[Option<Value>],
+    calls: &Calls,
+) -> Result<Vec<Value>, Stop> {
+    inputs_with(call, &known(binding), calls)
+}
+
+fn known(binding: &[Option<Value>]) -> impl Fn(usize) -> Value {
+    |variable| binding[variable].clone().expect("the checker orders literals so that this is bound")
+}
+
+/// The value of `expr`, variables read through `of`.
+pub(crate) fn value_with(
+    expr: &Expr,
+    of: &dyn Fn(usize) -> Value,
+    calls: &Calls,
+) -> Result<Value, Stop> {
     match expr {
-        Expr::Variable(variable) => Ok(binding[*variable]
-            .clone()
-            .expect("the checker orders literals so that this is bound")),
+        Expr::Variable(variable) => Ok(of(*variable)),
         Expr::Constant(value) => Ok(value.clone()),
         Expr::Arithmetic(op, left, right) => {
-            let (left, right) = (value(left, binding, calls)?, value(right, binding, calls)?);
+            let (left, right) = (value_with(left, of, calls)?, value_with(right, of, calls)?);
             arithmetic::apply(*op, &left, &right)
                 .ok_or_else(|| Stop::Overflow(format!("{left} {} {right}", op.sign())))
         }
         Expr::Call(call) => {
-            let inputs = inputs(call, binding, calls)?;
+            let inputs = inputs_with(call, of, calls)?;
             calls.function(call.function, &inputs).map_err(Stop::Failed)
         }
         Expr::Concat(args) => {
             let mut text = String::new();
             for arg in args {
-                text.push_str(&value(arg, binding, calls)?.plain());
+                text.push_str(&value_with(arg, of, calls)?.plain());
             }
             Ok(Value::from(text))
         }
         Expr::ErrorOf { call, is_test } => {
-            let inputs = inputs(call, binding, calls)?;
+            let inputs = inputs_with(call, of, calls)?;
             let failed = if *is_test {
                 calls.test(call.function, &inputs).err()
             } else {
@@ -54,13 +76,13 @@ pub(crate) fn value(expr: &Expr, binding: &[Option<Value>], calls: &Calls) -> Re
     }
 }
 
-/// The values of a call's arguments.
-pub(crate) fn inputs(
+/// The values of a call's arguments, variables read through `of`.
+pub(crate) fn inputs_with(
     call: &Call,
-    binding: &[Option<Value>],
+    of: &dyn Fn(usize) -> Value,
     calls: &Calls,
 ) -> Result<Vec<Value>, Stop> {
-    call.args.iter().map(|arg| value(arg, binding, calls)).collect()
+    call.args.iter().map(|arg| value_with(arg, of, calls)).collect()
 }
 
 /// True when every variable of `expr` is bound.

@@ -93,15 +93,18 @@ impl Fault {
         }
     }
 
-    pub(crate) fn overflow(program: &Program, clause: &Clause, stop: &Stop) -> Self {
-        let operation = match stop {
-            Stop::Overflow(text) | Stop::Failed(text) => text.clone(),
+    pub(crate) fn stopped(program: &Program, clause: &Clause, stop: &Stop) -> Self {
+        let kind = match stop {
+            Stop::Overflow(text) | Stop::Failed(text) => {
+                FaultKind::Overflow { operation: text.clone() }
+            }
+            Stop::Work { have, limit } => FaultKind::Work { have: *have, limit: *limit },
         };
         Self {
             clause: Some(Arc::clone(&clause.label)),
             file: Arc::clone(&clause.file),
             origin: clause.origin,
-            ..Self::new(program, clause.head, FaultKind::Overflow { operation })
+            ..Self::new(program, clause.head, kind)
         }
     }
 }

@@ -1,13 +1,10 @@
 //! Readers: one generation, fixed, while the engine commits on. Questions are asked here.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::datalog::builtins::Calls;
 use crate::datalog::engine::Delta;
 use crate::datalog::engine::Engine;
-use crate::datalog::engine::EngineOptions;
 use crate::datalog::fact::Fact;
 use crate::datalog::fact::Pattern;
 use crate::datalog::fact::Transaction;
@@ -18,71 +15,49 @@ use crate::datalog::proof::FailedRule;
 use crate::datalog::proof::Failure;
 use crate::datalog::proof::Proof;
 use crate::datalog::proof::QueryOptions;
-use crate::datalog::scratch::Rows;
 use crate::datalog::solve::View;
 use crate::datalog::value::Row;
 use crate::datalog::value::Value;
 use crate::datalog::why::Prover;
 use crate::datalog::why_not::Search;
-
-/// All that an engine is at one generation.
-pub(crate) struct Parts {
-    pub(crate) program: Program,
-    pub(crate) calls: Calls,
-    pub(crate) options: EngineOptions,
-    pub(crate) asserted: Rows,
-    pub(crate) rows: Rows,
-    pub(crate) faults: BTreeMap<usize, Fault>,
-    pub(crate) generation: u64,
-}
+use crate::datalog::world::World;
 
 /// A view of one generation. Cloning shares it; it may travel to any thread.
 #[derive(Clone)]
 pub struct Reader {
-    parts: Arc<Parts>,
+    world: Arc<World>,
 }
 
 impl Reader {
-    pub(crate) fn new(
-        program: Program,
-        calls: Calls,
-        options: EngineOptions,
-        asserted: Rows,
-        rows: Rows,
-        faults: BTreeMap<usize, Fault>,
-        generation: u64,
-    ) -> Self {
-        let parts = Parts { program, calls, options, asserted, rows, faults, generation };
-        Self { parts: Arc::new(parts) }
-    }
-
-    pub(crate) fn parts(&self) -> &Parts {
-        &self.parts
+    pub(crate) fn new(world: World) -> Self {
+        Self { world: Arc::new(world) }
     }
 
     /// The generation that this reader sees.
     pub fn generation(&self) -> u64 {
-        self.parts.generation
+        self.world.generation
     }
 
     /// The program in force in that generation.
     pub fn program(&self) -> &Program {
-        &self.parts.program
+        self.world.program()
     }
 
     /// The relations that are faulted in that generation.
     pub fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.parts.faults.values()
+        let relations = &self.world.compiled.relations;
+        let visible = self.world.faults.iter().filter(|(at, _)| !relations[**at].hidden);
+        visible.map(|(_, fault)| fault)
     }
 
     fn answer<T>(&self, value: T, complete: bool, work: u64) -> Answer<T> {
-        Answer { value, generation: self.parts.generation, complete, work }
+        Answer { value, generation: self.world.generation, complete, work }
     }
 
     /// The relation of a pattern, when number and types of its columns fit too.
     fn relation(&self, name: &str, columns: &[Option<Value>]) -> Option<usize> {
-        let at = self.parts.program.position(name)?;
-        let info = self.parts.program.info(at);
+        let at = self.program().position(name)?;
+        let info = self.program().info(at);
         let fits = |(want, column): (&Option<Value>, &crate::datalog::program::Column)| {
             want.as_ref().is_none_or(|value| value.base() == column.base)
         };
@@ -96,7 +71,7 @@ impl Reader {
             return self.answer(Vec::new(), true, 0);
         };
         let (mut found, mut work) = (Vec::new(), 0);
-        let flow = self.parts.rows.each(at, &pattern.columns, &mut |row| {
+        let flow = self.world.each(at, &pattern.columns, &mut |row, _| {
             if found.len() == options.limit || work == options.work {
                 return ControlFlow::Break(());
             }
@@ -110,8 +85,14 @@ impl Reader {
 
     /// The generation since which a fact holds; none when it does not.
     pub fn since(&self, fact: &Fact) -> Option<u64> {
-        let at = self.parts.program.position(&fact.relation)?;
-        self.parts.rows.0[at].get(&fact.row).map(|note| note.since)
+        let at = self.program().position(&fact.relation)?;
+        self.world.note(at, &fact.row).map(|note| note.since)
+    }
+
+    /// The height of a fact's lowest proof within its recursive stratum; 0 outside of one.
+    pub fn rank(&self, fact: &Fact) -> Option<u32> {
+        let at = self.program().position(&fact.relation)?;
+        self.world.note(at, &fact.row).map(|note| note.rank)
     }
 
     /// The canonical proof of a fact; none when it does not hold.
@@ -119,13 +100,11 @@ impl Reader {
         let Some(at) = self.relation(&fact.relation, &fact.pattern().columns) else {
             return self.answer(None, true, 0);
         };
-        let parts = &*self.parts;
         let mut prover = Prover {
-            program: &parts.program,
-            calls: &parts.calls,
-            rows: &parts.rows,
-            asserted: &parts.asserted,
-            generation: parts.generation,
+            program: self.program(),
+            calls: &self.world.calls,
+            rows: &self.world,
+            generation: self.world.generation,
             options,
             work: 0,
             complete: true,
@@ -140,15 +119,14 @@ impl Reader {
         let Some(at) = self.relation(&pattern.relation, &pattern.columns) else {
             return self.answer(Vec::new(), true, 0);
         };
-        let parts = &*self.parts;
-        let holds = parts.rows.each(at, &pattern.columns, &mut |_| ControlFlow::Break(()));
+        let holds = self.world.each(at, &pattern.columns, &mut |_, _| ControlFlow::Break(()));
         if holds.is_break() {
             return self.answer(Vec::new(), true, 1);
         }
-        if let Some(fault) = parts.faults.get(&at) {
+        if let Some(fault) = self.world.faults.get(&at) {
             let rule = FailedRule {
                 clause: None,
-                sentence: parts.program.info(at).doc.to_string(),
+                sentence: self.program().info(at).doc.to_string(),
                 matched: Vec::new(),
                 bindings: Vec::new(),
                 failing: pattern.to_string(),
@@ -158,9 +136,9 @@ impl Reader {
             return self.answer(vec![rule], true, 0);
         }
         let mut search = Search {
-            program: &parts.program,
-            calls: &parts.calls,
-            rows: &parts.rows,
+            program: self.program(),
+            calls: &self.world.calls,
+            rows: &self.world,
             work: 0,
             work_max: options.work,
             complete: true,
@@ -173,10 +151,11 @@ impl Reader {
 
     /// What a transaction would change: a fork that derives on its own while the engine goes on.
     pub fn what_if(&self, transaction: Transaction, _options: &QueryOptions) -> Answer<Fork> {
-        let mut engine = Engine::from_reader(self);
+        let mut engine = Engine::of_world(World::clone(&self.world));
         let delta = engine.transact(transaction);
+        let work = engine.effort().probed;
         let fork = Fork { delta, reader: engine.reader() };
-        self.answer(fork, true, 0)
+        self.answer(fork, true, work)
     }
 }
 

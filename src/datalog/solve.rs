@@ -16,6 +16,7 @@ use crate::datalog::program::Literal;
 use crate::datalog::program::LiteralKind;
 use crate::datalog::program::Term;
 use crate::datalog::syntax::Comparison;
+use crate::datalog::value::Row;
 use crate::datalog::value::Value;
 
 /// Facts of one generation.
@@ -25,14 +26,27 @@ pub(crate) trait View {
         &self,
         relation: usize,
         wanted: &[Option<Value>],
-        visit: &mut dyn FnMut(&[Value]) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
     ) -> ControlFlow<()>;
+}
+
+/// What is noted of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// The generation since which it holds.
+    pub(crate) since: u64,
+    /// The height of its lowest proof within a recursive stratum, from 1; 0 elsewhere.
+    pub(crate) rank: u32,
+    /// For inputs: a transaction asserted it.
+    pub(crate) asserted: bool,
 }
 
 /// Walks bodies over a view and counts the rows that it looks at.
 pub(crate) struct Solver<'a, V: View + ?Sized> {
     pub(crate) view: &'a V,
     pub(crate) calls: &'a Calls,
+    /// Rows that the positive literals before this point matched, in order of evaluation.
+    pub(crate) trail: Vec<(usize, Row)>,
     /// Rows looked at so far.
     pub(crate) work: u64,
     /// Most rows to look at; the walk breaks beyond.
@@ -43,6 +57,11 @@ type Found<'f, 'a, V> =
     &'f mut dyn FnMut(&mut Solver<'a, V>, &mut Binding) -> Result<ControlFlow<()>, Stop>;
 
 impl<'a, V: View + ?Sized> Solver<'a, V> {
+    /// A solver that looks at no more than `work_max` rows.
+    pub(crate) fn new(view: &'a V, calls: &'a Calls, work_max: u64) -> Self {
+        Self { view, calls, trail: Vec::new(), work: 0, work_max }
+    }
+
     /// True when the walk ran out of work; its answer is then incomplete.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.work > self.work_max
@@ -81,7 +100,7 @@ impl<'a, V: View + ?Sized> Solver<'a, V> {
             LiteralKind::Atom { relation, args, negated: true } => {
                 let wanted = wanted(args, binding);
                 let spent = self.spend();
-                let absent = self.view.each(*relation, &wanted, &mut |_| ControlFlow::Break(()));
+                let absent = self.view.each(*relation, &wanted, &mut |_, _| ControlFlow::Break(()));
                 if spent.is_break() {
                     return Ok(spent);
                 }
@@ -155,9 +174,12 @@ impl<'a, V: View + ?Sized> Solver<'a, V> {
         let mut stop = None;
         let view = self.view;
         let wanted = wanted(args, binding);
-        let flow = view.each(relation, &wanted, &mut |row| {
+        let flow = view.each(relation, &wanted, &mut |row, _| {
             self.spend()?;
-            match self.row(row, args, binding, found) {
+            self.trail.push((relation, row.to_vec()));
+            let outcome = self.row(row, args, binding, found);
+            self.trail.pop();
+            match outcome {
                 Ok(flow) => flow,
                 Err(error) => {
                     stop = Some(error);

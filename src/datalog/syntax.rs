@@ -144,11 +144,6 @@ impl Fold {
             Self::Join { .. } => "join",
         }
     }
-
-    /// True when an empty group whose keys are bound still has a value: 0, or the empty text.
-    pub(crate) fn has_empty_value(&self) -> bool {
-        matches!(self, Self::Count | Self::Sum | Self::Join { .. })
-    }
 }
 
 /// `targets = fold selected by order : { body }`.

@@ -28,18 +28,18 @@ use crate::datalog::proof::Proof;
 use crate::datalog::proof::ProofNode;
 use crate::datalog::proof::QueryOptions;
 use crate::datalog::proof::clause_text;
-use crate::datalog::scratch::Rows;
+use crate::datalog::solve::Note;
 use crate::datalog::solve::Solver;
 use crate::datalog::solve::View;
 use crate::datalog::value::Row;
 use crate::datalog::value::Value;
+use crate::datalog::world::World;
 
 /// Builds one proof.
 pub(crate) struct Prover<'a> {
     pub(crate) program: &'a Program,
     pub(crate) calls: &'a Calls,
-    pub(crate) rows: &'a Rows,
-    pub(crate) asserted: &'a Rows,
+    pub(crate) rows: &'a World,
     pub(crate) generation: u64,
     pub(crate) options: &'a QueryOptions,
     pub(crate) work: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Prover<'a> {
 /// The view in which a fact of a recursive stratum looks for premises: its own stratum below its rank.
 struct Below<'a> {
     program: &'a Program,
-    rows: &'a Rows,
+    rows: &'a World,
     stratum: usize,
     rank: u32,
 }
@@ -59,16 +59,23 @@ impl View for Below<'_> {
         &self,
         relation: usize,
         wanted: &[Option<Value>],
-        visit: &mut dyn FnMut(&[Value]) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let limited = self.rank > 0 && self.program.info(relation).stratum == self.stratum;
-        self.rows.each(relation, wanted, &mut |row| {
-            if limited && self.rows.0[relation][row].rank >= self.rank {
+        self.rows.each(relation, wanted, &mut |row, note| {
+            if limited && note.rank >= self.rank {
                 return ControlFlow::Continue(());
             }
-            visit(row)
+            visit(row, note)
         })
     }
+}
+
+/// A clause, a binding that satisfies it, and per positive literal the row that it matches.
+type Derivation<'a> = (&'a Clause, Binding, BTreeMap<usize, (usize, Row)>);
+
+fn is_positive(literal: &Literal) -> bool {
+    matches!(literal.kind, LiteralKind::Atom { negated: false, .. })
 }
 
 /// The nodes of a proof under construction.
@@ -82,9 +89,7 @@ struct Graph {
 impl<'a> Prover<'a> {
     /// The proof of a fact, or none when it does not hold.
     pub(crate) fn prove(&mut self, relation: usize, row: &Row) -> Option<Proof> {
-        if !self.rows.0[relation].contains_key(row) {
-            return None;
-        }
+        self.rows.note(relation, row)?;
         let mut graph = Graph::default();
         self.place(&mut graph, relation, row, 0);
         while let Some((node, relation, row, depth)) = graph.open.pop_front() {
@@ -112,7 +117,7 @@ impl<'a> Prover<'a> {
             clause: None,
             bindings: Vec::new(),
             premises: Vec::new(),
-            since: self.rows.0[relation].get(row).map(|note| note.since),
+            since: self.rows.note(relation, row).map(|note| note.since),
             cut: None,
         });
         node
@@ -121,7 +126,7 @@ impl<'a> Prover<'a> {
     fn expand(&mut self, graph: &mut Graph, node: usize, relation: usize, row: &Row, depth: usize) {
         if self.program.info(relation).kind == RelationKind::Input {
             graph.nodes[node].kind = NodeKind::Input;
-            if !self.asserted.0[relation].contains_key(row) {
+            if !self.rows.note(relation, row).is_some_and(|note| note.asserted) {
                 graph.nodes[node].kind = NodeKind::Stated;
                 graph.nodes[node].clause = self.stating_clause(relation, row).map(clause_text);
             }
@@ -137,7 +142,7 @@ impl<'a> Prover<'a> {
             ""
         };
         let found = if reason.is_empty() { self.derivation(relation, row) } else { None };
-        let Some((clause, binding)) = found else {
+        let Some((clause, binding, rows)) = found else {
             let reason = if reason.is_empty() { "work" } else { reason };
             let handle = graph.nodes[node].conclusion.clone();
             let cut = Cut { reason: reason.to_owned(), generation: self.generation, handle };
@@ -147,8 +152,13 @@ impl<'a> Prover<'a> {
         };
         let names = Names { program: self.program, clause };
         let mut premises = Vec::new();
-        for literal in &clause.body {
-            premises.push(self.premise(graph, &names, literal, &binding, depth));
+        for (at, literal) in clause.body.iter().enumerate() {
+            premises.push(match rows.get(&at) {
+                Some((relation, row)) => {
+                    Premise::Fact { node: self.place(graph, *relation, row, depth + 1) }
+                }
+                None => self.premise(graph, &names, literal, &binding, depth),
+            });
         }
         let out = &mut graph.nodes[node];
         out.kind = if clause.is_fact() { NodeKind::Stated } else { NodeKind::Derived };
@@ -166,8 +176,8 @@ impl<'a> Prover<'a> {
     }
 
     /// The canonical derivation of a fact that holds.
-    fn derivation(&mut self, relation: usize, row: &Row) -> Option<(&'a Clause, Binding)> {
-        let note = self.rows.0[relation][row];
+    fn derivation(&mut self, relation: usize, row: &Row) -> Option<Derivation<'a>> {
+        let note = self.rows.note(relation, row)?;
         let view = Below {
             program: self.program,
             rows: self.rows,
@@ -179,20 +189,24 @@ impl<'a> Prover<'a> {
         for clause in program.inner.clauses.iter().filter(|clause| clause.head == relation) {
             let Some(mut binding) = bind_head(clause, &wanted) else { continue };
             let work_max = self.options.work.saturating_sub(self.work);
-            let mut solver = Solver { view: &view, calls: self.calls, work: 0, work_max };
-            let mut best: Option<Binding> = None;
+            let mut solver = Solver::new(&view, self.calls, work_max);
+            let mut best: Option<(Binding, Vec<(usize, Row)>)> = None;
             let solved =
                 solver.solve(&clause.body, &clause.order, &mut binding, &mut |solver, binding| {
                     let fits = head_is(clause, binding, row, solver.calls);
-                    if fits && best.as_ref().is_none_or(|best| *binding < *best) {
-                        best = Some(binding.clone());
+                    let less = |best: &(Binding, Vec<(usize, Row)>)| {
+                        (&*binding, &solver.trail) < (&best.0, &best.1)
+                    };
+                    if fits && best.as_ref().is_none_or(less) {
+                        best = Some((binding.clone(), solver.trail.clone()));
                     }
                     Ok(ControlFlow::Continue(()))
                 });
             self.work += solver.work;
             self.complete &= solved.is_ok() && !solver.is_exhausted();
-            if let Some(best) = best {
-                return Some((clause, best));
+            if let Some((binding, trail)) = best {
+                let positive = clause.order.iter().filter(|at| is_positive(&clause.body[**at]));
+                return Some((clause, binding, positive.copied().zip(trail).collect()));
             }
         }
         None
@@ -209,18 +223,10 @@ impl<'a> Prover<'a> {
         match &literal.kind {
             LiteralKind::Atom { relation, args, negated } => {
                 let pattern = names.pattern(*relation, args, binding);
-                if *negated {
-                    let searched = self.rows.0[*relation].len() as u64;
-                    let expandable = self.program.info(*relation).kind != RelationKind::Input;
-                    return Premise::Absent { pattern, searched, expandable };
-                }
-                let mut first: Option<Row> = None;
-                let _ = self.rows.each(*relation, &pattern.columns, &mut |row| {
-                    first = Some(row.to_vec());
-                    ControlFlow::Break(())
-                });
-                let row = first.expect("the binding satisfies this literal");
-                Premise::Fact { node: self.place(graph, *relation, &row, depth + 1) }
+                debug_assert!(negated, "positive conditions have their row");
+                let searched = self.rows.len(*relation) as u64;
+                let expandable = self.program.info(*relation).kind != RelationKind::Input;
+                Premise::Absent { pattern, searched, expandable }
             }
             LiteralKind::Aggregate(aggregate) => {
                 self.aggregate(graph, names, literal, aggregate, binding, depth)
@@ -239,7 +245,7 @@ impl<'a> Prover<'a> {
         depth: usize,
     ) -> Premise {
         let work_max = self.options.work.saturating_sub(self.work);
-        let mut solver = Solver { view: self.rows, calls: self.calls, work: 0, work_max };
+        let mut solver = Solver::new(self.rows, self.calls, work_max);
         let entries = solver.group(aggregate, binding).unwrap_or_default();
         self.complete &= !solver.is_exhausted();
         let mut runner_up = None;
@@ -274,8 +280,8 @@ impl<'a> Prover<'a> {
             inner[*key].clone_from(&binding[*key]);
         }
         let work_max = self.options.work.saturating_sub(self.work);
-        let mut solver = Solver { view: self.rows, calls: self.calls, work: 0, work_max };
-        let mut found: Vec<(fold::Entry, Binding)> = Vec::new();
+        let mut solver = Solver::new(self.rows, self.calls, work_max);
+        let mut found: Vec<Contributor> = Vec::new();
         let keep = self.options.contributors;
         let _ = solver.solve(
             &aggregate.body,
@@ -283,9 +289,10 @@ impl<'a> Prover<'a> {
             &mut inner,
             &mut |solver, inner| {
                 if let Some(entry) = fold::entry(aggregate, inner, solver.calls)? {
-                    let item = (entry, inner.clone());
-                    let less = |a: &(fold::Entry, Binding), b: &(fold::Entry, Binding)| {
-                        fold::best_first(aggregate, &a.0, &b.0).then_with(|| a.1.cmp(&b.1))
+                    let item = (entry, inner.clone(), solver.trail.clone());
+                    let less = |a: &Contributor, b: &Contributor| {
+                        let by_entry = fold::best_first(aggregate, &a.0, &b.0);
+                        by_entry.then_with(|| (&a.1, &a.2).cmp(&(&b.1, &b.2)))
                     };
                     let at = found.partition_point(|other| less(other, &item).is_lt());
                     if at < keep {
@@ -296,23 +303,12 @@ impl<'a> Prover<'a> {
                 Ok(ControlFlow::Continue(()))
             },
         );
-        let mut facts = Vec::new();
-        for (_, inner) in found {
-            for literal in &aggregate.body {
-                let LiteralKind::Atom { relation, args, negated: false } = &literal.kind else {
-                    continue;
-                };
-                let wanted: Vec<Option<Value>> =
-                    args.iter().map(|arg| expr::wanted(arg, &inner)).collect();
-                let _ = self.rows.each(*relation, &wanted, &mut |row| {
-                    facts.push((*relation, row.to_vec()));
-                    ControlFlow::Break(())
-                });
-            }
-        }
-        facts
+        found.into_iter().flat_map(|(_, _, trail)| trail).collect()
     }
 }
+
+/// A solution of an aggregate's body: its entry, its binding, the rows it matched.
+type Contributor = (fold::Entry, Binding, Vec<(usize, Row)>);
 
 /// The binding that the head gives for the wanted columns; `None` when it can never fit.
 pub(crate) fn bind_head(clause: &Clause, wanted: &[Option<Value>]) -> Option<Binding> {

@@ -22,17 +22,17 @@ use crate::datalog::program::RelationKind;
 use crate::datalog::proof::FailedRule;
 use crate::datalog::proof::Failure;
 use crate::datalog::proof::clause_text;
-use crate::datalog::scratch::Rows;
 use crate::datalog::solve::Solver;
 use crate::datalog::solve::View;
 use crate::datalog::value::Value;
 use crate::datalog::why::bind_head;
+use crate::datalog::world::World;
 
 /// Searches for near misses.
 pub(crate) struct Search<'a> {
     pub(crate) program: &'a Program,
     pub(crate) calls: &'a Calls,
-    pub(crate) rows: &'a Rows,
+    pub(crate) rows: &'a World,
     pub(crate) work: u64,
     pub(crate) work_max: u64,
     pub(crate) complete: bool,
@@ -81,7 +81,7 @@ impl Search<'_> {
         };
         let Some(mut binding) = bind_head(clause, &pattern.columns) else { return rule };
         let work_max = self.work_max.saturating_sub(self.work);
-        let mut solver = Solver { view: self.rows, calls: self.calls, work: 0, work_max };
+        let mut solver = Solver::new(self.rows, self.calls, work_max);
         let mut deepest: Option<Deepest> = None;
         let walked = descend(&mut solver, clause, pattern, 0, &mut binding, &mut deepest);
         self.work += solver.work;
@@ -109,7 +109,7 @@ impl Search<'_> {
                 let expandable = derives(*relation);
                 let mut blocking = None;
                 if *negated {
-                    let _ = self.rows.each(*relation, &pattern.columns, &mut |row| {
+                    let _ = self.rows.each(*relation, &pattern.columns, &mut |row, _| {
                         blocking = Some(row.to_vec());
                         ControlFlow::Break(())
                     });
@@ -143,7 +143,7 @@ impl Search<'_> {
             }
             LiteralKind::Aggregate(aggregate) => {
                 let work_max = self.work_max.saturating_sub(self.work);
-                let mut solver = Solver { view: self.rows, calls: self.calls, work: 0, work_max };
+                let mut solver = Solver::new(self.rows, self.calls, work_max);
                 let entries = solver.group(aggregate, binding).unwrap_or_default();
                 self.work += solver.work;
                 let rows = crate::datalog::fold::fold(aggregate, &entries).unwrap_or_default();
@@ -160,6 +160,7 @@ fn message(stop: Stop) -> String {
     match stop {
         Stop::Failed(message) => message,
         Stop::Overflow(operation) => format!("`{operation}` is out of range"),
+        Stop::Work { .. } => "too much work".to_owned(),
     }
 }
 
@@ -181,7 +182,7 @@ fn descend<V: View + ?Sized>(
         descend(solver, clause, pattern, place + 1, binding, deepest)
     });
     let flow = match flow {
-        Err(Stop::Overflow(_)) | Err(Stop::Failed(_)) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Continue(()),
         Ok(flow) => flow,
     };
     if !any && deepest.as_ref().is_none_or(|best| best.met <= place) {

@@ -12,6 +12,7 @@ use crate::datalog::check::resolve::variables_of_body;
 use crate::datalog::diagnostic::Code;
 use crate::datalog::diagnostic::Complaint;
 use crate::datalog::diagnostic::Complaints;
+use crate::datalog::program::Aggregate;
 use crate::datalog::program::Expr;
 use crate::datalog::program::Literal;
 use crate::datalog::program::LiteralKind;
@@ -79,8 +80,29 @@ fn arrange(
     order
 }
 
+/// True when an aggregate's own conditions bind all its keys.
+pub(crate) fn binds_alone(aggregate: &Aggregate) -> bool {
+    let (mut bound, mut unbound) = (BTreeSet::new(), BTreeSet::new());
+    arrange(&aggregate.body, &mut bound, &mut unbound);
+    unbound.is_empty() && aggregate.keys.iter().all(|key| bound.contains(key))
+}
+
+/// The conditions of `body` that can be satisfied without the one at `without`, in a good order.
+pub(crate) fn solvable_without(body: &[Literal], without: usize) -> Vec<usize> {
+    let mut bound = BTreeSet::new();
+    let mut left: Vec<usize> = (0..body.len()).filter(|at| *at != without).collect();
+    let mut order = Vec::new();
+    loop {
+        let ready = left.iter().position(|at| readiness(&body[*at].kind, &bound).is_some());
+        let Some(place) = ready else { return order };
+        let at = left.remove(place);
+        bind_all(&body[at].kind, &mut bound);
+        order.push(at);
+    }
+}
+
 /// How good it is to take this literal next; `None` when it needs more variables.
-pub(super) fn readiness(kind: &LiteralKind, bound: &BTreeSet<usize>) -> Option<u32> {
+pub(crate) fn readiness(kind: &LiteralKind, bound: &BTreeSet<usize>) -> Option<u32> {
     let is_bound = |expr: &Expr| {
         let mut all = true;
         expr.variables(&mut |variable| all &= bound.contains(&variable));

@@ -14,6 +14,10 @@ mod lint;
 mod resolve;
 mod strata;
 
+pub(crate) use bind::binds_alone;
+pub(crate) use bind::readiness;
+pub(crate) use bind::solvable_without;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;

@@ -82,6 +82,7 @@ pub(super) fn stratify(
         let stratum = component_of[clause.clause.head];
         strata[stratum].clauses.push(at);
         if strata[stratum].recursive {
+            complain_of_open_aggregate(clause, &component_of, complaints);
             complain_of_endless_recursion(clause, &component_of, scope, complaints);
         }
     }
@@ -195,6 +196,30 @@ fn path(start: usize, goal: usize, edges: &[Vec<Edge>], component_of: &[usize]) 
     way
 }
 
+/// In a recursive clause the group of an aggregate must not depend on the recursion.
+fn complain_of_open_aggregate(
+    clause: &CheckedClause,
+    component_of: &[usize],
+    complaints: &mut Complaints,
+) {
+    let mut recursive = false;
+    each_read(&clause.clause.body, &mut |relation, _, _| {
+        recursive |= component_of[relation] == component_of[clause.clause.head];
+    });
+    if !recursive {
+        return;
+    }
+    for (literal, span) in clause.clause.body.iter().zip(&clause.literal_spans) {
+        let LiteralKind::Aggregate(aggregate) = &literal.kind else { continue };
+        if clause.sound && !super::binds_alone(aggregate) {
+            let message = "an aggregate of a recursive clause must bind its own keys";
+            let complaint = Complaint::error(Code::Unbound, message).at(*span, "not bound in here");
+            let help = "add a condition inside the braces that binds every key";
+            complaints.push(complaint.help(help));
+        }
+    }
+}
+
 /// A recursive clause that makes new values may never end: it needs a size limit on its relation.
 fn complain_of_endless_recursion(
     clause: &CheckedClause,
@@ -209,13 +234,19 @@ fn complain_of_endless_recursion(
     let mut recursive = false;
     let mut known: Vec<usize> = Vec::new();
     for literal in &clause.clause.body {
-        if let LiteralKind::Atom { relation, args, negated: false } = &literal.kind {
-            recursive |= component_of[*relation] == component_of[head];
-            known.extend(args.iter().filter_map(|arg| match arg {
-                Term::Variable(variable) => Some(*variable),
-                _ => None,
-            }));
-        }
+        // A fold over lower strata has finitely many values, whatever its keys are.
+        let terms = match &literal.kind {
+            LiteralKind::Atom { relation, args, negated: false } => {
+                recursive |= component_of[*relation] == component_of[head];
+                args
+            }
+            LiteralKind::Aggregate(aggregate) => &aggregate.targets,
+            _ => continue,
+        };
+        known.extend(terms.iter().filter_map(|term| match term {
+            Term::Variable(variable) => Some(*variable),
+            _ => None,
+        }));
     }
     if !recursive {
         return;

@@ -1,7 +1,7 @@
-//! Evaluation from scratch: all strata, naive rounds, plain sets.
+//! The oracle: all strata from scratch, naive rounds, plain sets of decoded rows.
 //!
-//! In: a program and its input rows. Out: every derived row with its rank, and faults. Rank is the
-//! round in which a row of a recursive stratum first appears: the height of its lowest proof there.
+//! It shares no join, no index, no count and no word with the engine. Rank is the round in which a row
+//! of a recursive stratum first appears: the height of its lowest proof there.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -19,33 +19,25 @@ use crate::datalog::program::LiteralKind;
 use crate::datalog::program::Program;
 use crate::datalog::program::RelationKind;
 use crate::datalog::program::Stratum;
+use crate::datalog::solve::Note;
 use crate::datalog::solve::Solver;
 use crate::datalog::solve::View;
 use crate::datalog::value::Row;
 use crate::datalog::value::Value;
 
-/// What the engine notes of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Note {
-    /// The generation since which it holds.
-    pub(crate) since: u64,
-    /// Its height within a recursive stratum, from 1; 0 elsewhere.
-    pub(crate) rank: u32,
-}
-
 /// Rows of every relation, by position.
 #[derive(Clone, Default)]
-pub(crate) struct Rows(pub(crate) Vec<Arc<BTreeMap<Row, Note>>>);
+pub(super) struct Rows(pub(super) Vec<Arc<BTreeMap<Row, Note>>>);
 
 impl View for Rows {
     fn each(
         &self,
         relation: usize,
         wanted: &[Option<Value>],
-        visit: &mut dyn FnMut(&[Value]) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let prefix: Row = wanted.iter().map_while(Clone::clone).collect();
-        for (row, _) in self.0[relation].range::<Row, _>(&prefix..) {
+        for (row, note) in self.0[relation].range::<Row, _>(&prefix..) {
             if !row.starts_with(&prefix) {
                 break;
             }
@@ -54,7 +46,7 @@ impl View for Rows {
                 .zip(row)
                 .all(|(want, value)| want.as_ref().is_none_or(|w| w == value));
             if fits {
-                visit(row)?;
+                visit(row, *note)?;
             }
         }
         ControlFlow::Continue(())
@@ -62,7 +54,7 @@ impl View for Rows {
 }
 
 /// Derives all rows over the inputs in `rows`; `since` of new rows is `generation`.
-pub(crate) fn evaluate(
+pub(super) fn evaluate(
     program: &Program,
     calls: &Calls,
     rows: &mut Rows,
@@ -102,7 +94,7 @@ impl Evaluation<'_> {
                     continue;
                 }
                 if let Err(stop) = self.clause(clause, &mut found) {
-                    let fault = Fault::overflow(self.program, clause, &stop);
+                    let fault = Fault::stopped(self.program, clause, &stop);
                     self.spread(&derived, &fault);
                     return;
                 }
@@ -112,7 +104,7 @@ impl Evaluation<'_> {
             for (relation, row) in found {
                 let rows = Arc::make_mut(&mut self.rows.0[relation]);
                 if !rows.contains_key(&row) {
-                    rows.insert(row, Note { since: self.generation, rank });
+                    rows.insert(row, Note { since: self.generation, rank, asserted: false });
                     changed = true;
                 }
             }
@@ -130,8 +122,7 @@ impl Evaluation<'_> {
     }
 
     fn clause(&self, clause: &Clause, found: &mut BTreeSet<(usize, Row)>) -> Result<(), Stop> {
-        let mut solver =
-            Solver { view: &*self.rows, calls: self.calls, work: 0, work_max: u64::MAX };
+        let mut solver = Solver::new(&*self.rows, self.calls, u64::MAX);
         let mut binding: Binding = vec![None; clause.variables.len()];
         let flow = solver.solve(&clause.body, &clause.order, &mut binding, &mut |_, binding| {
             if let Some(row) = head_row(clause, binding, self.calls)? {
@@ -188,7 +179,7 @@ impl Evaluation<'_> {
 }
 
 /// Calls `visit` for each relation that the clause reads.
-pub(crate) fn each_relation(clause: &Clause, visit: &mut impl FnMut(usize)) {
+pub(super) fn each_relation(clause: &Clause, visit: &mut impl FnMut(usize)) {
     for literal in &clause.body {
         match &literal.kind {
             LiteralKind::Atom { relation, .. } => visit(*relation),
@@ -205,7 +196,7 @@ pub(crate) fn each_relation(clause: &Clause, visit: &mut impl FnMut(usize)) {
 }
 
 /// The head under a full binding; `None` when a built-in in it fails.
-pub(crate) fn head_row(
+pub(super) fn head_row(
     clause: &Clause,
     binding: &Binding,
     calls: &Calls,

@@ -1,5 +1,8 @@
 //! Whole programs in a few lines: text in, rows out.
 
+mod naive;
+mod random;
+
 use crate::datalog::Builtins;
 use crate::datalog::CheckError;
 use crate::datalog::Engine;
