@@ -73,7 +73,11 @@ pub(super) fn scalar(node: &Node, in_flow: bool) -> Result<Canonical, YamlError>
 }
 
 /// The entries of a map as they are printed, in the map's order.
-pub(super) fn fields(node: &Node, is_root: bool, in_flow: bool) -> Result<Vec<(Arc<str>, &Node)>, YamlError> {
+pub(super) fn fields(
+    node: &Node,
+    is_root: bool,
+    in_flow: bool,
+) -> Result<Vec<(Arc<str>, &Node)>, YamlError> {
     let mut fields = Vec::new();
     for (key, value) in raw_fields(node, is_root, in_flow)? {
         fields.push((json_key(key, value.place)?, value));
@@ -85,7 +89,11 @@ pub(super) fn fields(node: &Node, is_root: bool, in_flow: bool) -> Result<Vec<(A
 ///
 /// At the root keys of any kind count by their text, null ones are dropped; deeper down a key must
 /// be a string.
-pub(super) fn raw_fields(node: &Node, is_root: bool, in_flow: bool) -> Result<Vec<(Arc<str>, &Node)>, YamlError> {
+pub(super) fn raw_fields(
+    node: &Node,
+    is_root: bool,
+    in_flow: bool,
+) -> Result<Vec<(Arc<str>, &Node)>, YamlError> {
     let entries = node.entries().unwrap_or_default();
     check_unique(entries)?;
     let mut fields = Vec::with_capacity(entries.len());
@@ -98,11 +106,7 @@ pub(super) fn raw_fields(node: &Node, is_root: bool, in_flow: bool) -> Result<Ve
 }
 
 /// The text of a key; `None` when the official program drops the entry.
-fn key_text(
-    key: &Node,
-    is_root: bool,
-    in_flow: bool,
-) -> Result<Option<Arc<str>>, YamlError> {
+fn key_text(key: &Node, is_root: bool, in_flow: bool) -> Result<Option<Arc<str>>, YamlError> {
     let at = key.place;
     let wrong = || YamlError::NotJson { at, what: "a key that is not a string" };
     let text = key.shared_text().ok_or_else(wrong)?;

@@ -121,7 +121,7 @@ impl Builder {
                 let node = node.clone();
                 self.add(node)
             }
-            Some(Anchor::Open(self.open.len())) => Err(YamlError::Recursion { at: place }),
+            Some(Anchor::Open(_)) => Err(YamlError::Recursion { at: place }),
             None => Err(YamlError::UnknownAnchor { at: place, anchor: anchor.to_owned() }),
         }
     }
@@ -184,9 +184,7 @@ impl Builder {
             }
         };
         // An anchor of the same name inside has replaced this one.
-        let is_current = |name: &String| {
-            matches!(self.anchors.get(name), Some(Anchor::Open(depth)) if *depth == self.open.len())
-        };
+        let is_current = |name: &String| matches!(self.anchors.get(name), Some(Anchor::Open(depth)) if *depth == self.open.len());
         let anchor = open.anchor.filter(is_current);
         self.remember(anchor, &open.node, open.count_before);
         self.add(open.node)
