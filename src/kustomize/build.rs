@@ -82,10 +82,6 @@ impl<'t> Build<'t> {
         self.cache.file_name(id)
     }
 
-    pub(crate) fn cache(&self) -> &Arc<Cache> {
-        &self.cache
-    }
-
     /// The file at `path`, from the kustomization's tree or from elsewhere.
     pub(crate) fn load(&self, loader: &Rc<Loader<'t>>, path: &str) -> Result<File> {
         if !remote::is_http(path) {

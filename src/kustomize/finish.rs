@@ -51,9 +51,7 @@ pub fn build(
         return Ok(Outcome::Needs(build.take_needs()));
     }
     let map = outcome?;
-    let mut built = Built::new(map, tree.take_reads(), &build)?;
-    built.check()?;
-    Ok(Outcome::Built(built))
+    Built::new(map, tree.take_reads(), &build).map(Outcome::Built)
 }
 
 fn run<'t>(build: &Build<'t>, tree: &Rc<Tree<'t>>, root: &str) -> Result<ResMap> {

@@ -344,11 +344,6 @@ impl<'t> Loader<'t> {
             ))),
         }
     }
-
-    /// The path of the repository's or tree's root to this kustomization's file `path`.
-    pub(crate) fn path_of(&self, path: &str) -> String {
-        join(&self.root, path).unwrap_or_else(|| path.to_owned())
-    }
 }
 
 fn outside(words: &str) -> BuildError {

@@ -10,6 +10,7 @@ use super::loader::ReadSet;
 use super::resmap::ResMap;
 use super::resmap::shown;
 use super::yaml::Node;
+use super::yaml::to_yaml;
 
 /// Where an object was first written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub struct Origin {
 #[derive(Clone, Debug)]
 pub struct Resource {
     node: Node,
+    text: Arc<str>,
     origin: Origin,
-    shown: String,
 }
 
 /// All objects of a build, and what it read.
@@ -40,7 +41,12 @@ pub struct Built {
 impl Resource {
     /// The canonical text, byte for byte as `kustomize build` prints it.
     pub fn yaml(&self) -> String {
-        super::yaml::to_yaml(&self.node).unwrap_or_default()
+        self.text.to_string()
+    }
+
+    /// The same text, borrowed.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The object as JSON.
@@ -61,30 +67,24 @@ impl Resource {
 
 impl Built {
     pub(crate) fn new(map: ResMap, reads: ReadSet, build: &Build<'_>) -> Result<Self> {
-        let resources = map.into_objects().into_iter().map(|object| {
+        let mut resources = Vec::with_capacity(map.len());
+        for object in map.into_objects() {
             let place = object.place;
             let file = build.file_name(place.file);
-            let shown = shown(object.id());
-            Resource { node: object.node().clone(), origin: Origin { file, line: place.line }, shown }
-        });
-        Ok(Self { resources: resources.collect(), reads })
-    }
-
-    /// Refuses objects that cannot be written as JSON, so that [`Resource::yaml`] always can.
-    pub(crate) fn check(&mut self) -> Result<()> {
-        for resource in &self.resources {
-            resource.node.to_json().map_err(|error| {
+            let text = to_yaml(object.node()).map_err(|error| {
                 BuildError::new(ErrorKind::InvalidYaml, error.to_string())
-                    .says(format!("`{}`: {error}", resource.shown))
-                    .at(&resource.origin.file, error.at().line)
+                    .says(format!("`{}`: {error}", shown(object.id())))
+                    .at(&file, error.at().line)
             })?;
+            let origin = Origin { file, line: place.line };
+            resources.push(Resource { node: object.node().clone(), text: text.into(), origin });
         }
-        Ok(())
+        Ok(Self { resources, reads })
     }
 
     /// All objects as `kustomize build` prints them.
     pub fn to_yaml(&self) -> String {
-        let texts: Vec<String> = self.resources.iter().map(Resource::yaml).collect();
+        let texts: Vec<&str> = self.resources.iter().map(Resource::text).collect();
         texts.join("---\n")
     }
 }

@@ -50,10 +50,6 @@ impl Pen {
         self.changes.push((group, origin, new));
     }
 
-    pub(crate) fn is_clean(&self) -> bool {
-        self.changes.is_empty()
-    }
-
     pub(crate) fn into_changes(self) -> Vec<(usize, Place, Node)> {
         self.changes
     }

@@ -158,8 +158,8 @@ impl Target<'_, '_> {
         let kind = "PatchStrategicMergeTransformer";
         let Some(paths) = &self.kustomization.patches_strategic_merge else { return Ok(()) };
         let Some(first) = paths.first() else { return Ok(()) };
-        let mut transformer =
-            PatchStrategicMergeTransformer { paths: paths.clone(), ..Default::default() };
+        let mut transformer = PatchStrategicMergeTransformer::default();
+        transformer.paths.clone_from(paths);
         transformer.load(&self.helpers()).map_err(|error| {
             let lines: Vec<String> = paths.iter().map(|path| format!("- {}\n", path.text)).collect();
             self.trouble(error, kind, &format!("paths:\n{}", lines.concat()), first.place)
@@ -171,13 +171,7 @@ impl Target<'_, '_> {
     fn add_patches(&self, steps: &mut Steps) -> Result<()> {
         let kind = "PatchTransformer";
         for patch in self.kustomization.patches.iter().flatten() {
-            let mut transformer = PatchTransformer {
-                path: patch.path.clone(),
-                patch: patch.patch.clone(),
-                target: patch.target.clone(),
-                options: patch.options.clone(),
-                ..Default::default()
-            };
+            let mut transformer = PatchTransformer::new(patch);
             transformer
                 .load(&self.helpers())
                 .map_err(|error| self.trouble(error, kind, &shown_patch(patch), place_of(patch)))?;
@@ -189,12 +183,7 @@ impl Target<'_, '_> {
     fn add_patches_json6902(&self, steps: &mut Steps) -> Result<()> {
         let kind = "PatchJson6902Transformer";
         for patch in self.kustomization.patches_json6902.iter().flatten() {
-            let mut transformer = PatchJson6902Transformer {
-                target: patch.target.clone(),
-                path: patch.path.clone(),
-                json_op: patch.patch.clone(),
-                ..Default::default()
-            };
+            let mut transformer = PatchJson6902Transformer::new(patch);
             transformer
                 .load(&self.helpers())
                 .map_err(|error| self.trouble(error, kind, &shown_patch(patch), place_of(patch)))?;
@@ -308,11 +297,7 @@ impl Target<'_, '_> {
         if replacements.is_empty() {
             return Ok(());
         }
-        let mut transformer = ReplacementTransformer {
-            replacements: replacements.to_vec(),
-            place: self.own_place(),
-            ..Default::default()
-        };
+        let mut transformer = ReplacementTransformer::new(replacements, self.own_place());
         transformer
             .load(&self.helpers())
             .map_err(|error| self.trouble(error, kind, "replacements:\n", Place::default()))?;

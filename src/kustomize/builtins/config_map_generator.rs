@@ -9,7 +9,6 @@ use crate::kustomize::kustomization::ObjectMeta;
 use crate::kustomize::plugin::Generator;
 use crate::kustomize::plugin::Helpers;
 use crate::kustomize::resource::Object;
-use crate::kustomize::yaml::Node;
 
 /// Makes one ConfigMap: text that is UTF-8 goes to `data`, all other to `binaryData`.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +52,3 @@ impl Generator for ConfigMapGenerator {
         generated::object(node, args, helpers).map(|object| vec![object])
     }
 }
-
-/// The field and the value that bytes become.
-pub(crate) type FieldValue = (&'static str, Node);

@@ -6,6 +6,7 @@ use crate::kustomize::error::BuildError;
 use crate::kustomize::error::ErrorKind;
 use crate::kustomize::error::Result;
 use crate::kustomize::json_patch::JsonPatch;
+use crate::kustomize::kustomization::Patch;
 use crate::kustomize::kustomization::Selector;
 use crate::kustomize::plugin::Helpers;
 use crate::kustomize::plugin::Transformer;
@@ -30,6 +31,12 @@ decode_fields!(PatchJson6902Transformer {
 });
 
 impl PatchJson6902Transformer {
+    /// For an entry of `patchesJson6902:`.
+    pub(crate) fn new(patch: &Patch) -> Self {
+        let Patch { path, patch, target, .. } = patch.clone();
+        Self { target, path, json_op: patch, ..Self::default() }
+    }
+
     /// Reads the patch.
     pub(crate) fn load(&mut self, helpers: &Helpers<'_, '_>) -> Result<()> {
         let wrong = |words: String| BuildError::new(ErrorKind::InvalidPatch, words);

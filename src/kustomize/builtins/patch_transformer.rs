@@ -10,6 +10,7 @@ use crate::kustomize::error::Result;
 use crate::kustomize::json;
 use crate::kustomize::json::Detour;
 use crate::kustomize::json_patch::JsonPatch;
+use crate::kustomize::kustomization::Patch;
 use crate::kustomize::kustomization::PatchOptions;
 use crate::kustomize::kustomization::Selector;
 use crate::kustomize::merge;
@@ -55,6 +56,12 @@ fn invalid(words: impl Into<String>) -> BuildError {
 }
 
 impl PatchTransformer {
+    /// For an entry of `patches:`.
+    pub(crate) fn new(patch: &Patch) -> Self {
+        let Patch { path, patch, target, options } = patch.clone();
+        Self { path, patch, target, options, ..Self::default() }
+    }
+
     /// Reads the patch.
     pub(crate) fn load(&mut self, helpers: &Helpers<'_, '_>) -> Result<()> {
         let inline = self.patch.text.trim().to_owned();

@@ -51,6 +51,11 @@ fn wrong(words: impl Into<String>) -> BuildError {
 }
 
 impl ReplacementTransformer {
+    /// For `replacements:`; values of its own are written at `place`.
+    pub(crate) fn new(replacements: &[ReplacementField], place: Place) -> Self {
+        Self { replacements: replacements.to_vec(), place, ..Self::default() }
+    }
+
     /// Reads the files of replacements.
     pub(crate) fn load(&mut self, helpers: &Helpers<'_, '_>) -> Result<()> {
         for field in &self.replacements {

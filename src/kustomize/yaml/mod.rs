@@ -30,6 +30,7 @@ mod order;
 mod parse;
 mod read;
 mod resolve;
+mod rewrite;
 mod scalar;
 mod scan_scalar;
 mod scan_tag;
