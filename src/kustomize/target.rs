@@ -158,13 +158,13 @@ impl<'b, 't> Target<'b, 't> {
         let k = &self.kustomization;
         self.accumulate_resources(&mut into, k.resources.as_deref().unwrap_or_default())
             .map_err(|error| error.wrap("accumulating resources"))?;
-        into.merge_config(&TransformerConfig::built_in())?;
+        let mut config = TransformerConfig::built_in();
         let configurations = k.configurations.as_deref().unwrap_or_default();
         if !configurations.is_empty() {
-            let mut own = (*TransformerConfig::built_in()).clone();
-            own.merge(&config_file::configurations(self.build, &self.loader, configurations)?)?;
-            into.merge_config(&Arc::new(own))?;
+            let files = config_file::configurations(self.build, &self.loader, configurations)?;
+            Arc::make_mut(&mut config).merge(&files)?;
         }
+        into.merge_config(&config)?;
         let crds = k.crds.as_deref().unwrap_or_default();
         if !crds.is_empty() {
             let config = config_file::crds(self.build, &self.loader, crds)
