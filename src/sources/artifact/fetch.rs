@@ -1,7 +1,7 @@
 //! An artifact of another controller, downloaded, verified and unpacked once.
 //!
-//! In: URL and digest of `status.artifact`. Out: a tree in the [`FileStore`]. What has the digest is
-//! here already is not downloaded again: the digest names the bytes.
+//! In: URL and digest of `status.artifact`. Out: a tree in the [`FileStore`]. What has the digest
+//! is here already is not downloaded again: the digest names the bytes.
 //!
 //! Spec: fluxcd/pkg http/fetch: retries with growing pauses, 404 apart, no other trust in the bytes
 //! than their digest. Not here: unpacking (`unpack.rs`).
@@ -125,7 +125,7 @@ fn download(
             }
             Some(fault) => fault,
         };
-        tracing::debug!(url = %request.url, %fault, tries, "artifact download failed, trying again");
+        tracing::debug!(url = %request.url, %fault, tries, "download failed, trying again");
         let waited = Net::start(Timeouts::of_total(pause * 2), cancel).and_then(|net| {
             net.wait("pausing", pause * 2, async { tokio::time::sleep(pause).await })
         });
@@ -166,8 +166,9 @@ fn download_once(
     digest: &str,
     to: &Path,
 ) -> Result<Option<Fault>, ArtifactError> {
+    net.allow("the artifact", "ARTIFACT_BYTES_MAX", limits::ARTIFACT_BYTES_MAX);
     let opened = HttpClient::new(net, HttpAuth::None, &Tls::default(), None)
-        .and_then(|client| client.get(url, &[]));
+        .and_then(|mut client| client.get(url, &[]));
     let mut body = match opened {
         Ok(answer) => answer.body,
         Err(fault) => return Ok(Some(fault)),
@@ -175,21 +176,17 @@ fn download_once(
     let mut file = create(to)?;
     let mut check = Check::of(digest)?;
     let mut buffer = vec![0; 64 << 10];
-    let mut size = 0;
     loop {
         let count = match body.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => count,
             Err(e) => {
                 let reason = e.to_string();
-                return Ok(Some(net.fault().unwrap_or(Fault::Io { during: "downloading", reason })));
+                return Ok(Some(
+                    net.fault().unwrap_or(Fault::Io { during: "downloading", reason }),
+                ));
             }
         };
-        size += count as u64;
-        if size > limits::ARTIFACT_BYTES_MAX {
-            let (limit, max) = ("ARTIFACT_BYTES_MAX", limits::ARTIFACT_BYTES_MAX);
-            return Ok(Some(Fault::TooLarge { what: "the artifact", limit, max }));
-        }
         check.update(&buffer[..count]);
         file.write_all(&buffer[..count]).map_err(failed("write", to))?;
     }

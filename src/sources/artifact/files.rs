@@ -259,9 +259,9 @@ fn build(items: &Items, blobs: Arc<dyn Blobs>) -> Result<SourceTree, ArtifactErr
     directories.entry(String::new()).or_default();
     for (path, item) in items {
         let mut below = path.as_str();
-        while let Some((parent, name)) = below.rsplit_once('/').or_else(|| {
-            (!below.is_empty()).then_some(("", below))
-        }) {
+        while let Some((parent, name)) =
+            below.rsplit_once('/').or_else(|| (!below.is_empty()).then_some(("", below)))
+        {
             directories.entry(parent.to_owned()).or_default().entry(name.to_owned()).or_default();
             below = parent;
         }

@@ -4,11 +4,12 @@
 //! the same bytes are there after a restart, or it is known that they are not.
 //!
 //! ```text
-//! <root>/gitrepository/<namespace>/<name>/<commit>.tar.gz            served
-//! <root>/.made/gitrepository/<namespace>/<name>/<commit>.tar.gz.json digest, size, inputs; not served
+//! <root>/gitrepository/<namespace>/<name>/<commit>.tar.gz   served
+//! <root>/.made/…/<commit>.tar.gz.json      digest, size, inputs; not served
 //! ```
 //!
-//! Spec: fluxcd/pkg artifact/storage. Not here: serving, which must refuse names that begin with `.`.
+//! Spec: fluxcd/pkg artifact/storage. Not here: serving, which must refuse names that begin with
+//! `.`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -117,8 +118,8 @@ impl Storage {
         &self.root
     }
 
-    /// The file `file` of `owner` made from `inputs` (tree and ignore rules): the one that is kept, when
-    /// it was made from the same and is whole; otherwise a new one, written by `write`.
+    /// The file `file` of `owner` made from `inputs` (tree and ignore rules): the one that is kept,
+    /// when it was made from the same and is whole; otherwise a new one, written by `write`.
     pub fn store(
         &self,
         owner: &ArtifactOwner,
@@ -165,7 +166,8 @@ impl Storage {
         Ok(Digest::from_bytes(hash.finalize().into()).to_string() == digest)
     }
 
-    /// Removes files of `owner` beyond `retention`; `current` (a file name) stays. Returns what went.
+    /// Removes files of `owner` beyond `retention`; `current` (a file name) stays. Returns what
+    /// went.
     pub fn collect(
         &self,
         owner: &ArtifactOwner,

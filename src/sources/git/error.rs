@@ -36,7 +36,9 @@ pub enum GitError {
     #[error("unable to clone: {reason}: git repository: '{url}'")]
     #[diagnostic(
         code(sources::git::repository_not_found),
-        help("check `spec.url`; hosts also answer this when the credentials do not allow to read it")
+        help(
+            "check `spec.url`; hosts also answer this when the credentials do not allow to read it"
+        )
     )]
     RepositoryNotFound {
         /// What is missing.
@@ -78,10 +80,7 @@ pub enum GitError {
     },
     /// `spec.ref.commit` is no commit id.
     #[error("unable to resolve commit object for '{id}': not a full commit id")]
-    #[diagnostic(
-        code(sources::git::commit_id),
-        help("write all 40 (or 64) hexadecimal digits")
-    )]
+    #[diagnostic(code(sources::git::commit_id), help("write all 40 (or 64) hexadecimal digits"))]
     CommitId {
         /// The text.
         id: String,

@@ -32,8 +32,8 @@ pub mod range;
 mod reference;
 mod remote;
 mod store;
-mod tree;
 pub(crate) mod transport;
+mod tree;
 
 pub use error::GitError;
 pub use reference::GitReference;
@@ -47,7 +47,7 @@ pub use store::StoreError;
 /// What to fetch.
 #[derive(Clone, Debug)]
 pub struct GitRequest {
-    /// The repository: http, https, ssh, or (for tests) file.
+    /// The repository: http, https or ssh.
     pub url: String,
     /// Which commit of it.
     pub reference: GitReference,
@@ -56,7 +56,7 @@ pub struct GitRequest {
     /// Names the credentials without showing them: `<namespace>/<secret>`, empty for none. Requests
     /// with the same URL and identity share what was fetched.
     pub identity: String,
-    /// A proxy for http and https.
+    /// A proxy; for ssh it has to be SOCKS5.
     pub proxy: Option<Proxy>,
     /// Time for the whole exchange (`spec.timeout`).
     pub timeout: Duration,
@@ -142,7 +142,9 @@ impl Fetch<'_> {
         {
             return Ok(found);
         }
-        let mut remote = remote::Remote::open(self.net, self.request)?;
+        let lists_first = !matches!(target, Target::Semver { .. } | Target::Commit { .. });
+        let mut remote =
+            remote::Remote::open(self.net, self.request, lists_first && known.is_some())?;
         let chosen = choose::choose(self, &mut remote, target)?;
         if known == Some(chosen.revision.as_str()) {
             return Ok(GitOutcome::Unchanged { revision: chosen.revision });
@@ -177,11 +179,8 @@ impl Fetch<'_> {
         commits: &[ObjectId],
         whole_history: bool,
     ) -> Result<bool, GitError> {
-        let missing: Vec<ObjectId> = commits
-            .iter()
-            .filter(|id| !self.store.has(&self.repository, id))
-            .copied()
-            .collect();
+        let missing: Vec<ObjectId> =
+            commits.iter().filter(|id| !self.store.has(&self.repository, id)).copied().collect();
         if missing.is_empty() {
             return Ok(false);
         }

@@ -170,7 +170,8 @@ impl Range {
         if alternatives.len() > ALTERNATIVES_MAX {
             return Err(format!("too many constraint groups (max {ALTERNATIVES_MAX})"));
         }
-        let alternatives = alternatives.into_iter().map(Alternative::parse).collect::<Result<_, _>>();
+        let alternatives =
+            alternatives.into_iter().map(Alternative::parse).collect::<Result<_, _>>();
         Ok(Self { alternatives: alternatives? })
     }
 

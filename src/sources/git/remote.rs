@@ -1,13 +1,12 @@
 //! The conversation with a Git host: handshake, list of references, one pack.
 //!
-//! In: a transport. Out: references; objects in an epoch of the store. Protocol version 2, or what an
-//! older host offers. One round: all that we have is said with what we want, and the pack follows.
+//! In: a transport. Out: references; objects in an epoch of the store. Protocol version 2, or what
+//! an older host offers. One round: all that we have is said with what we want, and the pack
+//! follows.
 //!
 //! Not here: bytes (`transport/`), choosing (`choose.rs`), objects on disk (`store.rs`).
 
 use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -56,10 +55,15 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// Connects and shakes hands.
-    pub(super) fn open(net: &Arc<Net>, request: &GitRequest) -> Result<Self, GitError> {
+    /// Connects and shakes hands. `known`: we only ask whether a revision that we hold still
+    /// stands, which Flux's messages tell apart.
+    pub(super) fn open(
+        net: &Arc<Net>,
+        request: &GitRequest,
+        known: bool,
+    ) -> Result<Self, GitError> {
         let url = request.url.clone();
-        let known = request.known.is_some();
+        net.allow("the list of references", "REFS_BYTES_MAX", limits::REFS_BYTES_MAX);
         let mut transport = transport::connect(net, request)
             .map_err(|fault| GitError::list_failed(&url, fault, known))?;
         let handshake = gix::protocol::handshake(
@@ -120,7 +124,7 @@ impl Remote {
         match self.receive(epoch, wants, true) {
             Err(fault) if whole_history && is_refusal(&fault) => {
                 self.net.forget();
-                *self = Self::open(&self.net, request)?;
+                *self = Self::open(&self.net, request, false)?;
                 let mut tips: Vec<ObjectId> = self
                     .list(&["refs/heads/", "refs/tags/"])?
                     .into_iter()
@@ -171,6 +175,7 @@ impl Remote {
             arguments.deepen(1);
         }
         let net = self.net.clone();
+        net.allow("the pack", "PACK_BYTES_MAX", limits::PACK_BYTES_MAX);
         let failed = |e: &dyn std::error::Error| cause(&net, e);
         let mut reader = arguments.send(&mut self.transport, true).map_err(|e| failed(&e))?;
         Response::from_line_reader(version, &mut reader, true, false).map_err(|e| failed(&e))?;
@@ -184,8 +189,7 @@ impl Remote {
                 std::ops::ControlFlow::Continue(())
             }
         })));
-        let mut bounded = BufReader::new(Bounded { net: net.clone(), inner: reader, read: 0 });
-        let written = write_pack(epoch, &mut bounded);
+        let written = write_pack(epoch, &mut reader);
         let said = said.lock().map(|said| said.trim().to_owned()).unwrap_or_default();
         match written {
             Ok(files) => Ok(files),
@@ -233,25 +237,6 @@ fn write_pack(epoch: &Epoch, pack: &mut dyn BufRead) -> gix::Result<Vec<PathBuf>
             epoch.discard(&files);
             Err(gix::Error::from_error(e))
         }
-    }
-}
-
-/// Cuts off a host that sends without end.
-struct Bounded<R> {
-    net: Arc<Net>,
-    inner: R,
-    read: u64,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.read += count as u64;
-        if self.read > limits::PACK_BYTES_MAX {
-            let (limit, max) = ("PACK_BYTES_MAX", limits::PACK_BYTES_MAX);
-            return Err(self.net.keep_io(Fault::TooLarge { what: "the pack", limit, max }));
-        }
-        Ok(count)
     }
 }
 

@@ -141,11 +141,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
 }
 
 fn make_directory(path: &Path) -> Result<(), StoreError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(failed("create", path))
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create", path))
 }
 
 /// Names in a directory; none when it is not there.
@@ -194,8 +190,8 @@ impl GitStore {
         Err(gone())
     }
 
-    /// Removes repositories and epochs that hold nothing of `keep`. Trees outside `keep` may be gone
-    /// afterwards; those in it are not.
+    /// Removes repositories and epochs that hold nothing of `keep`. Trees outside `keep` may be
+    /// gone afterwards; those in it are not.
     pub fn collect(&self, keep: &[KeptTree]) -> Result<(), StoreError> {
         for repository in names(&self.root)? {
             let repository = RepositoryId(repository.into());

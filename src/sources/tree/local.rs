@@ -1,8 +1,8 @@
 //! A directory on disk as a file tree, for builds of a working copy.
 //!
-//! In: a path. Out: entries read when asked for; symbolic links are shown, not followed. A file's id
-//! is the digest of its bytes; a directory's id is made of names, sizes and times of change below
-//! it, so that looking one up reads no file.
+//! In: a path. Out: entries read when asked for; symbolic links are shown, not followed. A file's
+//! id is the digest of its bytes; a directory's id is made of names, sizes and times of change
+//! below it, so that looking one up reads no file.
 //!
 //! Not here: fetched sources (`mod.rs`). Files that change while they are read give mixed content:
 //! nobody promises a snapshot of a working copy.
@@ -94,7 +94,9 @@ impl FileTree for LocalTree {
         let looked_up = if path.is_empty() { fs::metadata(&at) } else { fs::symlink_metadata(&at) };
         let meta = match looked_up {
             Ok(meta) => meta,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+            {
                 return Ok(None);
             }
             Err(e) => return Err(failed(path, &e)),

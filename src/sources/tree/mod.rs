@@ -1,7 +1,8 @@
 //! File trees of sources: what a revision holds, and what ignore rules leave of it.
 //!
-//! In: a Git tree, an unpacked artifact. Out: a [`SourceTree`]: names, kinds and ids in memory, bytes
-//! read when asked for. Ids name content, for directories too, so equal ids need no second look.
+//! In: a Git tree, an unpacked artifact. Out: a [`SourceTree`]: names, kinds and ids in memory,
+//! bytes read when asked for. Ids name content, for directories too, so equal ids need no second
+//! look.
 //!
 //! ```text
 //! blobs (Git objects, files by digest) ◀── read ── SourceTree ── filtered(rules) ──▶ SourceTree
@@ -27,9 +28,9 @@ use crate::model::limits;
 mod filter;
 mod local;
 
-pub(crate) use filter::listing_id;
 pub use filter::Dropped;
 pub use filter::DroppedWhy;
+pub(crate) use filter::listing_id;
 pub use local::LocalTree;
 
 /// Where the bytes of files are.
@@ -200,6 +201,10 @@ impl FileTree for SourceTree {
     }
 
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {
-        Ok(self.directories.get(path).map(|directory| directory.entries.clone()).unwrap_or_default())
+        Ok(self
+            .directories
+            .get(path)
+            .map(|directory| directory.entries.clone())
+            .unwrap_or_default())
     }
 }

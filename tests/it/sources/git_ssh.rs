@@ -7,16 +7,20 @@ use hence::sources::secrets::git_auth;
 
 use crate::sources::Client;
 use crate::sources::auth;
+use crate::sources::git_http::proxy_of;
 use crate::sources::request;
 use crate::sources::shown;
+use crate::support::git::ProxyHost;
 use crate::support::git::SshHost;
 use crate::support::git::run;
 
 fn ssh_request(host: &SshHost, name: &str, key: &str, known_hosts: &str) -> GitRequest {
     let mut request = request_for(&host.url(name));
     let key = host.read(key);
-    request.auth =
-        auth(&request.url, &[("identity", key.as_bytes()), ("known_hosts", known_hosts.as_bytes())]);
+    request.auth = auth(
+        &request.url,
+        &[("identity", key.as_bytes()), ("known_hosts", known_hosts.as_bytes())],
+    );
     request
 }
 
@@ -111,8 +115,8 @@ fn host_keys_are_judged() {
     };
     let unknown = try_with(&other.known_hosts("ed25519"));
     let prefix = format!(
-        "sources::git::clone > sources::net::host_key_unknown: unable to clone '{}': ssh: handshake \
-         failed: knownhosts: key is unknown: [127.0.0.1]:{} has ssh-",
+        "sources::git::clone > sources::net::host_key_unknown: unable to clone '{}': ssh: \
+         handshake failed: knownhosts: key is unknown: [127.0.0.1]:{} has ssh-",
         host.url("app"),
         host.port
     );
@@ -150,4 +154,27 @@ fn what_is_refused() {
         auth(&request.url, &[("identity", key.as_bytes()), ("known_hosts", known.as_bytes())]);
     let error = shown(&Client::new().fetch(&request).expect_err("a stranger's key"));
     assert!(error.starts_with("sources::git::clone > sources::net::unauthenticated"), "{error}");
+}
+
+#[test]
+fn through_a_socks_proxy() {
+    let host = SshHost::start(&["ed25519"]);
+    let proxy = ProxyHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    repo.commit("first", "main");
+    // Only the proxy knows this name.
+    let known = host.known_hosts("ed25519").replace("127.0.0.1", "git.test");
+    let mut request = ssh_request(&host, "app", "client", &known);
+    request.url = request.url.replace("127.0.0.1", "git.test");
+    request.proxy = proxy_of("socks5", proxy.port, "pass");
+    assert!(Client::new().fetched(&request).moved);
+    assert_eq!(proxy.reached(), [format!("git.test:{}", host.port)]);
+    request.proxy = proxy_of("socks5", proxy.port, "canary");
+    let error = Client::new().fetch(&request).expect_err("a wrong password").to_string();
+    assert!(error.contains("the proxy refuses name or password"), "{error}");
+    assert!(!error.contains("canary"));
+    request.proxy = proxy_of("http", proxy.port, "pass");
+    let error = Client::new().fetch(&request).expect_err("not for ssh").to_string();
+    assert!(error.contains("a proxy for ssh has to be socks5"), "{error}");
 }

@@ -69,7 +69,9 @@ fn retention() {
         "the current one, one more record; d is young too"
     );
     let old = Timestamp(10_000_000);
-    assert!(storage.collect(&owner(), "e", Retention::default(), old).expect("collected").is_empty());
+    assert!(
+        storage.collect(&owner(), "e", Retention::default(), old).expect("collected").is_empty()
+    );
     let none = Retention { records: 0, ttl: Duration::ZERO };
     storage.collect(&owner(), "e", none, old).expect("collected");
     assert!(directory.path().join("gitrepository/ns/app/e").exists(), "the current file stays");
@@ -85,7 +87,8 @@ fn names_stay_inside() {
     for name in ["..", "", "a/b", ".made", "a\\b"] {
         let owner = ArtifactOwner { name: name.into(), ..owner() };
         assert!(storage.remove(&owner).is_err(), "{name}");
-        let written = storage.store(&self::owner(), name, &Digest::of(b""), Timestamp(0), |_| Ok(()));
+        let written =
+            storage.store(&self::owner(), name, &Digest::of(b""), Timestamp(0), |_| Ok(()));
         assert!(written.is_err(), "{name}");
     }
 }

@@ -74,7 +74,8 @@ fn left(files: &[(&str, &str)], spec_ignore: Option<&str>) -> String {
 
 #[test]
 fn what_is_left() {
-    let files = [("a/x.yaml", "1"), ("a/y.jpg", "2"), ("b/c/z.yaml", "3"), ("e/", ""), ("l", "-> a")];
+    let files =
+        [("a/x.yaml", "1"), ("a/y.jpg", "2"), ("b/c/z.yaml", "3"), ("e/", ""), ("l", "-> a")];
     assert_eq!(left(&files, None), "a/ a/x.yaml b/ b/c/ b/c/z.yaml e/");
     assert_eq!(left(&files, Some("/*\n!/b/c/")), "b/ b/c/ b/c/z.yaml", "parents come back");
     assert_eq!(left(&files, Some("*.yaml")), "a/ a/y.jpg b/ b/c/ e/", "empty directories stay");
@@ -86,10 +87,14 @@ fn what_is_left() {
 
 #[test]
 fn what_is_gone_can_be_explained() {
-    let from = tree(&[("a/x.yaml", "1"), ("a/b/y.yaml", "1"), ("c/z.yaml", "2"), ("c/l", "-> z.yaml")]);
+    let from =
+        tree(&[("a/x.yaml", "1"), ("a/b/y.yaml", "1"), ("c/z.yaml", "2"), ("c/l", "-> z.yaml")]);
     let view = view(&from, Some("/a"));
-    let dropped: Vec<String> =
-        view.dropped().iter().map(|dropped| format!("{} {:?}", dropped.path, dropped.why)).collect();
+    let dropped: Vec<String> = view
+        .dropped()
+        .iter()
+        .map(|dropped| format!("{} {:?}", dropped.path, dropped.why))
+        .collect();
     assert_eq!(dropped, ["a Ignored", "c/l Symlink(\"z.yaml\")"]);
     assert_eq!(view.why_absent("a/b/y.yaml").expect("covered").path, "a");
     assert!(view.why_absent("ab").is_none());
