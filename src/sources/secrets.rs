@@ -255,6 +255,11 @@ pub fn http_auth(secret: &str, data: &SecretData) -> Result<HttpAuth, SecretErro
     }
 }
 
+/// Whether a Secret holds a GitHub App, which `spec.provider: github` alone may use; not supported.
+pub fn has_github_app(data: &SecretData) -> bool {
+    data.keys().any(|key| key.starts_with("githubApp"))
+}
+
 /// A proxy: `address`, and `username` with `password` when it wants them.
 pub fn proxy(secret: &str, data: &SecretData) -> Result<Proxy, SecretError> {
     let wrong = |reason: String| SecretError::Proxy { secret: secret.to_owned(), reason };

@@ -142,9 +142,12 @@ impl Fetch<'_> {
         {
             return Ok(found);
         }
-        let lists_first = !matches!(target, Target::Semver { .. } | Target::Commit { .. });
-        let mut remote =
-            remote::Remote::open(self.net, self.request, lists_first && known.is_some())?;
+        let lists_first = match target {
+            Target::Name(_) => true,
+            Target::Branch(_) | Target::Tag(_) => known.is_some(),
+            Target::Semver { .. } | Target::Commit { .. } => false,
+        };
+        let mut remote = remote::Remote::open(self.net, self.request, lists_first)?;
         let chosen = choose::choose(self, &mut remote, target)?;
         if known == Some(chosen.revision.as_str()) {
             return Ok(GitOutcome::Unchanged { revision: chosen.revision });

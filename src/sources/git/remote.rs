@@ -49,23 +49,23 @@ pub(super) struct RemoteRef {
 pub(super) struct Remote {
     net: Arc<Net>,
     url: String,
-    known: bool,
+    lists_first: bool,
     transport: AnyTransport,
     handshake: Handshake,
 }
 
 impl Remote {
-    /// Connects and shakes hands. `known`: we only ask whether a revision that we hold still
-    /// stands, which Flux's messages tell apart.
+    /// Connects and shakes hands. `lists_first`: the caller asks what a reference names before it
+    /// fetches, which Flux's messages tell apart.
     pub(super) fn open(
         net: &Arc<Net>,
         request: &GitRequest,
-        known: bool,
+        lists_first: bool,
     ) -> Result<Self, GitError> {
         let url = request.url.clone();
         net.allow("the list of references", "REFS_BYTES_MAX", limits::REFS_BYTES_MAX);
         let mut transport = transport::connect(net, request)
-            .map_err(|fault| GitError::list_failed(&url, fault, known))?;
+            .map_err(|fault| GitError::list_failed(&url, fault, lists_first))?;
         let handshake = gix::protocol::handshake(
             &mut transport,
             Service::UploadPack,
@@ -73,8 +73,8 @@ impl Remote {
             Vec::new(),
             &mut Discard,
         )
-        .map_err(|e| GitError::list_failed(&url, cause(net, &e), known))?;
-        Ok(Self { net: net.clone(), url, known, transport, handshake })
+        .map_err(|e| GitError::list_failed(&url, cause(net, &e), lists_first))?;
+        Ok(Self { net: net.clone(), url, lists_first, transport, handshake })
     }
 
     /// The hash that names the host's objects.
@@ -97,7 +97,7 @@ impl Remote {
                 LsRefsCommand::new(Some(wanted), &self.handshake.capabilities, agent)
                     .invoke_blocking(&mut self.transport, &mut Discard, false)
                     .map_err(|e| {
-                        GitError::list_failed(&self.url, cause(&self.net, &e), self.known)
+                        GitError::list_failed(&self.url, cause(&self.net, &e), self.lists_first)
                     })?
             }
         };

@@ -161,7 +161,13 @@ fn credentials() {
             )
         );
         request.auth = auth(&url, secret);
-        assert!(Client::new().fetched(&request).moved);
+        let client = Client::new();
+        assert!(client.fetched(&request).moved);
+        for path in super::files(&client.root()) {
+            let bytes = std::fs::read(&path).expect("readable");
+            let found = bytes.windows(6).any(|window| window == b"canary");
+            assert!(!found, "{} holds a credential", path.display());
+        }
         let with_user = url.replace("://", "://ada:canary@");
         request.auth = auth(&with_user, &[]);
         request.url = with_user;
@@ -373,4 +379,59 @@ fn links_submodules_and_modes_are_seen() {
     let view = tree.filtered(&tree.ignore_rules(None).expect("readable"));
     assert_eq!(view.entry("link.yaml").expect("readable"), None);
     assert!(view.why_absent("link.yaml").is_some());
+}
+
+#[test]
+fn a_commit_behind_the_head() {
+    let host = GitHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    let first = repo.commit("first", "main");
+    repo.write("a.yaml", "two");
+    repo.commit("second", "main");
+    for old_protocol in [false, true] {
+        // An older host gives such a commit only with the history of its references.
+        host.behave(Behaviour { old_protocol, ..Behaviour::default() });
+        let mut request = request(&host.url("app"));
+        request.reference = reference("commit", &first);
+        let client = Client::new();
+        host.seen();
+        assert_eq!(client.fetched(&request).revision, format!("sha1:{first}"));
+        let posts = host.seen().iter().filter(|seen| seen.method == "POST").count();
+        assert_eq!(posts, if old_protocol { 2 } else { 1 });
+        request.reference = reference("branch", "main");
+        let tree = client.fetched(&request).tree;
+        assert_eq!(&*tree.read("a.yaml").expect("a file"), b"two");
+    }
+}
+
+#[test]
+fn what_an_interrupted_fetch_left_is_removed() {
+    let host = GitHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    repo.commit("first", "main");
+    let mut client = Client::new();
+    let first = client.fetched(&request(&host.url("app")));
+    let packs = client.packs()[0].parent().expect("a directory").to_owned();
+    for name in [".tmpA1b2", "pack-0.pack", "pack-1.idx"] {
+        std::fs::write(packs.join(name), "cut").expect("a file");
+    }
+    client.reopen();
+    assert_eq!(std::fs::read_dir(&packs).expect("a directory").count(), 2);
+    let again = client.fetched(&request(&host.url("app")));
+    assert!(!again.moved && again.tree.id() == first.tree.id(), "what was whole is still there");
+}
+
+#[test]
+fn on_a_blocking_thread_of_a_runtime() {
+    let host = GitHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    repo.commit("first", "main");
+    let request = request(&host.url("app"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let fetch =
+        async { tokio::task::spawn_blocking(move || Client::new().fetched(&request)).await };
+    assert!(runtime.block_on(fetch).expect("no panic").moved);
 }

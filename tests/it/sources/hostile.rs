@@ -246,3 +246,18 @@ fn sources_of_one_repository_fetch_it_once() {
     assert_eq!(moved, 1);
     assert_eq!(client.packs().len(), 1);
 }
+
+#[test]
+fn endless_references_are_cut_off() {
+    let host = host();
+    let line = format!("fff0{:65515}\n", "a");
+    let max = usize::try_from(hence::model::limits::REFS_BYTES_MAX).expect("fits");
+    let body = format!("000eversion 2\n{}", line.repeat(max / line.len() + 1));
+    let smart = "application/x-git-upload-pack-advertisement".to_owned();
+    host.behave(Behaviour { say: Some((smart, body.into_bytes())), ..Behaviour::default() });
+    let error = shown(&Client::new().fetch(&request(&host.url("app"))).expect_err("too much"));
+    assert!(
+        error.ends_with("the list of references is larger than REFS_BYTES_MAX = 67108864 bytes"),
+        "{error}"
+    );
+}
