@@ -146,6 +146,18 @@ impl Storage {
         Ok(Stored { path, digest, size, built: now })
     }
 
+    /// The file that a request for `path` (of a URL, with or without its leading `/`) gets; `None`
+    /// for whatever is not a file on offer.
+    pub fn served(&self, path: &str) -> Option<PathBuf> {
+        let path = path.trim_start_matches('/');
+        let mut segments = path.split('/');
+        if path.ends_with(PARTIAL) || segments.any(|segment| checked(segment).is_err()) {
+            return None;
+        }
+        let at = self.root.join(path);
+        fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_file()).then_some(at)
+    }
+
     /// Whether the file at `path` (below the root) is there with this digest (`sha256:…`).
     pub fn verify(&self, path: &str, digest: &str) -> Result<bool, ArtifactError> {
         let at = self.root.join(path);

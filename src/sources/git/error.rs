@@ -22,7 +22,8 @@ pub enum GitError {
         fault: Fault,
     },
     /// The exchange with the host failed before it had listed its references, where Flux lists them
-    /// apart from cloning: for `spec.ref.name`, and for a branch or tag of which a revision is held.
+    /// apart from cloning: for `spec.ref.name`, and for a branch or tag of which a revision is
+    /// held.
     #[error("unable to list remote for '{url}': {}", list_text(fault))]
     #[diagnostic(code(sources::git::list))]
     List {

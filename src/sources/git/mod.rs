@@ -13,6 +13,7 @@
 //! Not here: moving bytes (`transport/`), objects on disk (`store.rs`), pushing (it can sit on the
 //! same transports), submodules, signatures.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ pub use store::RepositoryId;
 pub use store::StoreError;
 
 /// What to fetch.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GitRequest {
     /// The repository: http, https or ssh.
     pub url: String,
@@ -66,6 +67,18 @@ pub struct GitRequest {
     pub kex_algorithms: Vec<String>,
     /// The revision that the caller holds complete (`status.artifact.revision`), if any.
     pub known: Option<String>,
+}
+
+impl fmt::Debug for GitRequest {
+    /// Without the credentials that a URL may hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitRequest")
+            .field("url", &error::without_credentials(&self.url))
+            .field("reference", &self.reference)
+            .field("identity", &self.identity)
+            .field("known", &self.known)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A commit, as conditions and events show it.

@@ -36,6 +36,9 @@ use crate::sources::http::USER_AGENT;
 use crate::sources::net::Fault;
 use crate::sources::net::Net;
 
+/// What hosts may offer and this conversation, of one round and one stream, has no use for.
+const UNUSED_FEATURES: &[&str] = &["sideband-all", "packfile-uris", "wait-for-done", "no-done"];
+
 /// A reference of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RemoteRef {
@@ -159,6 +162,7 @@ impl Remote {
     ) -> Result<Vec<PathBuf>, Fault> {
         let version = self.handshake.server_protocol_version;
         let mut features = Command::Fetch.default_features(version, &self.handshake.capabilities);
+        features.retain(|(name, _)| !UNUSED_FEATURES.contains(name));
         if version == Protocol::V2 || self.handshake.capabilities.contains("agent") {
             features.push(("agent", Some(USER_AGENT.to_owned())));
         }

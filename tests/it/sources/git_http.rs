@@ -19,6 +19,7 @@ use crate::support::git::GitHost;
 use crate::support::git::Guard;
 use crate::support::git::ProxyHost;
 use crate::support::git::Repository;
+use crate::support::git::run;
 
 fn reference(field: &str, value: &str) -> GitReference {
     let mut reference = GitReference::default();
@@ -150,6 +151,7 @@ fn credentials() {
         (Guard::Bearer("canary".into()), bearer),
     ];
     for (guard, secret) in guards {
+        let asks = guard.clone();
         host.behave(Behaviour { guard, ..Behaviour::default() });
         let mut request = request(&url);
         let error = Client::new().fetch(&request).expect_err("no credentials");
@@ -172,7 +174,8 @@ fn credentials() {
         request.auth = auth(&with_user, &[]);
         request.url = with_user;
         let result = Client::new().fetch(&request);
-        assert!(!format!("{result:?} {request:?}").replace(&request.url, "").contains("canary"));
+        assert!(result.is_ok() || matches!(asks, Guard::Bearer(_)));
+        assert!(!format!("{result:?} {request:?}").contains("canary"));
     }
     host.behave(Behaviour { status: Some(403), ..Behaviour::default() });
     let mut held = request(&url);
@@ -349,6 +352,23 @@ fn stores_stay_bounded_and_kept_trees_readable() {
 }
 
 #[test]
+fn a_host_that_offers_what_we_do_not_use() {
+    let host = GitHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    repo.commit("first", "main");
+    for key in ["advertiseSidebandAll", "allowFilter", "allowRefInWant", "advertiseBundleURIs"] {
+        run("git", &["config", &format!("uploadpack.{key}"), "true"], &repo.bare);
+    }
+    let client = Client::new();
+    assert!(client.fetched(&request(&host.url("app"))).moved);
+    repo.write("a.yaml", "two");
+    repo.commit("second", "main");
+    let tree = client.fetched(&request(&host.url("app"))).tree;
+    assert_eq!(&*tree.read("a.yaml").expect("a file"), b"two");
+}
+
+#[test]
 fn sha256_repositories() {
     let host = GitHost::start();
     let repo = Repository::create_with(host.root.path(), "app", &["--object-format=sha256"]);
@@ -390,15 +410,11 @@ fn a_commit_behind_the_head() {
     repo.write("a.yaml", "two");
     repo.commit("second", "main");
     for old_protocol in [false, true] {
-        // An older host gives such a commit only with the history of its references.
         host.behave(Behaviour { old_protocol, ..Behaviour::default() });
         let mut request = request(&host.url("app"));
         request.reference = reference("commit", &first);
         let client = Client::new();
-        host.seen();
         assert_eq!(client.fetched(&request).revision, format!("sha1:{first}"));
-        let posts = host.seen().iter().filter(|seen| seen.method == "POST").count();
-        assert_eq!(posts, if old_protocol { 2 } else { 1 });
         request.reference = reference("branch", "main");
         let tree = client.fetched(&request).tree;
         assert_eq!(&*tree.read("a.yaml").expect("a file"), b"two");

@@ -2,6 +2,7 @@
 
 use hence::model::FileTree;
 use hence::sources::git::GitOutcome;
+use hence::sources::git::GitReference;
 use hence::sources::git::GitRequest;
 use hence::sources::secrets::git_auth;
 
@@ -177,4 +178,29 @@ fn through_a_socks_proxy() {
     request.proxy = proxy_of("http", proxy.port, "pass");
     let error = Client::new().fetch(&request).expect_err("not for ssh").to_string();
     assert!(error.contains("a proxy for ssh has to be socks5"), "{error}");
+}
+
+#[test]
+fn a_commit_behind_the_head_of_an_older_host() {
+    // Without the variable the host speaks the older protocol, and gives such a commit only with
+    // the history of its references.
+    let host = SshHost::start_with(&["ed25519"], "# no AcceptEnv");
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    let first = repo.commit("first", "main");
+    repo.write("a.yaml", "two");
+    repo.commit("second", "main");
+    let mut request = ssh_request(&host, "app", "client", &host.known_hosts("ed25519"));
+    let branch = request.reference.clone();
+    request.reference = GitReference { commit: Some(first.clone()), ..GitReference::default() };
+    let client = Client::new();
+    let new = client.fetched(&request);
+    assert_eq!(new.revision, format!("sha1:{first}"));
+    assert_eq!(&*new.tree.read("a.yaml").expect("a file"), b"one");
+    assert_eq!(host.log().matches("Accepted publickey").count(), 2, "asked twice");
+    request.reference = branch;
+    assert_eq!(&*client.fetched(&request).tree.read("a.yaml").expect("a file"), b"two");
+    request.reference.commit = Some("0123456789abcdef0123456789abcdef01234567".to_owned());
+    let error = shown(&client.fetch(&request).expect_err("no such commit"));
+    assert!(error.starts_with("sources::git::commit_not_found: "), "{error}");
 }

@@ -27,13 +27,19 @@ impl SshHost {
     /// Starts a server that lets the key `<root>/client` in. `kinds` are the kinds of its host
     /// keys.
     pub(crate) fn start(kinds: &[&str]) -> Self {
+        Self::start_with(kinds, "AcceptEnv GIT_PROTOCOL")
+    }
+
+    /// Starts it with one more line of configuration.
+    pub(crate) fn start_with(kinds: &[&str], line: &str) -> Self {
         let root = tempfile::tempdir().expect("a directory");
         let at = root.path();
         let path = |name: &str| at.join(name).to_str().expect("UTF-8").to_owned();
         let mut config = String::from(
             "UsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n\
-             AcceptEnv GIT_PROTOCOL\nLogLevel VERBOSE\n",
+             LogLevel VERBOSE\n",
         );
+        config.push_str(&format!("{line}\n"));
         for kind in kinds {
             run(
                 "ssh-keygen",
