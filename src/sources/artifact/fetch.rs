@@ -23,8 +23,8 @@ use crate::model::limits;
 use crate::sources::artifact::ArtifactError;
 use crate::sources::artifact::error::failed;
 use crate::sources::artifact::files::FileStore;
-use crate::sources::artifact::files::create;
 use crate::sources::artifact::unpack;
+use crate::sources::disk;
 use crate::sources::http::HttpAuth;
 use crate::sources::http::HttpClient;
 use crate::sources::http::Tls;
@@ -173,7 +173,7 @@ fn download_once(
         Ok(answer) => answer.body,
         Err(fault) => return Ok(Some(fault)),
     };
-    let mut file = create(to)?;
+    let mut file = disk::create(to).map_err(failed("create", to))?;
     let mut check = Check::of(digest)?;
     let mut buffer = vec![0; 64 << 10];
     loop {

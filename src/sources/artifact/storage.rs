@@ -29,8 +29,7 @@ use crate::model::Digest;
 use crate::model::Timestamp;
 use crate::sources::artifact::ArtifactError;
 use crate::sources::artifact::error::failed;
-use crate::sources::artifact::files::create;
-use crate::sources::artifact::files::make_directory;
+use crate::sources::disk;
 
 /// The directory of what is known about files.
 const MADE: &str = ".made";
@@ -109,7 +108,7 @@ impl Storage {
     /// Opens the storage below `root`; creates it when absent.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
         let root = root.into();
-        make_directory(&root)?;
+        disk::make_directory(&root).map_err(failed("create", &root))?;
         Ok(Self { root })
     }
 
@@ -269,12 +268,13 @@ impl Storage {
         write: impl FnOnce(&mut dyn Write) -> Result<(), ArtifactError>,
     ) -> Result<(), ArtifactError> {
         if let Some(parent) = at.parent() {
-            make_directory(parent)?;
+            disk::make_directory(parent).map_err(failed("create", parent))?;
         }
         let mut partial = at.as_os_str().to_owned();
         partial.push(PARTIAL);
         let partial = PathBuf::from(partial);
-        let mut file = io::BufWriter::new(create(&partial)?);
+        let mut file =
+            io::BufWriter::new(disk::create(&partial).map_err(failed("create", &partial))?);
         let written = write(&mut file)
             .and_then(|()| file.flush().map_err(failed("write", &partial)))
             .and_then(|()| file.get_ref().sync_all().map_err(failed("write", &partial)));
@@ -305,30 +305,15 @@ impl Write for Counted<'_> {
 }
 
 fn listed(path: &Path) -> Result<Vec<String>, ArtifactError> {
-    let listing = match fs::read_dir(path) {
-        Ok(listing) => listing,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed("list", path)(e)),
-    };
-    let mut names = Vec::new();
-    for entry in listing {
-        names.extend(entry.map_err(failed("list", path))?.file_name().into_string());
-    }
-    Ok(names)
+    disk::names(path).map_err(failed("list", path))
 }
 
 fn remove(path: &Path) -> Result<(), ArtifactError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
-        _ => Ok(()),
-    }
+    disk::remove_file(path).map_err(failed("remove", path))
 }
 
 fn remove_directory(path: &Path) -> Result<(), ArtifactError> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
-        _ => Ok(()),
-    }
+    disk::remove_directory(path).map_err(failed("remove", path))
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +35,7 @@ use crate::model::ContentId;
 use crate::model::Digest;
 use crate::model::Timestamp;
 use crate::model::limits;
+use crate::sources::disk;
 use crate::sources::git::CommitInfo;
 use crate::sources::git::error::without_credentials;
 use crate::sources::git::tree;
@@ -135,27 +135,14 @@ pub(super) struct Epoch {
     handle: Mutex<HandleArc>,
 }
 
+/// Names in a directory; none when it is not there.
+fn names(path: &Path) -> Result<Vec<String>, StoreError> {
+    disk::names(path).map_err(failed("list", path))
+}
+
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { action, path, source }
-}
-
-fn make_directory(path: &Path) -> Result<(), StoreError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create", path))
-}
-
-/// Names in a directory; none when it is not there.
-fn names(path: &Path) -> Result<Vec<String>, StoreError> {
-    let listing = match fs::read_dir(path) {
-        Ok(listing) => listing,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed("list", path)(e)),
-    };
-    let mut names = Vec::new();
-    for entry in listing {
-        names.extend(entry.map_err(failed("list", path))?.file_name().into_string());
-    }
-    Ok(names)
 }
 
 impl GitStore {
@@ -163,7 +150,7 @@ impl GitStore {
     /// left behind.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let root = root.into();
-        make_directory(&root)?;
+        disk::make_directory(&root).map_err(failed("create", &root))?;
         let store = Self { root, locks: Mutex::default(), epochs: Mutex::default() };
         for repository in names(&store.root)? {
             let repository = RepositoryId(repository.into());
@@ -212,10 +199,12 @@ impl GitStore {
                     continue;
                 }
                 self.cache().remove(&(repository.clone(), number));
-                remove_directory(&self.directory(&repository, number))?;
+                let directory = self.directory(&repository, number);
+                disk::remove_directory(&directory).map_err(failed("remove", &directory))?;
             }
             if !kept_any {
-                remove_directory(&self.root.join(&*repository.0))?;
+                let directory = self.root.join(&*repository.0);
+                disk::remove_directory(&directory).map_err(failed("remove", &directory))?;
             }
         }
         Ok(())
@@ -262,8 +251,10 @@ impl GitStore {
         }
         let number = newest.map_or(0, |number| number + 1);
         let directory = self.directory(repository, number);
-        make_directory(&directory.join("objects/pack"))?;
-        make_directory(&directory.join("commits"))?;
+        for part in ["objects/pack", "commits"] {
+            let part = directory.join(part);
+            disk::make_directory(&part).map_err(failed("create", &part))?;
+        }
         let marker = directory.join("hash");
         fs::write(&marker, kind.to_string()).map_err(failed("write", &marker))?;
         self.epoch(repository, number)
@@ -401,13 +392,6 @@ impl Epoch {
             message: commit.message.to_string(),
         };
         Ok((info, ContentId::new(&commit.tree().to_string())))
-    }
-}
-
-fn remove_directory(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
-        _ => Ok(()),
     }
 }
 
