@@ -6,12 +6,15 @@
 use std::fs;
 use std::fs::File;
 use std::io;
+use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const MODE_DIRECTORY: u32 = 0o700;
 const MODE_FILE: u32 = 0o600;
+/// The end of names of files that are being written.
+pub(crate) const PARTIAL: &str = ".part";
 
 /// Creates a directory and those above it.
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
@@ -21,6 +24,21 @@ pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
 /// Creates a file, or empties it.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     File::options().write(true).create(true).truncate(true).mode(MODE_FILE).open(path)
+}
+
+/// Writes a file so that it is there whole or not at all, also after a power cut.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(PARTIAL);
+    let mut file = create(partial.as_ref())?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&partial, path)
+}
+
+/// Waits until a file's bytes, or a directory's names, have reached the disk.
+pub(crate) fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// The names in a directory, in no order; none when it is absent.

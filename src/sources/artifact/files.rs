@@ -199,12 +199,7 @@ impl FileStore {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> {
-        let partial = self.partial();
-        let mut file = disk::create(&partial).map_err(failed("create", &partial))?;
-        file.write_all(bytes).map_err(failed("write", &partial))?;
-        // A tree that is visible after a power cut has to be whole.
-        file.sync_all().map_err(failed("write", &partial))?;
-        fs::rename(&partial, path).map_err(failed("write", path))
+        disk::write_whole(path, bytes).map_err(failed("write", path))
     }
 
     fn tree_path(&self, id: &ContentId) -> Result<PathBuf, ArtifactError> {

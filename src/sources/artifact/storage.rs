@@ -33,8 +33,6 @@ use crate::sources::disk;
 
 /// The directory of what is known about files.
 const MADE: &str = ".made";
-/// The end of names of files that are being written.
-const PARTIAL: &str = ".part";
 
 /// Whose artifact it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,7 +139,10 @@ impl Storage {
         let made = Made { digest: digest.clone(), size, built_ms, inputs: inputs.to_string() };
         let text = serde_json::to_vec(&made).expect("digests and numbers are always JSON");
         let record = self.record(&path);
-        self.replace(&record, |out| out.write_all(&text).map_err(failed("write", &record)))?;
+        if let Some(parent) = record.parent() {
+            disk::make_directory(parent).map_err(failed("create", parent))?;
+        }
+        disk::write_whole(&record, &text).map_err(failed("write", &record))?;
         Ok(Stored { path, digest, size, built: now })
     }
 
@@ -150,7 +151,7 @@ impl Storage {
     pub fn served(&self, path: &str) -> Option<PathBuf> {
         let path = path.trim_start_matches('/');
         let mut segments = path.split('/');
-        if path.ends_with(PARTIAL) || segments.any(|segment| checked(segment).is_err()) {
+        if path.ends_with(disk::PARTIAL) || segments.any(|segment| checked(segment).is_err()) {
             return None;
         }
         let at = self.root.join(path);
@@ -271,7 +272,7 @@ impl Storage {
             disk::make_directory(parent).map_err(failed("create", parent))?;
         }
         let mut partial = at.as_os_str().to_owned();
-        partial.push(PARTIAL);
+        partial.push(disk::PARTIAL);
         let partial = PathBuf::from(partial);
         let mut file =
             io::BufWriter::new(disk::create(&partial).map_err(failed("create", &partial))?);

@@ -207,7 +207,7 @@ impl Fetch<'_> {
                 Err(GitError::CommitNotFound { id: id.to_string() })
             } else {
                 let url = &self.request.url;
-                epoch.accept(id).map_err(|error| GitError::from_store(url, error))
+                epoch.accept(id, &pack).map_err(|error| GitError::from_store(url, error))
             };
             accepted.inspect_err(|_| epoch.discard(&pack))?;
         }

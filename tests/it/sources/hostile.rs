@@ -261,3 +261,34 @@ fn endless_references_are_cut_off() {
         "{error}"
     );
 }
+
+#[test]
+fn a_damaged_store_is_fetched_again() {
+    let host = host();
+    let mut client = Client::new();
+    let request = request(&host.url("app"));
+    let repository = hence::sources::git::RepositoryId::of(&request.url, "");
+    let tree = client.fetched(&request).tree.id();
+    let pack = client.packs().remove(0);
+    let mut bytes = std::fs::read(&pack).expect("a pack");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].fill(0);
+    // A new file: the old one is mapped.
+    std::fs::remove_file(&pack).expect("removed");
+    std::fs::write(&pack, bytes).expect("written");
+    client.reopen();
+    let damaged = client.store.tree(&repository, &tree).and_then(|tree| {
+        let names: Vec<String> = (0..20).map(|i| format!("file-{i}")).collect();
+        let unread = names.iter().find_map(|name| tree.read(name).err());
+        unread.map_or(Ok(()), |_| {
+            Err(hence::sources::git::StoreError::Gone { id: tree.id().to_string() })
+        })
+    });
+    assert!(damaged.is_err(), "the damage is noticed");
+    client.store.distrust(&repository, &tree).expect("a store");
+    let new = client.fetched(&request);
+    assert!(new.moved && new.tree.id() == tree);
+    assert!((0..20).all(|i| new.tree.read(&format!("file-{i}")).is_ok()));
+    client.reopen();
+    assert_eq!(client.packs().len(), 1, "what is not used any more is removed");
+}
