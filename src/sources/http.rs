@@ -67,8 +67,11 @@ pub struct Proxy {
 /// A client for one exchange.
 pub(crate) struct HttpClient {
     net: Arc<Net>,
-    client: Client,
+    plain: Option<Client>,
+    secure: Option<Client>,
     auth: HttpAuth,
+    trust: Tls,
+    proxy: Option<Proxy>,
 }
 
 /// What an answered request came to.
@@ -97,12 +100,46 @@ impl HttpClient {
         proxy: Option<&Proxy>,
     ) -> Result<Self, Fault> {
         tls::install_provider();
+        let (trust, proxy) = (trust.clone(), proxy.cloned());
+        let client = Self { net: net.clone(), plain: None, secure: None, auth, trust, proxy };
+        // What is wrong with the settings is said before anything is sent.
+        client.check_trust().map_err(|fault| net.keep(fault))?;
+        Ok(client)
+    }
+
+    fn check_trust(&self) -> Result<(), Fault> {
+        match (&self.trust.ca, &self.trust.client) {
+            (None, None) => Ok(()),
+            _ => self.build(true).map(drop),
+        }
+    }
+
+    /// The client for a URL, made when it is first needed: reading the system's certificates takes
+    /// longer than a request over plain http.
+    fn client(&mut self, url: &Url) -> Result<Client, Fault> {
+        let is_secure = url.scheme() == "https";
+        let made = if is_secure { &self.secure } else { &self.plain };
+        if let Some(client) = made {
+            return Ok(client.clone());
+        }
+        let client = self.build(is_secure)?;
+        let made = if is_secure { &mut self.secure } else { &mut self.plain };
+        *made = Some(client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, is_secure: bool) -> Result<Client, Fault> {
         let settings = |reason: String| Fault::Settings { reason };
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)
-            .connect_timeout(net.timeouts().connect)
+            .connect_timeout(self.net.timeouts().connect)
             .redirect(reqwest::redirect::Policy::none());
-        if let Some(pem) = &trust.ca {
+        let proxy_is_secure =
+            self.proxy.as_ref().is_some_and(|proxy| proxy.address.starts_with("https:"));
+        if !is_secure && !proxy_is_secure {
+            builder = builder.tls_certs_only([]);
+        }
+        if let Some(pem) = self.trust.ca.as_ref().filter(|_| is_secure) {
             let certificates = Certificate::from_pem_bundle(pem)
                 .map_err(|e| settings(format!("failed to parse CA certificate: {}", chain(&e))))?;
             if certificates.is_empty() {
@@ -110,29 +147,28 @@ impl HttpClient {
             }
             builder = builder.tls_certs_merge(certificates);
         }
-        if let Some((certificate, key)) = &trust.client {
-            let mut pem = Secret::new([certificate.as_slice(), b"\n"].concat());
-            pem = Secret::new([pem.expose().as_slice(), key.expose().as_slice()].concat());
+        if let Some((certificate, key)) = self.trust.client.as_ref().filter(|_| is_secure) {
+            let pem = [certificate.as_slice(), b"\n", key.expose().as_slice()].concat();
+            let pem = Secret::new(pem);
             let identity = Identity::from_pem(pem.expose()).map_err(|_| {
                 settings("failed to parse TLS certificate and key: not a pair of PEM blocks".into())
             })?;
             builder = builder.identity(identity);
         }
-        if let Some(proxy) = proxy {
+        if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.to_reqwest()?);
         }
-        let client = builder.build().map_err(|e| settings(chain(&e.without_url())))?;
-        Ok(Self { net: net.clone(), client, auth })
+        builder.build().map_err(|e| settings(chain(&e.without_url())))
     }
 
     /// `GET url`.
-    pub(crate) fn get(&self, url: &Url, headers: &[(&str, &str)]) -> Result<Answer, Fault> {
+    pub(crate) fn get(&mut self, url: &Url, headers: &[(&str, &str)]) -> Result<Answer, Fault> {
         self.send(&Method::GET, url, headers, None)
     }
 
     /// `POST url` with `body`.
     pub(crate) fn post(
-        &self,
+        &mut self,
         url: &Url,
         headers: &[(&str, &str)],
         body: Vec<u8>,
@@ -146,7 +182,7 @@ impl HttpClient {
     }
 
     fn send(
-        &self,
+        &mut self,
         method: &Method,
         first: &Url,
         headers: &[(&str, &str)],
@@ -154,7 +190,8 @@ impl HttpClient {
     ) -> Result<Answer, Fault> {
         let mut url = first.clone();
         for _ in 0..=limits::REDIRECTS_MAX {
-            let mut request = self.client.request(method.clone(), url.clone());
+            let client = self.client(&url).map_err(|fault| self.net.keep(fault))?;
+            let mut request = client.request(method.clone(), url.clone());
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
@@ -297,7 +334,10 @@ impl Read for Body {
                 .wait_idle("waiting for the next byte", self.response.chunk())
                 .map_err(|fault| self.net.keep_io(fault))?;
             match chunk {
-                Ok(Some(chunk)) => self.chunk = chunk,
+                Ok(Some(chunk)) => {
+                    self.net.spend(chunk.len()).map_err(io::Error::other)?;
+                    self.chunk = chunk;
+                }
                 Ok(None) => return Ok(0),
                 Err(e) => {
                     let fault = Fault::Io { during: "reading the answer", reason: chain(&e) };

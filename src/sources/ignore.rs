@@ -11,6 +11,8 @@
 //! a file inside an excluded directory. Pure. Cost: patterns times path segments.
 //! Not here: walking trees (`tree/filter.rs`).
 
+use std::str::Chars;
+
 use crate::model::Digest;
 
 #[cfg(test)]
@@ -64,6 +66,8 @@ enum Segment {
     Nothing,
     /// A shell pattern for one name.
     Name(Vec<Part>),
+    /// A name without any special character: most are.
+    Exactly(String),
 }
 
 impl IgnoreRules {
@@ -130,7 +134,7 @@ impl Pattern {
         let segments: Vec<Segment> = if anchored {
             line.split('/').map(Segment::of_path).collect()
         } else {
-            vec![Segment::Name(parts(line)?)]
+            vec![Segment::of_name(line)?]
         };
         Some(Self { domain, segments, includes, directories_only, anchored })
     }
@@ -169,15 +173,15 @@ impl Pattern {
                 Segment::Skip if i + 1 == self.segments.len() => {}
                 Segment::Skip => skips = true,
                 Segment::Nothing => return false,
-                Segment::Name(_) if rest.is_empty() => return false,
-                Segment::Name(_) if skips => {
+                _ if rest.is_empty() => return false,
+                _ if skips => {
                     skips = false;
                     let at = rest.iter().position(|name| segment.takes(name));
                     matched = at.is_some();
                     rest = at.map_or(&[], |at| &rest[at + 1..]);
                 }
-                Segment::Name(_) if !segment.takes(rest[0]) => return false,
-                Segment::Name(_) => {
+                _ if !segment.takes(rest[0]) => return false,
+                _ => {
                     matched = true;
                     rest = &rest[1..];
                 }
@@ -194,12 +198,24 @@ impl Segment {
             "**" => Self::Skip,
             text if text.contains("**") => Self::Nothing,
             // A malformed class or escape makes the match fail, whatever the name.
-            text => parts(text).map_or(Self::Nothing, Self::Name),
+            text => Self::of_name(text).unwrap_or(Self::Nothing),
+        }
+    }
+
+    fn of_name(text: &str) -> Option<Self> {
+        if text.contains(['*', '?', '[', '\\']) {
+            parts(text).map(Self::Name)
+        } else {
+            Some(Self::Exactly(text.to_owned()))
         }
     }
 
     fn takes(&self, name: &str) -> bool {
-        matches!(self, Self::Name(parts) if shell_match(parts, name))
+        match self {
+            Self::Name(parts) => shell_match(parts, name),
+            Self::Exactly(text) => text == name,
+            Self::Empty | Self::Skip | Self::Nothing => false,
+        }
     }
 }
 
@@ -257,33 +273,31 @@ fn parts(pattern: &str) -> Option<Vec<Part>> {
 
 /// Whether the whole `name`, one path segment, matches.
 fn shell_match(parts: &[Part], name: &str) -> bool {
-    let name: Vec<char> = name.chars().collect();
     // Greedy with one point to come back to: enough, since `*` may take anything.
-    let (mut part, mut at) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
+    let (mut part, mut rest) = (0, name.chars());
+    let mut retry: Option<(usize, Chars<'_>)> = None;
     loop {
-        match parts.get(part) {
-            None if at == name.len() => return true,
-            Some(Part::Any) => {
-                retry = Some((part + 1, at));
+        let next = rest.clone().next();
+        match (parts.get(part), next) {
+            (None, None) => return true,
+            (Some(Part::Any), _) => {
                 part += 1;
+                retry = Some((part, rest.clone()));
                 continue;
             }
-            Some(one) if name.get(at).is_some_and(|c| one.takes(*c)) => {
+            (Some(one), Some(c)) if one.takes(c) => {
                 part += 1;
-                at += 1;
+                rest.next();
                 continue;
             }
             _ => {}
         }
-        match retry {
-            Some((after, from)) if from < name.len() => {
-                retry = Some((after, from + 1));
-                part = after;
-                at = from + 1;
-            }
-            _ => return false,
+        let Some((after, from)) = &mut retry else { return false };
+        if from.next().is_none() {
+            return false;
         }
+        part = *after;
+        rest = from.clone();
     }
 }
 

@@ -14,6 +14,7 @@
 //! Not here: image registries, Helm indexes, signatures, pushing.
 
 pub mod artifact;
+mod disk;
 pub mod git;
 mod http;
 pub mod ignore;

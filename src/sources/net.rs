@@ -177,7 +177,8 @@ pub enum Fault {
     #[diagnostic(
         code(sources::net::host_key_changed),
         help(
-            "the host was rebuilt or is not the one you mean; ask its owner before you change `known_hosts`"
+            "the host was rebuilt, or is not the one you mean: ask its owner before you change \
+             `known_hosts`"
         )
     )]
     HostKeyChanged {
@@ -211,6 +212,16 @@ pub(crate) struct Net {
     deadline: Instant,
     cancel: CancellationToken,
     fault: Mutex<Option<Fault>>,
+    budget: Mutex<Budget>,
+}
+
+/// How many more bytes the peer may send.
+#[derive(Clone, Copy)]
+struct Budget {
+    what: &'static str,
+    limit: &'static str,
+    max: u64,
+    left: u64,
 }
 
 impl Net {
@@ -229,6 +240,7 @@ impl Net {
             deadline: Instant::now() + timeouts.total,
             cancel: cancel.clone(),
             fault: Mutex::new(None),
+            budget: Mutex::new(Budget { what: "", limit: "", max: u64::MAX, left: u64::MAX }),
         }))
     }
 
@@ -267,6 +279,25 @@ impl Net {
         future: F,
     ) -> Result<F::Output, Fault> {
         self.wait(during, self.timeouts.idle, future)
+    }
+
+    /// From now on the peer may send `max` bytes of `what`; `limit` names the limit in messages.
+    pub(crate) fn allow(&self, what: &'static str, limit: &'static str, max: u64) {
+        let budget = Budget { what, limit, max, left: max };
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = budget;
+    }
+
+    /// Counts bytes that came; a fault when they are too many.
+    pub(crate) fn spend(&self, bytes: usize) -> Result<(), Fault> {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let Budget { what, limit, max, left } = *budget;
+        match left.checked_sub(bytes as u64) {
+            Some(left) => {
+                budget.left = left;
+                Ok(())
+            }
+            None => Err(self.keep(Fault::TooLarge { what, limit, max })),
+        }
     }
 
     /// Remembers the first fault: what follows it is only its consequence.

@@ -146,8 +146,8 @@ pub enum SecretError {
     },
 }
 
-/// Credentials for the Git repository at `url`. `secret` is the name (`<namespace>/<name>`) and data
-/// of the referenced Secret. Name and password may also stand in the URL of http(s).
+/// Credentials for the Git repository at `url`. `secret` is the name (`<namespace>/<name>`) and
+/// data of the referenced Secret. Name and password may also stand in the URL of http(s).
 pub fn git_auth(url: &str, secret: Option<(&str, &SecretData)>) -> Result<GitAuth, SecretError> {
     let parsed = Url::parse(url).map_err(|e| SecretError::Url { reason: e.to_string() })?;
     let empty = SecretData::new();
@@ -155,8 +155,6 @@ pub fn git_auth(url: &str, secret: Option<(&str, &SecretData)>) -> Result<GitAut
     match parsed.scheme() {
         "http" | "https" => http_git_auth(&parsed, name, data),
         "ssh" => ssh_git_auth(&parsed, name, data).map(GitAuth::Ssh),
-        // Local repositories serve tests and `hence build`; the custom resource refuses them.
-        "file" => Ok(GitAuth::Http { auth: HttpAuth::None, tls: Tls::default() }),
         scheme => Err(SecretError::UnknownTransport { scheme: scheme.to_owned() }),
     }
 }
@@ -257,6 +255,11 @@ pub fn http_auth(secret: &str, data: &SecretData) -> Result<HttpAuth, SecretErro
     }
 }
 
+/// Whether a Secret holds a GitHub App, which `spec.provider: github` alone may use; not supported.
+pub fn has_github_app(data: &SecretData) -> bool {
+    data.keys().any(|key| key.starts_with("githubApp"))
+}
+
 /// A proxy: `address`, and `username` with `password` when it wants them.
 pub fn proxy(secret: &str, data: &SecretData) -> Result<Proxy, SecretError> {
     let wrong = |reason: String| SecretError::Proxy { secret: secret.to_owned(), reason };
@@ -336,16 +339,18 @@ mod tests {
 
     #[test]
     fn git_over_http() {
+        let both: &[(&str, &str)] = &[("username", "u"), ("password", "p")];
+        let token: &[(&str, &str)] = &[("username", "u"), ("bearerToken", "t")];
+        let bearer = HttpAuth::Bearer(Secret::new("t".to_owned()));
         #[rustfmt::skip]
-        let cases: &[(&str, &str, &[(&str, &str)], HttpAuth)] = &[
-            // why                       url                     secret                                     want
-            ("nothing asked",            "https://h/r",          &[],                                       HttpAuth::None),
-            ("name and password",        "https://h/r",          &[("username", "u"), ("password", "p")],   basic("u", "p")),
-            ("a name alone",             "https://h/r",          &[("username", "u")],                      basic("u", "")),
-            ("in the URL",               "http://u:p%40@h/r",    &[],                                       basic("u", "p@")),
-            ("the Secret wins",          "https://u:p@h/r",      &[("username", "v"), ("password", "q")],   basic("v", "q")),
-            ("a token wins over a name", "https://h/r",          &[("username", "u"), ("bearerToken", "t")],
-                HttpAuth::Bearer(Secret::new("t".to_owned()))),
+        let cases = [
+            // why                   url                  secret                 want
+            ("nothing asked",        "https://h/r",       &[] as &[_],           HttpAuth::None),
+            ("name and password",    "https://h/r",       both,                  basic("u", "p")),
+            ("a name alone",         "https://h/r",       &[("username", "u")],  basic("u", "")),
+            ("in the URL",           "http://u:p%40@h/r", &[],                   basic("u", "p@")),
+            ("the Secret wins",      "https://v:q@h/r",   both,                  basic("u", "p")),
+            ("a token wins",         "https://h/r",       token,                 bearer),
         ];
         for (why, url, secret, want) in cases {
             let GitAuth::Http { auth, .. } =
@@ -353,24 +358,29 @@ mod tests {
             else {
                 panic!("{why}: not http")
             };
-            assert_eq!(&auth, want, "{why}");
+            assert_eq!(auth, want, "{why}");
         }
     }
 
     #[test]
     fn malformed_secrets_are_named() {
-        #[rustfmt::skip]
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
-            ("https://h/r", &[("password", "p")], "invalid 'https' auth option: 'password' requires 'username' to be set"),
-            ("ssh://h/r", &[], "invalid 'ssh' auth option: 'identity' is required"),
-            ("ssh://h/r", &[("identity", "k")], "invalid 'ssh' auth option: 'known_hosts' is required"),
-            ("ftp://h/r", &[], "unknown transport 'ftp'"),
-            ("https://h/r", &[("tls.crt", "c")], "secret 'ns/n': malformed TLS - has 'tls.crt' but missing 'tls.key'"),
-        ];
-        for (url, secret, want) in cases {
-            let error = git_auth(url, Some(("ns/n", &data(secret)))).expect_err(want);
-            assert_eq!(&error.to_string(), want);
-        }
+        let wrong = |url: &str, secret: &[(&str, &str)]| {
+            git_auth(url, Some(("ns/n", &data(secret)))).expect_err(url).to_string()
+        };
+        assert_eq!(
+            wrong("https://h/r", &[("password", "p")]),
+            "invalid 'https' auth option: 'password' requires 'username' to be set"
+        );
+        assert_eq!(wrong("ssh://h/r", &[]), "invalid 'ssh' auth option: 'identity' is required");
+        assert_eq!(
+            wrong("ssh://h/r", &[("identity", "k")]),
+            "invalid 'ssh' auth option: 'known_hosts' is required"
+        );
+        assert_eq!(wrong("ftp://h/r", &[]), "unknown transport 'ftp'");
+        assert_eq!(
+            wrong("https://h/r", &[("tls.crt", "c")]),
+            "secret 'ns/n': malformed TLS - has 'tls.crt' but missing 'tls.key'"
+        );
         let half = http_auth("ns/n", &data(&[("username", "u")])).expect_err("half");
         assert_eq!(
             half.to_string(),

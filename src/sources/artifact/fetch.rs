@@ -1,7 +1,7 @@
 //! An artifact of another controller, downloaded, verified and unpacked once.
 //!
-//! In: URL and digest of `status.artifact`. Out: a tree in the [`FileStore`]. What has the digest is
-//! here already is not downloaded again: the digest names the bytes.
+//! In: URL and digest of `status.artifact`. Out: a tree in the [`FileStore`]. What has the digest
+//! is here already is not downloaded again: the digest names the bytes.
 //!
 //! Spec: fluxcd/pkg http/fetch: retries with growing pauses, 404 apart, no other trust in the bytes
 //! than their digest. Not here: unpacking (`unpack.rs`).
@@ -23,8 +23,8 @@ use crate::model::limits;
 use crate::sources::artifact::ArtifactError;
 use crate::sources::artifact::error::failed;
 use crate::sources::artifact::files::FileStore;
-use crate::sources::artifact::files::create;
 use crate::sources::artifact::unpack;
+use crate::sources::disk;
 use crate::sources::http::HttpAuth;
 use crate::sources::http::HttpClient;
 use crate::sources::http::Tls;
@@ -125,7 +125,7 @@ fn download(
             }
             Some(fault) => fault,
         };
-        tracing::debug!(url = %request.url, %fault, tries, "artifact download failed, trying again");
+        tracing::debug!(url = %request.url, %fault, tries, "download failed, trying again");
         let waited = Net::start(Timeouts::of_total(pause * 2), cancel).and_then(|net| {
             net.wait("pausing", pause * 2, async { tokio::time::sleep(pause).await })
         });
@@ -166,16 +166,16 @@ fn download_once(
     digest: &str,
     to: &Path,
 ) -> Result<Option<Fault>, ArtifactError> {
+    net.allow("the artifact", "ARTIFACT_BYTES_MAX", limits::ARTIFACT_BYTES_MAX);
     let opened = HttpClient::new(net, HttpAuth::None, &Tls::default(), None)
-        .and_then(|client| client.get(url, &[]));
+        .and_then(|mut client| client.get(url, &[]));
     let mut body = match opened {
         Ok(answer) => answer.body,
         Err(fault) => return Ok(Some(fault)),
     };
-    let mut file = create(to)?;
+    let mut file = disk::create(to).map_err(failed("create", to))?;
     let mut check = Check::of(digest)?;
     let mut buffer = vec![0; 64 << 10];
-    let mut size = 0;
     loop {
         let count = match body.read(&mut buffer) {
             Ok(0) => break,
@@ -187,11 +187,6 @@ fn download_once(
                 ));
             }
         };
-        size += count as u64;
-        if size > limits::ARTIFACT_BYTES_MAX {
-            let (limit, max) = ("ARTIFACT_BYTES_MAX", limits::ARTIFACT_BYTES_MAX);
-            return Ok(Some(Fault::TooLarge { what: "the artifact", limit, max }));
-        }
         check.update(&buffer[..count]);
         file.write_all(&buffer[..count]).map_err(failed("write", to))?;
     }

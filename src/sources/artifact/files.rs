@@ -18,8 +18,6 @@ use std::fs;
 use std::io;
 use std::io::Read;
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +36,7 @@ use crate::model::TreeError;
 use crate::model::limits;
 use crate::sources::artifact::ArtifactError;
 use crate::sources::artifact::error::failed;
+use crate::sources::disk;
 use crate::sources::tree::Blobs;
 use crate::sources::tree::DroppedWhy;
 use crate::sources::tree::SourceTree;
@@ -69,35 +68,15 @@ pub(super) enum Item {
 /// The names of an unpacked archive; parents need not be named.
 pub(super) type Items = BTreeMap<String, Item>;
 
-/// Creates a directory that only we may read.
-pub(super) fn make_directory(path: &Path) -> Result<(), ArtifactError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create", path))
-}
-
-/// Creates a file that only we may read.
-pub(super) fn create(path: &Path) -> Result<fs::File, ArtifactError> {
-    fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed("create", path))
-}
-
 impl FileStore {
     /// Opens the store below `root`, creates it when absent, and removes what was cut short.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
         let root = root.into();
         let partial = root.join("partial");
-        match fs::remove_dir_all(&partial) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("remove", &partial)(e));
-            }
-            _ => {}
-        }
+        disk::remove_directory(&partial).map_err(failed("remove", &partial))?;
         for part in ["blobs", "trees", "known", "partial"] {
-            make_directory(&root.join(part))?;
+            let part = root.join(part);
+            disk::make_directory(&part).map_err(failed("create", &part))?;
         }
         Ok(Self { root, partials: AtomicU64::new(0) })
     }
@@ -186,7 +165,7 @@ impl FileStore {
             }
         }
         let partial = self.partial();
-        let mut file = create(&partial)?;
+        let mut file = disk::create(&partial).map_err(failed("create", &partial))?;
         let mut hash = Sha256::new();
         let mut size = 0;
         let mut chunk = head;
@@ -203,7 +182,7 @@ impl FileStore {
         let sha256 = Digest::from_bytes(hash.finalize().into()).hex();
         let path = blob_path(&self.root, &sha256);
         if let Some(parent) = path.parent() {
-            make_directory(parent)?;
+            disk::make_directory(parent).map_err(failed("create", parent))?;
         }
         fs::rename(&partial, &path).map_err(failed("write", &path))?;
         Ok((sha256, size))
@@ -220,12 +199,7 @@ impl FileStore {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> {
-        let partial = self.partial();
-        let mut file = create(&partial)?;
-        file.write_all(bytes).map_err(failed("write", &partial))?;
-        // A tree that is visible after a power cut has to be whole.
-        file.sync_all().map_err(failed("write", &partial))?;
-        fs::rename(&partial, path).map_err(failed("write", path))
+        disk::write_whole(path, bytes).map_err(failed("write", path))
     }
 
     fn tree_path(&self, id: &ContentId) -> Result<PathBuf, ArtifactError> {
@@ -240,11 +214,7 @@ impl FileStore {
 }
 
 fn listed(path: &Path) -> Result<Vec<String>, ArtifactError> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(path).map_err(failed("list", path))? {
-        names.extend(entry.map_err(failed("list", path))?.file_name().into_string());
-    }
-    Ok(names)
+    disk::names(path).map_err(failed("list", path))
 }
 
 fn blob_path(root: &Path, sha256: &str) -> PathBuf {

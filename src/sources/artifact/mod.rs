@@ -1,7 +1,7 @@
 //! Artifacts: tarballs that other controllers offer and that we offer to them.
 //!
-//! In: a URL and a digest, or a tree of our own. Out: files by content on disk, or a tarball that is
-//! built once and kept.
+//! In: a URL and a digest, or a tree of our own. Out: files by content on disk, or a tarball that
+//! is built once and kept.
 //!
 //! ```text
 //! URL ─ fetch ─▶ digest? ─▶ unpack ─▶ FileStore ─▶ SourceTree        (from others)

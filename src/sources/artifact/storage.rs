@@ -4,11 +4,12 @@
 //! the same bytes are there after a restart, or it is known that they are not.
 //!
 //! ```text
-//! <root>/gitrepository/<namespace>/<name>/<commit>.tar.gz            served
-//! <root>/.made/gitrepository/<namespace>/<name>/<commit>.tar.gz.json digest, size, inputs; not served
+//! <root>/gitrepository/<namespace>/<name>/<commit>.tar.gz   served
+//! <root>/.made/…/<commit>.tar.gz.json      digest, size, inputs; not served
 //! ```
 //!
-//! Spec: fluxcd/pkg artifact/storage. Not here: serving, which must refuse names that begin with `.`.
+//! Spec: fluxcd/pkg artifact/storage. Not here: serving, which must refuse names that begin with
+//! `.`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,13 +29,10 @@ use crate::model::Digest;
 use crate::model::Timestamp;
 use crate::sources::artifact::ArtifactError;
 use crate::sources::artifact::error::failed;
-use crate::sources::artifact::files::create;
-use crate::sources::artifact::files::make_directory;
+use crate::sources::disk;
 
 /// The directory of what is known about files.
 const MADE: &str = ".made";
-/// The end of names of files that are being written.
-const PARTIAL: &str = ".part";
 
 /// Whose artifact it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +106,7 @@ impl Storage {
     /// Opens the storage below `root`; creates it when absent.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
         let root = root.into();
-        make_directory(&root)?;
+        disk::make_directory(&root).map_err(failed("create", &root))?;
         Ok(Self { root })
     }
 
@@ -117,8 +115,8 @@ impl Storage {
         &self.root
     }
 
-    /// The file `file` of `owner` made from `inputs` (tree and ignore rules): the one that is kept, when
-    /// it was made from the same and is whole; otherwise a new one, written by `write`.
+    /// The file `file` of `owner` made from `inputs` (tree and ignore rules): the one that is kept,
+    /// when it was made from the same and is whole; otherwise a new one, written by `write`.
     pub fn store(
         &self,
         owner: &ArtifactOwner,
@@ -141,8 +139,23 @@ impl Storage {
         let made = Made { digest: digest.clone(), size, built_ms, inputs: inputs.to_string() };
         let text = serde_json::to_vec(&made).expect("digests and numbers are always JSON");
         let record = self.record(&path);
-        self.replace(&record, |out| out.write_all(&text).map_err(failed("write", &record)))?;
+        if let Some(parent) = record.parent() {
+            disk::make_directory(parent).map_err(failed("create", parent))?;
+        }
+        disk::write_whole(&record, &text).map_err(failed("write", &record))?;
         Ok(Stored { path, digest, size, built: now })
+    }
+
+    /// The file that a request for `path` (of a URL, with or without its leading `/`) gets; `None`
+    /// for whatever is not a file on offer.
+    pub fn served(&self, path: &str) -> Option<PathBuf> {
+        let path = path.trim_start_matches('/');
+        let mut segments = path.split('/');
+        if path.ends_with(disk::PARTIAL) || segments.any(|segment| checked(segment).is_err()) {
+            return None;
+        }
+        let at = self.root.join(path);
+        fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_file()).then_some(at)
     }
 
     /// Whether the file at `path` (below the root) is there with this digest (`sha256:…`).
@@ -165,7 +178,8 @@ impl Storage {
         Ok(Digest::from_bytes(hash.finalize().into()).to_string() == digest)
     }
 
-    /// Removes files of `owner` beyond `retention`; `current` (a file name) stays. Returns what went.
+    /// Removes files of `owner` beyond `retention`; `current` (a file name) stays. Returns what
+    /// went.
     pub fn collect(
         &self,
         owner: &ArtifactOwner,
@@ -255,12 +269,13 @@ impl Storage {
         write: impl FnOnce(&mut dyn Write) -> Result<(), ArtifactError>,
     ) -> Result<(), ArtifactError> {
         if let Some(parent) = at.parent() {
-            make_directory(parent)?;
+            disk::make_directory(parent).map_err(failed("create", parent))?;
         }
         let mut partial = at.as_os_str().to_owned();
-        partial.push(PARTIAL);
+        partial.push(disk::PARTIAL);
         let partial = PathBuf::from(partial);
-        let mut file = io::BufWriter::new(create(&partial)?);
+        let mut file =
+            io::BufWriter::new(disk::create(&partial).map_err(failed("create", &partial))?);
         let written = write(&mut file)
             .and_then(|()| file.flush().map_err(failed("write", &partial)))
             .and_then(|()| file.get_ref().sync_all().map_err(failed("write", &partial)));
@@ -291,30 +306,15 @@ impl Write for Counted<'_> {
 }
 
 fn listed(path: &Path) -> Result<Vec<String>, ArtifactError> {
-    let listing = match fs::read_dir(path) {
-        Ok(listing) => listing,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed("list", path)(e)),
-    };
-    let mut names = Vec::new();
-    for entry in listing {
-        names.extend(entry.map_err(failed("list", path))?.file_name().into_string());
-    }
-    Ok(names)
+    disk::names(path).map_err(failed("list", path))
 }
 
 fn remove(path: &Path) -> Result<(), ArtifactError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
-        _ => Ok(()),
-    }
+    disk::remove_file(path).map_err(failed("remove", path))
 }
 
 fn remove_directory(path: &Path) -> Result<(), ArtifactError> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
-        _ => Ok(()),
-    }
+    disk::remove_directory(path).map_err(failed("remove", path))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A tar.gz archive, unpacked into the file store.
 //!
-//! In: bytes. Out: names with digests, or the first name that an archive may not hold. Symbolic links
-//! are remembered and not made; nothing is written outside the store, whatever a name says.
+//! In: bytes. Out: names with digests, or the first name that an archive may not hold. Symbolic
+//! links are remembered and not made; nothing is written outside the store, whatever a name says.
 //!
 //! Spec: fluxcd/pkg tar (Untar). Limits: those of a tree.
 

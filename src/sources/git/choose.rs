@@ -1,8 +1,8 @@
 //! Which commit a reference names, from the host's list of references.
 //!
-//! In: what `spec.ref` names and the host's list. Out: a commit and the revision's text, or the error
-//! that Flux gives. Tags are peeled; of tags with equal versions the last committed wins.
-//! Not here: the exchange (`remote.rs`), precedence (`reference.rs`).
+//! In: what `spec.ref` names and the host's list. Out: a commit and the revision's text, or the
+//! error that Flux gives. Tags are peeled; of tags with equal versions the last committed wins. Not
+//! here: the exchange (`remote.rs`), precedence (`reference.rs`).
 
 use std::cmp::Ordering;
 

@@ -21,8 +21,9 @@ pub enum GitError {
         #[diagnostic_source]
         fault: Fault,
     },
-    /// The exchange with the host failed before it had listed its references, while we hold an
-    /// earlier revision.
+    /// The exchange with the host failed before it had listed its references, where Flux lists them
+    /// apart from cloning: for `spec.ref.name`, and for a branch or tag of which a revision is
+    /// held.
     #[error("unable to list remote for '{url}': {}", list_text(fault))]
     #[diagnostic(code(sources::git::list))]
     List {
@@ -65,6 +66,13 @@ pub enum GitError {
         help("write a full reference, such as refs/heads/main or refs/pull/1/head")
     )]
     NameNotFound {
+        /// The name as written.
+        name: String,
+    },
+    /// `spec.ref.name` cannot be a reference.
+    #[error("ref {name} is invalid; Git refs cannot begin or end with a slash '/'")]
+    #[diagnostic(code(sources::git::name_invalid), help("write it as `git ls-remote` shows it"))]
+    NameInvalid {
         /// The name as written.
         name: String,
     },
@@ -140,9 +148,9 @@ impl GitError {
         }
     }
 
-    /// The error for a fault while references were listed; `known`: an earlier revision is held.
-    pub(crate) fn list_failed(url: &str, fault: Fault, known: bool) -> Self {
-        if known {
+    /// The error for a fault before references were listed; `lists_first`: see [`Self::List`].
+    pub(crate) fn list_failed(url: &str, fault: Fault, lists_first: bool) -> Self {
+        if lists_first {
             return Self::List { url: without_credentials(url), fault };
         }
         Self::clone_failed(url, fault)

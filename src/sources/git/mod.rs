@@ -13,6 +13,7 @@
 //! Not here: moving bytes (`transport/`), objects on disk (`store.rs`), pushing (it can sit on the
 //! same transports), submodules, signatures.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,9 +46,9 @@ pub use store::RepositoryId;
 pub use store::StoreError;
 
 /// What to fetch.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GitRequest {
-    /// The repository: http, https, ssh, or (for tests) file.
+    /// The repository: http, https or ssh.
     pub url: String,
     /// Which commit of it.
     pub reference: GitReference,
@@ -56,7 +57,7 @@ pub struct GitRequest {
     /// Names the credentials without showing them: `<namespace>/<secret>`, empty for none. Requests
     /// with the same URL and identity share what was fetched.
     pub identity: String,
-    /// A proxy for http and https.
+    /// A proxy; for ssh it has to be SOCKS5.
     pub proxy: Option<Proxy>,
     /// Time for the whole exchange (`spec.timeout`).
     pub timeout: Duration,
@@ -66,6 +67,18 @@ pub struct GitRequest {
     pub kex_algorithms: Vec<String>,
     /// The revision that the caller holds complete (`status.artifact.revision`), if any.
     pub known: Option<String>,
+}
+
+impl fmt::Debug for GitRequest {
+    /// Without the credentials that a URL may hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitRequest")
+            .field("url", &error::without_credentials(&self.url))
+            .field("reference", &self.reference)
+            .field("identity", &self.identity)
+            .field("known", &self.known)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A commit, as conditions and events show it.
@@ -142,7 +155,12 @@ impl Fetch<'_> {
         {
             return Ok(found);
         }
-        let mut remote = remote::Remote::open(self.net, self.request)?;
+        let lists_first = match target {
+            Target::Name(_) => true,
+            Target::Branch(_) | Target::Tag(_) => known.is_some(),
+            Target::Semver { .. } | Target::Commit { .. } => false,
+        };
+        let mut remote = remote::Remote::open(self.net, self.request, lists_first)?;
         let chosen = choose::choose(self, &mut remote, target)?;
         if known == Some(chosen.revision.as_str()) {
             return Ok(GitOutcome::Unchanged { revision: chosen.revision });
@@ -189,7 +207,7 @@ impl Fetch<'_> {
                 Err(GitError::CommitNotFound { id: id.to_string() })
             } else {
                 let url = &self.request.url;
-                epoch.accept(id).map_err(|error| GitError::from_store(url, error))
+                epoch.accept(id, &pack).map_err(|error| GitError::from_store(url, error))
             };
             accepted.inspect_err(|_| epoch.discard(&pack))?;
         }

@@ -63,6 +63,9 @@ impl GitReference {
             return Ok(Target::Commit { id, branch: set(&self.branch) });
         }
         if let Some(name) = set(&self.name) {
+            if name.starts_with('/') || name.ends_with('/') {
+                return Err(GitError::NameInvalid { name });
+            }
             return Ok(Target::Name(name));
         }
         if let Some(tag) = set(&self.tag) {

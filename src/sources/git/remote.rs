@@ -1,13 +1,12 @@
 //! The conversation with a Git host: handshake, list of references, one pack.
 //!
-//! In: a transport. Out: references; objects in an epoch of the store. Protocol version 2, or what an
-//! older host offers. One round: all that we have is said with what we want, and the pack follows.
+//! In: a transport. Out: references; objects in an epoch of the store. Protocol version 2, or what
+//! an older host offers. One round: all that we have is said with what we want, and the pack
+//! follows.
 //!
 //! Not here: bytes (`transport/`), choosing (`choose.rs`), objects on disk (`store.rs`).
 
 use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -37,6 +36,9 @@ use crate::sources::http::USER_AGENT;
 use crate::sources::net::Fault;
 use crate::sources::net::Net;
 
+/// What hosts may offer and this conversation, of one round and one stream, has no use for.
+const UNUSED_FEATURES: &[&str] = &["sideband-all", "packfile-uris", "wait-for-done", "no-done"];
+
 /// A reference of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RemoteRef {
@@ -50,18 +52,23 @@ pub(super) struct RemoteRef {
 pub(super) struct Remote {
     net: Arc<Net>,
     url: String,
-    known: bool,
+    lists_first: bool,
     transport: AnyTransport,
     handshake: Handshake,
 }
 
 impl Remote {
-    /// Connects and shakes hands.
-    pub(super) fn open(net: &Arc<Net>, request: &GitRequest) -> Result<Self, GitError> {
+    /// Connects and shakes hands. `lists_first`: the caller asks what a reference names before it
+    /// fetches, which Flux's messages tell apart.
+    pub(super) fn open(
+        net: &Arc<Net>,
+        request: &GitRequest,
+        lists_first: bool,
+    ) -> Result<Self, GitError> {
         let url = request.url.clone();
-        let known = request.known.is_some();
+        net.allow("the list of references", "REFS_BYTES_MAX", limits::REFS_BYTES_MAX);
         let mut transport = transport::connect(net, request)
-            .map_err(|fault| GitError::list_failed(&url, fault, known))?;
+            .map_err(|fault| GitError::list_failed(&url, fault, lists_first))?;
         let handshake = gix::protocol::handshake(
             &mut transport,
             Service::UploadPack,
@@ -69,8 +76,8 @@ impl Remote {
             Vec::new(),
             &mut Discard,
         )
-        .map_err(|e| GitError::list_failed(&url, cause(net, &e), known))?;
-        Ok(Self { net: net.clone(), url, known, transport, handshake })
+        .map_err(|e| GitError::list_failed(&url, cause(net, &e), lists_first))?;
+        Ok(Self { net: net.clone(), url, lists_first, transport, handshake })
     }
 
     /// The hash that names the host's objects.
@@ -93,7 +100,7 @@ impl Remote {
                 LsRefsCommand::new(Some(wanted), &self.handshake.capabilities, agent)
                     .invoke_blocking(&mut self.transport, &mut Discard, false)
                     .map_err(|e| {
-                        GitError::list_failed(&self.url, cause(&self.net, &e), self.known)
+                        GitError::list_failed(&self.url, cause(&self.net, &e), self.lists_first)
                     })?
             }
         };
@@ -120,7 +127,7 @@ impl Remote {
         match self.receive(epoch, wants, true) {
             Err(fault) if whole_history && is_refusal(&fault) => {
                 self.net.forget();
-                *self = Self::open(&self.net, request)?;
+                *self = Self::open(&self.net, request, false)?;
                 let mut tips: Vec<ObjectId> = self
                     .list(&["refs/heads/", "refs/tags/"])?
                     .into_iter()
@@ -155,6 +162,7 @@ impl Remote {
     ) -> Result<Vec<PathBuf>, Fault> {
         let version = self.handshake.server_protocol_version;
         let mut features = Command::Fetch.default_features(version, &self.handshake.capabilities);
+        features.retain(|(name, _)| !UNUSED_FEATURES.contains(name));
         if version == Protocol::V2 || self.handshake.capabilities.contains("agent") {
             features.push(("agent", Some(USER_AGENT.to_owned())));
         }
@@ -171,6 +179,7 @@ impl Remote {
             arguments.deepen(1);
         }
         let net = self.net.clone();
+        net.allow("the pack", "PACK_BYTES_MAX", limits::PACK_BYTES_MAX);
         let failed = |e: &dyn std::error::Error| cause(&net, e);
         let mut reader = arguments.send(&mut self.transport, true).map_err(|e| failed(&e))?;
         Response::from_line_reader(version, &mut reader, true, false).map_err(|e| failed(&e))?;
@@ -184,8 +193,7 @@ impl Remote {
                 std::ops::ControlFlow::Continue(())
             }
         })));
-        let mut bounded = BufReader::new(Bounded { net: net.clone(), inner: reader, read: 0 });
-        let written = write_pack(epoch, &mut bounded);
+        let written = write_pack(epoch, &mut reader);
         let said = said.lock().map(|said| said.trim().to_owned()).unwrap_or_default();
         match written {
             Ok(files) => Ok(files),
@@ -233,25 +241,6 @@ fn write_pack(epoch: &Epoch, pack: &mut dyn BufRead) -> gix::Result<Vec<PathBuf>
             epoch.discard(&files);
             Err(gix::Error::from_error(e))
         }
-    }
-}
-
-/// Cuts off a host that sends without end.
-struct Bounded<R> {
-    net: Arc<Net>,
-    inner: R,
-    read: u64,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.read += count as u64;
-        if self.read > limits::PACK_BYTES_MAX {
-            let (limit, max) = ("PACK_BYTES_MAX", limits::PACK_BYTES_MAX);
-            return Err(self.net.keep_io(Fault::TooLarge { what: "the pack", limit, max }));
-        }
-        Ok(count)
     }
 }
 

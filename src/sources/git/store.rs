@@ -17,7 +17,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +35,7 @@ use crate::model::ContentId;
 use crate::model::Digest;
 use crate::model::Timestamp;
 use crate::model::limits;
+use crate::sources::disk;
 use crate::sources::git::CommitInfo;
 use crate::sources::git::error::without_credentials;
 use crate::sources::git::tree;
@@ -44,6 +44,9 @@ use crate::sources::tree::TreeLimit;
 
 /// Hexadecimal digits of a repository's directory name.
 const NAME_DIGITS: usize = 32;
+
+/// The file that says which hash an epoch has; an epoch without it does not count.
+const MARKER: &str = "hash";
 
 /// Names a repository as one set of credentials sees it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,27 +138,14 @@ pub(super) struct Epoch {
     handle: Mutex<HandleArc>,
 }
 
+/// Names in a directory; none when it is not there.
+fn names(path: &Path) -> Result<Vec<String>, StoreError> {
+    disk::names(path).map_err(failed("list", path))
+}
+
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { action, path, source }
-}
-
-fn make_directory(path: &Path) -> Result<(), StoreError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create", path))
-}
-
-/// Names in a directory; none when it is not there.
-fn names(path: &Path) -> Result<Vec<String>, StoreError> {
-    let listing = match fs::read_dir(path) {
-        Ok(listing) => listing,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed("list", path)(e)),
-    };
-    let mut names = Vec::new();
-    for entry in listing {
-        names.extend(entry.map_err(failed("list", path))?.file_name().into_string());
-    }
-    Ok(names)
 }
 
 impl GitStore {
@@ -163,10 +153,11 @@ impl GitStore {
     /// left behind.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let root = root.into();
-        make_directory(&root)?;
+        disk::make_directory(&root).map_err(failed("create", &root))?;
         let store = Self { root, locks: Mutex::default(), epochs: Mutex::default() };
         for repository in names(&store.root)? {
             let repository = RepositoryId(repository.into());
+            store.remove_distrusted(&repository)?;
             for epoch in store.epochs_of(&repository)? {
                 remove_partial_packs(&store.directory(&repository, epoch))?;
             }
@@ -190,8 +181,24 @@ impl GitStore {
         Err(gone())
     }
 
-    /// Removes repositories and epochs that hold nothing of `keep`. Trees outside `keep` may be gone
-    /// afterwards; those in it are not.
+    /// To be called when a file of `tree` could not be read: what was stored with it is not used any
+    /// more, and the next fetch brings everything again.
+    pub fn distrust(&self, repository: &RepositoryId, tree: &ContentId) -> Result<(), StoreError> {
+        let held = self.lock(repository);
+        let _guard = held.guard();
+        let Ok(id) = ObjectId::from_hex(tree.as_str().as_bytes()) else { return Ok(()) };
+        for number in self.epochs_of(repository)? {
+            if self.epoch(repository, number)?.contains(&id) {
+                let marker = self.directory(repository, number).join(MARKER);
+                disk::remove_file(&marker).map_err(failed("remove", &marker))?;
+                self.cache().remove(&(repository.clone(), number));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes repositories and epochs that hold nothing of `keep`. Trees outside `keep` may be
+    /// gone afterwards; those in it are not.
     pub fn collect(&self, keep: &[KeptTree]) -> Result<(), StoreError> {
         for repository in names(&self.root)? {
             let repository = RepositoryId(repository.into());
@@ -202,6 +209,7 @@ impl GitStore {
                 .filter(|kept| kept.repository == repository)
                 .filter_map(|kept| ObjectId::from_hex(kept.tree.as_str().as_bytes()).ok())
                 .collect();
+            self.remove_distrusted(&repository)?;
             let mut kept_any = false;
             for number in self.epochs_of(&repository)? {
                 let epoch = self.epoch(&repository, number)?;
@@ -212,10 +220,12 @@ impl GitStore {
                     continue;
                 }
                 self.cache().remove(&(repository.clone(), number));
-                remove_directory(&self.directory(&repository, number))?;
+                let directory = self.directory(&repository, number);
+                disk::remove_directory(&directory).map_err(failed("remove", &directory))?;
             }
             if !kept_any {
-                remove_directory(&self.root.join(&*repository.0))?;
+                let directory = self.root.join(&*repository.0);
+                disk::remove_directory(&directory).map_err(failed("remove", &directory))?;
             }
         }
         Ok(())
@@ -260,12 +270,18 @@ impl GitStore {
                 return Ok(epoch);
             }
         }
-        let number = newest.map_or(0, |number| number + 1);
+        // A number is not used twice: readers of a distrusted epoch may still be there.
+        let used = names(&self.root.join(&*repository.0))?;
+        let number = used.iter().filter_map(|name| name.parse().ok()).max();
+        let number = number.map_or(0, |number: u64| number + 1);
         let directory = self.directory(repository, number);
-        make_directory(&directory.join("objects/pack"))?;
-        make_directory(&directory.join("commits"))?;
-        let marker = directory.join("hash");
-        fs::write(&marker, kind.to_string()).map_err(failed("write", &marker))?;
+        for part in ["objects/pack", "commits"] {
+            let part = directory.join(part);
+            disk::make_directory(&part).map_err(failed("create", &part))?;
+        }
+        let marker = directory.join(MARKER);
+        let text = kind.to_string();
+        disk::write_whole(&marker, text.as_bytes()).map_err(failed("write", &marker))?;
         self.epoch(repository, number)
     }
 
@@ -273,10 +289,23 @@ impl GitStore {
         self.root.join(&*repository.0).join(epoch.to_string())
     }
 
+    /// Removes epochs without their marker: cut short when they were made, or distrusted.
+    fn remove_distrusted(&self, repository: &RepositoryId) -> Result<(), StoreError> {
+        for name in names(&self.root.join(&*repository.0))? {
+            let directory = self.root.join(&*repository.0).join(name);
+            if !directory.join(MARKER).is_file() {
+                disk::remove_directory(&directory).map_err(failed("remove", &directory))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Numbers of a repository's epochs, newest first.
     fn epochs_of(&self, repository: &RepositoryId) -> Result<Vec<u64>, StoreError> {
         let names = names(&self.root.join(&*repository.0))?;
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let is_trusted = |number: &u64| self.directory(repository, *number).join(MARKER).is_file();
+        let mut numbers: Vec<u64> =
+            names.iter().filter_map(|name| name.parse().ok()).filter(is_trusted).collect();
         numbers.sort_unstable_by(|a, b| b.cmp(a));
         Ok(numbers)
     }
@@ -302,7 +331,7 @@ impl GitStore {
 
 impl Epoch {
     fn open(directory: PathBuf) -> Result<Self, StoreError> {
-        let marker = directory.join("hash");
+        let marker = directory.join(MARKER);
         let kind = match fs::read_to_string(&marker).map_err(failed("read", &marker))?.as_str() {
             "sha256" => Kind::Sha256,
             _ => Kind::Sha1,
@@ -351,16 +380,18 @@ impl Epoch {
     }
 
     /// Checks that all files of a commit have come, and records it.
-    pub(super) fn accept(&self, commit: &ObjectId) -> Result<(), StoreError> {
+    /// `pack`: the files that brought it, which have to be on disk before the record is.
+    pub(super) fn accept(&self, commit: &ObjectId, pack: &[PathBuf]) -> Result<(), StoreError> {
         let (_, tree) = self.commit(commit)?;
         let tree_id = ObjectId::from_hex(tree.as_str().as_bytes()).map_err(|e| {
             StoreError::Incomplete { reason: format!("the tree of commit {commit}: {e}") }
         })?;
         tree::read(self.objects(), &tree_id)?;
+        for path in pack.iter().chain([&self.pack_directory()]) {
+            disk::sync(path).map_err(failed("sync", path))?;
+        }
         let record = self.record(commit);
-        let partial = record.with_extension("part");
-        fs::write(&partial, tree.as_str()).map_err(failed("write", &partial))?;
-        fs::rename(&partial, &record).map_err(failed("write", &record))
+        disk::write_whole(&record, tree.as_str().as_bytes()).map_err(failed("write", &record))
     }
 
     /// Removes a pack that brought nothing of use.
@@ -401,13 +432,6 @@ impl Epoch {
             message: commit.message.to_string(),
         };
         Ok((info, ContentId::new(&commit.tree().to_string())))
-    }
-}
-
-fn remove_directory(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
-        _ => Ok(()),
     }
 }
 

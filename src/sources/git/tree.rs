@@ -1,8 +1,8 @@
 //! A commit's tree, read from Git objects into an index of names and ids.
 //!
-//! In: an object store and a tree's id. Out: a [`SourceTree`] whose ids are Git's; blobs stay in the
-//! store until they are read. Every blob is looked up once, so what the host left out is found here.
-//! Limits: those of [`TreeBuilder`], and `DEPTH_MAX`.
+//! In: an object store and a tree's id. Out: a [`SourceTree`] whose ids are Git's; blobs stay in
+//! the store until they are read. Every blob is looked up once, so what the host left out is found
+//! here. Limits: those of [`TreeBuilder`], and `DEPTH_MAX`.
 
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -14,40 +14,64 @@ fn excludes(rules: &IgnoreRules, path: &str) -> bool {
     rules.excludes(&segments, is_directory)
 }
 
+/// Rules as `directory: line` (`: line` for the root), then paths: a case of one behaviour.
+struct Case {
+    why: &'static str,
+    rules: &'static [&'static str],
+    excluded: &'static [&'static str],
+    kept: &'static [&'static str],
+}
+
+const fn case(
+    why: &'static str,
+    rules: &'static [&'static str],
+    excluded: &'static [&'static str],
+    kept: &'static [&'static str],
+) -> Case {
+    Case { why, rules, excluded, kept }
+}
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    case("the defaults", &[],
+        &[".git/x", "a/b.jpg", ".github/w.yaml", "a/.sops.yaml", ".travis.yml", "a/.gitignore"],
+        &["a.yaml", "README.md", "github/x"]),
+    case("only comments: the defaults", &[": # a", ":  "], &["b.jpg"], &["a.yaml"]),
+    case("own rules end the defaults", &[": *.md"],
+        &["a.md", ".gitmodules"], &["b.jpg", ".travis.yml"]),
+    case("anchored is a prefix", &[": /a"], &["a", "a/", "a/b/c"], &["b/a", "ab"]),
+    case("a plain name at any depth", &[": a"], &["a", "x/a/y", "x/a"], &["ab"]),
+    case("directories only", &[": a/"], &["a/", "a/b", "x/a/y"], &["a", "x/a"]),
+    case("back inside an excluded one", &[": /*", ": !/deploy"],
+        &["src", "src/x"], &["deploy/", "deploy/a/b"]),
+    case("the last match decides", &[": *.yaml", ": !a.yaml", ": /x/a.yaml"],
+        &["b.yaml", "x/a.yaml"], &["a.yaml", "y/a.yaml"]),
+    case("only in its directory", &["sub: *.yaml"],
+        &["sub/a.yaml", "sub/x/a.yaml"], &["a.yaml", "sub"]),
+    case("any depth in between", &[": a/**/b"], &["a/b", "a/x/y/b", "a/b/c"], &["b", "a/x"]),
+    case("everything below", &[": a/**"], &["a/b", "a/b/c", "a/", "a"], &["b"]),
+    case("stars in a segment", &[": a*/b"], &["ax/b", "a/b/c"], &["b", "x/a/b"]),
+    case("a double star is a whole segment", &[": x/a**b"], &[], &["x/ab", "x/aab"]),
+    case("classes and escapes", &[": [a-c]?.y", ": \\!z"], &["b1.y", "!z"], &["d1.y", "z", "b.y"]),
+    case("malformed matches nothing", &[": [a", ": x\\"], &[], &["[a", "a", "x", "x\\"]),
+    case("trailing blanks go", &[": a  "], &["a"], &["a  "]),
+    case("escaped blanks stay", &[": a\\ "], &["a "], &["a"]),
+    case("leading blanks stay", &[":  a"], &[" a"], &["a"]),
+    case("carriage returns go", &[": a\r", ": b\r"], &["a", "b"], &["c"]),
+    case("a later file adds", &[": a", "x: !a"], &["a", "y/a"], &["x/a"]),
+];
+
 #[test]
 fn rules_as_flux_reads_them() {
-    #[rustfmt::skip]
-    let cases: &[(&str, &[(&str, &str)], &[&str], &[&str])] = &[
-        // why                          rules                               excluded                      kept
-        ("the defaults",                &[],                                &[".git/x", "a/b.jpg", ".github/w.yaml", "a/.sops.yaml", ".travis.yml", "a/.gitignore"],
-                                                                                                          &["a.yaml", "README.md", "github/x"]),
-        ("only comments: defaults",     &[("", "# a\n\n  \n")],             &["b.jpg"],                   &["a.yaml"]),
-        ("own rules end the defaults",  &[("", "*.md")],                    &["a.md", ".gitmodules"],     &["b.jpg", ".travis.yml"]),
-        ("anchored is a prefix",        &[("", "/a")],                      &["a", "a/", "a/b/c"],        &["b/a", "ab"]),
-        ("a plain name at any depth",   &[("", "a")],                       &["a", "x/a/y", "x/a"],       &["ab"]),
-        ("directories only",            &[("", "a/")],                      &["a/", "a/b", "x/a/y"],      &["a", "x/a"]),
-        ("back inside an excluded one", &[("", "/*\n!/deploy")],            &["src", "src/x"],            &["deploy/", "deploy/a/b"]),
-        ("the last match decides",      &[("", "*.yaml\n!a.yaml\n/x/a.yaml")], &["b.yaml", "x/a.yaml"],   &["a.yaml", "y/a.yaml"]),
-        ("only in its directory",       &[("sub", "*.yaml")],               &["sub/a.yaml", "sub/x/a.yaml"], &["a.yaml", "sub"]),
-        ("any depth in between",        &[("", "a/**/b")],                  &["a/b", "a/x/y/b", "a/b/c"], &["b", "a/x"]),
-        ("everything below",            &[("", "a/**")],                    &["a/b", "a/b/c", "a/", "a"], &["b"]),
-        ("stars in a segment",          &[("", "a*/b")],                    &["ax/b", "a/b/c"],           &["b", "x/a/b"]),
-        ("a double star is a segment",  &[("", "x/a**b")],                  &[],                          &["x/ab", "x/aab"]),
-        ("classes and escapes",         &[("", "[a-c]?.y\n\\!z")],          &["b1.y", "!z"],              &["d1.y", "z", "b.y"]),
-        ("malformed matches nothing",   &[("", "[a\nx\\")],                 &[],                          &["[a", "a", "x", "x\\"]),
-        ("trailing blanks go",          &[("", "a  ")],                     &["a"],                       &["a  "]),
-        ("escaped blanks stay",         &[("", "a\\ ")],                    &["a "],                      &["a"]),
-        ("leading blanks stay",         &[("", " a")],                      &[" a"],                      &["a"]),
-        ("carriage returns go",         &[("", "a\r\nb\r\n")],              &["a", "b"],                  &["c"]),
-        ("a later file adds",           &[("", "a"), ("x", "!a")],          &["a", "y/a"],                &["x/a"]),
-    ];
-    for (why, files, excluded, kept) in cases {
-        let rules = rules(files);
+    for Case { why, rules: lines, excluded, kept } in CASES {
+        let files: Vec<(&str, &str)> =
+            lines.iter().map(|line| line.split_once(": ").expect("a directory")).collect();
+        let rules = rules(&files);
         for path in *excluded {
-            assert!(excludes(&rules, path), "{why}: {path} is excluded by {files:?}");
+            assert!(excludes(&rules, path), "{why}: {path} is excluded by {lines:?}");
         }
         for path in *kept {
-            assert!(!excludes(&rules, path), "{why}: {path} is kept by {files:?}");
+            assert!(!excludes(&rules, path), "{why}: {path} is kept by {lines:?}");
         }
     }
 }

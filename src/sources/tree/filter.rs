@@ -1,11 +1,11 @@
 //! The view of a tree that a unit sees: without ignored files and without symbolic links.
 //!
-//! In: a complete tree, `spec.ignore`. Out: a tree as Flux's tarballs hold it, and a list of what was
-//! left out, so that a missing file can be explained.
+//! In: a complete tree, `spec.ignore`. Out: a tree as Flux's tarballs hold it, and a list of what
+//! was left out, so that a missing file can be explained.
 //!
-//! A directory that is ignored but holds a file that is not stays; one that is not ignored stays even
-//! when it is empty. Directory ids change exactly where something below was left out.
-//! Not here: the rules (`sources/ignore.rs`), the tarball (`artifact/pack.rs`).
+//! A directory that is ignored but holds a file that is not stays; one that is not ignored stays
+//! even when it is empty. Directory ids change exactly where something below was left out. Not
+//! here: the rules (`sources/ignore.rs`), the tarball (`artifact/pack.rs`).
 
 use std::collections::BTreeMap;
 

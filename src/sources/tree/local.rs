@@ -1,8 +1,8 @@
 //! A directory on disk as a file tree, for builds of a working copy.
 //!
-//! In: a path. Out: entries read when asked for; symbolic links are shown, not followed. A file's id
-//! is the digest of its bytes; a directory's id is made of names, sizes and times of change below
-//! it, so that looking one up reads no file.
+//! In: a path. Out: entries read when asked for; symbolic links are shown, not followed. A file's
+//! id is the digest of its bytes; a directory's id is made of names, sizes and times of change
+//! below it, so that looking one up reads no file.
 //!
 //! Not here: fetched sources (`mod.rs`). Files that change while they are read give mixed content:
 //! nobody promises a snapshot of a working copy.

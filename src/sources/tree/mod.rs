@@ -1,7 +1,8 @@
 //! File trees of sources: what a revision holds, and what ignore rules leave of it.
 //!
-//! In: a Git tree, an unpacked artifact. Out: a [`SourceTree`]: names, kinds and ids in memory, bytes
-//! read when asked for. Ids name content, for directories too, so equal ids need no second look.
+//! In: a Git tree, an unpacked artifact. Out: a [`SourceTree`]: names, kinds and ids in memory,
+//! bytes read when asked for. Ids name content, for directories too, so equal ids need no second
+//! look.
 //!
 //! ```text
 //! blobs (Git objects, files by digest) ◀── read ── SourceTree ── filtered(rules) ──▶ SourceTree

@@ -215,15 +215,18 @@ fn failures_and_retries() {
     );
     let (error, tries) = fails(vec![status(500), cut, hung]);
     let prefix = format!("failed to download archive: GET {url} giving up after 3 attempt(s): ");
-    assert_eq!((error, tries), (format!("{prefix}timed out after 300ms while waiting for the next byte"), 3));
+    assert_eq!(
+        (error, tries),
+        (format!("{prefix}timed out after 300ms while waiting for the next byte"), 3)
+    );
     let other = archive(&[("a.yaml", b"b")]);
     let (error, tries) = fails(vec![says(&other)]);
     assert_eq!(
         (error, tries),
         (
             format!(
-                "failed to verify archive: computed digest doesn't match provided '{digest}' (check \
-                 whether file size exceeds max download size)"
+                "failed to verify archive: computed digest doesn't match provided \
+                 '{digest}' (check whether file size exceeds max download size)"
             ),
             1
         )
@@ -246,9 +249,7 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     raw_archive(files.iter().map(|(name, bytes)| (*name, tar::EntryType::Regular, *bytes)))
 }
 
-fn raw_archive<'a>(
-    entries: impl Iterator<Item = (&'a str, tar::EntryType, &'a [u8])>,
-) -> Vec<u8> {
+fn raw_archive<'a>(entries: impl Iterator<Item = (&'a str, tar::EntryType, &'a [u8])>) -> Vec<u8> {
     let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut tar = tar::Builder::new(gzip);
     for (name, kind, bytes) in entries {
@@ -278,7 +279,8 @@ fn what_may_not_be_in_an_archive() {
         assert!(!outside.exists());
         result.map(|tree| paths(&tree, ""))
     };
-    let one = |name: &str, kind: EntryType| try_with(&raw_archive([(name, kind, &b""[..])].into_iter()));
+    let one =
+        |name: &str, kind: EntryType| try_with(&raw_archive([(name, kind, &b""[..])].into_iter()));
     for name in ["../evil", "/evil", "a/../../evil", "a\\b", "a/.."] {
         let error = one(name, file).expect_err(name).to_string();
         assert_eq!(error, format!("tar contained invalid name error {name:?}"));
@@ -306,7 +308,8 @@ fn what_may_not_be_in_an_archive() {
 #[test]
 fn too_many_files_are_refused() {
     let host = GitHost::start();
-    let names: Vec<String> = (0..=hence::model::limits::TREE_FILES_MAX).map(|i| format!("{i}")).collect();
+    let names: Vec<String> =
+        (0..=hence::model::limits::TREE_FILES_MAX).map(|i| format!("{i}")).collect();
     let bytes = raw_archive(names.iter().map(|n| (n.as_str(), tar::EntryType::Regular, &b""[..])));
     host.behave(says(&bytes));
     let files = Files::new();

@@ -1,4 +1,5 @@
-//! Git over http and https: references, credentials, redirects, proxies, what is moved and what not.
+//! Git over http and https: references, credentials, redirects, proxies, what is moved and what
+//! not.
 
 use hence::model::ContentId;
 use hence::model::FileTree;
@@ -16,7 +17,9 @@ use crate::support::git::Behaviour;
 use crate::support::git::Certificates;
 use crate::support::git::GitHost;
 use crate::support::git::Guard;
+use crate::support::git::ProxyHost;
 use crate::support::git::Repository;
+use crate::support::git::run;
 
 fn reference(field: &str, value: &str) -> GitReference {
     let mut reference = GitReference::default();
@@ -42,29 +45,30 @@ fn every_kind_of_reference() {
     let second = repo.commit("second", "feature/x");
     repo.tag("v1.1.0", None);
     repo.git(&["push", "-q", "origin", "HEAD:refs/pull/1/head"]);
+    let on_main = GitReference { branch: Some("main".into()), ..reference("commit", &first) };
     #[rustfmt::skip]
     let cases = [
-        (reference("branch", "main"),              format!("main@sha1:{first}"),              "one"),
-        (reference("branch", "feature/x"),         format!("feature/x@sha1:{second}"),        "two"),
-        (reference("tag", "v1.0.0"),               format!("v1.0.0@sha1:{first}"),            "one"),
-        (reference("tag", "v1.1.0"),               format!("v1.1.0@sha1:{second}"),           "two"),
-        (reference("semver", ">=1.0.0"),           format!("v1.1.0@sha1:{second}"),           "two"),
-        (reference("semver", "1.0.x"),             format!("v1.0.0@sha1:{first}"),            "one"),
-        (reference("name", "refs/heads/main"),     format!("refs/heads/main@sha1:{first}"),   "one"),
-        (reference("name", "refs/pull/1/head"),    format!("refs/pull/1/head@sha1:{second}"), "two"),
-        (reference("name", "refs/tags/v1.0.0^{}"), format!("refs/tags/v1.0.0^{{}}@sha1:{first}"), "one"),
-        (reference("commit", &first),              format!("sha1:{first}"),                   "one"),
-        (GitReference { branch: Some("main".into()), ..reference("commit", &first) },
-                                                   format!("main@sha1:{first}"),              "one"),
+        (reference("branch", "main"),              "main@",                    &first,  "one"),
+        (reference("branch", "feature/x"),         "feature/x@",               &second, "two"),
+        (reference("tag", "v1.0.0"),               "v1.0.0@",                  &first,  "one"),
+        (reference("tag", "v1.1.0"),               "v1.1.0@",                  &second, "two"),
+        (reference("semver", ">=1.0.0"),           "v1.1.0@",                  &second, "two"),
+        (reference("semver", "1.0.x"),             "v1.0.0@",                  &first,  "one"),
+        (reference("name", "refs/heads/main"),     "refs/heads/main@",         &first,  "one"),
+        (reference("name", "refs/pull/1/head"),    "refs/pull/1/head@",        &second, "two"),
+        (reference("name", "refs/tags/v1.0.0^{}"), "refs/tags/v1.0.0^{}@",     &first,  "one"),
+        (reference("commit", &first),              "",                         &first,  "one"),
+        (on_main,                                  "main@",                    &first,  "one"),
     ];
     for old_protocol in [false, true] {
         host.behave(Behaviour { old_protocol, ..Behaviour::default() });
-        for (reference, revision, content) in &cases {
+        for (reference, name, id, content) in &cases {
+            let revision = format!("{name}sha1:{id}");
             let client = Client::new();
             let mut request = request(&host.url("app"));
             request.reference = reference.clone();
             let new = client.fetched(&request);
-            assert_eq!(&new.revision, revision, "old protocol: {old_protocol}");
+            assert_eq!(new.revision, revision, "old protocol: {old_protocol}");
             assert_eq!(&*new.tree.read("a.yaml").expect("a file"), content.as_bytes());
             assert_eq!(new.author, "Ada <ada@example.com>");
             request.known = Some(revision.clone());
@@ -100,25 +104,36 @@ fn what_cannot_be_found() {
         ("empty", reference("branch", "main")),
         ("empty", reference("tag", "v1")),
     ];
-    let port = host.port.to_string();
+    let base = host.url("");
+    let base = base.trim_end_matches(".git");
     let found: Vec<String> = cases
         .into_iter()
         .map(|(name, reference)| {
             let mut request = request(&host.url(name));
             request.reference = reference;
-            shown(&Client::new().fetch(&request).expect_err(name)).replace(&port, "PORT")
+            let error = shown(&Client::new().fetch(&request).expect_err(name));
+            error.replace(base, "BASE/").replace(missing, "ID").replacen(": ", "\n  ", 1)
         })
         .collect();
     insta::assert_snapshot!(found.join("\n"), @r#"
-    sources::git::reference_not_found: unable to clone 'http://localhost:PORT/app.git': couldn't find remote ref "refs/heads/none"
-    sources::git::reference_not_found: unable to clone 'http://localhost:PORT/app.git': couldn't find remote ref "refs/tags/none"
-    sources::git::name_not_found: unable to resolve ref 'refs/none' to a specific commit
-    sources::git::no_version: no match found for semver: >=1
-    sources::git::semver: semver parse error: improper constraint: "not a range"
-    sources::git::commit_not_found: unable to resolve commit object for '0123456789abcdef0123456789abcdef01234567': object not found
-    sources::git::repository_not_found: unable to clone: repository not found: git repository: 'http://localhost:PORT/none.git'
-    sources::git::empty_repository: git repository is empty
-    sources::git::repository_not_found: unable to clone: remote repository is empty: git repository: 'http://localhost:PORT/empty.git'
+    sources::git::reference_not_found
+      unable to clone 'BASE/app.git': couldn't find remote ref "refs/heads/none"
+    sources::git::reference_not_found
+      unable to clone 'BASE/app.git': couldn't find remote ref "refs/tags/none"
+    sources::git::name_not_found
+      unable to resolve ref 'refs/none' to a specific commit
+    sources::git::no_version
+      no match found for semver: >=1
+    sources::git::semver
+      semver parse error: improper constraint: "not a range"
+    sources::git::commit_not_found
+      unable to resolve commit object for 'ID': object not found
+    sources::git::repository_not_found
+      unable to clone: repository not found: git repository: 'BASE/none.git'
+    sources::git::empty_repository
+      git repository is empty
+    sources::git::repository_not_found
+      unable to clone: remote repository is empty: git repository: 'BASE/empty.git'
     "#);
 }
 
@@ -136,6 +151,7 @@ fn credentials() {
         (Guard::Bearer("canary".into()), bearer),
     ];
     for (guard, secret) in guards {
+        let asks = guard.clone();
         host.behave(Behaviour { guard, ..Behaviour::default() });
         let mut request = request(&url);
         let error = Client::new().fetch(&request).expect_err("no credentials");
@@ -147,18 +163,28 @@ fn credentials() {
             )
         );
         request.auth = auth(&url, secret);
-        assert!(Client::new().fetched(&request).moved);
+        let client = Client::new();
+        assert!(client.fetched(&request).moved);
+        for path in super::files(&client.root()) {
+            let bytes = std::fs::read(&path).expect("readable");
+            let found = bytes.windows(6).any(|window| window == b"canary");
+            assert!(!found, "{} holds a credential", path.display());
+        }
         let with_user = url.replace("://", "://ada:canary@");
         request.auth = auth(&with_user, &[]);
         request.url = with_user;
         let result = Client::new().fetch(&request);
-        assert!(!format!("{result:?} {request:?}").replace(&request.url, "").contains("canary"));
+        assert!(result.is_ok() || matches!(asks, Guard::Bearer(_)));
+        assert!(!format!("{result:?} {request:?}").contains("canary"));
     }
     host.behave(Behaviour { status: Some(403), ..Behaviour::default() });
     let mut held = request(&url);
     held.known = Some("main@sha1:0".into());
     let error = Client::new().fetch(&held).expect_err("forbidden");
-    assert_eq!(error.to_string(), format!("unable to list remote for '{url}': authorization failed"));
+    assert_eq!(
+        error.to_string(),
+        format!("unable to list remote for '{url}': authorization failed")
+    );
 }
 
 #[test]
@@ -211,7 +237,10 @@ fn tls_with_an_authority_of_ones_own_and_a_client_certificate() {
         repo.commit("first", "main");
         let mut request = request(&host.url("app"));
         let error = Client::new().fetch(&request).expect_err("an unknown authority").to_string();
-        assert!(error.contains("connecting to the host") && error.contains("UnknownIssuer"), "{error}");
+        assert!(
+            error.contains("connecting to the host") && error.contains("UnknownIssuer"),
+            "{error}"
+        );
         let (ca, crt, key) = (
             certificates.read("ca.crt"),
             certificates.read("client.crt"),
@@ -224,20 +253,41 @@ fn tls_with_an_authority_of_ones_own_and_a_client_certificate() {
     }
 }
 
+pub(crate) fn proxy_of(scheme: &str, port: u16, password: &str) -> Option<hence::sources::Proxy> {
+    let address = format!("{scheme}://localhost:{port}");
+    let data = [("address", address.as_str()), ("username", "ada"), ("password", password)];
+    let data = data.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
+    Some(proxy("ns/proxy", &data.collect()).expect("a proxy"))
+}
+
 #[test]
 fn through_a_proxy() {
-    let host = GitHost::start();
-    let repo = host.repository("app");
-    repo.write("a.yaml", "one");
-    repo.commit("first", "main");
-    // For plain http a proxy gets whole URLs, so the host can play one for itself.
-    let mut request = request("http://git.invalid/app.git");
-    let data = [("address", format!("http://localhost:{}", host.port)), ("username", "u".into()),
-        ("password", "p".into())];
-    let data = data.into_iter().map(|(key, value)| (key.to_owned(), value.into_bytes())).collect();
-    request.proxy = Some(proxy("ns/proxy", &data).expect("a proxy"));
+    let certificates = Certificates::make();
+    let hosts = [GitHost::start(), GitHost::start_with(Some(certificates.server(false)))];
+    let proxy = ProxyHost::start();
+    for (host, scheme) in [(&hosts[0], "socks5"), (&hosts[1], "socks5"), (&hosts[1], "http")] {
+        let name = format!("app-{scheme}");
+        let repo = host.repository(&name);
+        repo.write("a.yaml", "one");
+        repo.commit("first", "main");
+        let mut request = request(&host.url(&name));
+        request.auth = auth(&request.url, &[("ca.crt", &certificates.read("ca.crt"))]);
+        request.proxy = proxy_of(scheme, proxy.port, "pass");
+        assert!(Client::new().fetched(&request).moved);
+        let reached = proxy.reached();
+        let ends = format!(":{}", host.port);
+        assert!(!reached.is_empty() && reached.iter().all(|at| at.ends_with(&ends)), "{reached:?}");
+        request.proxy = proxy_of(scheme, proxy.port, "canary");
+        let error = shown(&Client::new().fetch(&request).expect_err("a wrong password"));
+        assert!(error.starts_with("sources::git::clone > sources::net::io"), "{error}");
+        assert!(!error.contains("canary") && proxy.reached().is_empty(), "{error}");
+    }
+    // For plain http an HTTP proxy gets whole URLs, so a host can play one for itself.
+    let mut request = request("http://git.invalid/app-socks5.git");
+    request.proxy = proxy_of("http", hosts[0].port, "pass");
+    hosts[0].seen();
     assert!(Client::new().fetched(&request).moved);
-    assert!(host.seen().iter().all(|seen| seen.headers.contains_key("proxy-authorization")));
+    assert!(hosts[0].seen().iter().all(|seen| seen.headers.contains_key("proxy-authorization")));
 }
 
 #[test]
@@ -259,10 +309,11 @@ fn a_push_moves_only_what_is_new() {
     request.known = Some(format!("main@sha1:{first}"));
     client.reopen();
     let new = client.fetched(&request);
-    let moved: usize = host.seen().iter().map(|seen| seen.answered).sum();
+    let moved: usize = host.seen().iter().map(|seen| seen.answer.len()).sum();
     assert!(moved < 10_000 && whole > 50_000, "{moved} of {whole}");
     assert_eq!(&*new.tree.read("dir-7/file.yaml").expect("a file"), b"changed");
-    let id = |tree: &hence::sources::tree::SourceTree, path: &str| tree.entry(path).expect("readable");
+    let id =
+        |tree: &hence::sources::tree::SourceTree, path: &str| tree.entry(path).expect("readable");
     assert_eq!(id(&new.tree, "dir-8"), id(&tree, "dir-8"));
     assert_ne!(id(&new.tree, "dir-7"), id(&tree, "dir-7"));
     // Another source of the same repository finds it here.
@@ -301,6 +352,23 @@ fn stores_stay_bounded_and_kept_trees_readable() {
 }
 
 #[test]
+fn a_host_that_offers_what_we_do_not_use() {
+    let host = GitHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    repo.commit("first", "main");
+    for key in ["advertiseSidebandAll", "allowFilter", "allowRefInWant", "advertiseBundleURIs"] {
+        run("git", &["config", &format!("uploadpack.{key}"), "true"], &repo.bare);
+    }
+    let client = Client::new();
+    assert!(client.fetched(&request(&host.url("app"))).moved);
+    repo.write("a.yaml", "two");
+    repo.commit("second", "main");
+    let tree = client.fetched(&request(&host.url("app"))).tree;
+    assert_eq!(&*tree.read("a.yaml").expect("a file"), b"two");
+}
+
+#[test]
 fn sha256_repositories() {
     let host = GitHost::start();
     let repo = Repository::create_with(host.root.path(), "app", &["--object-format=sha256"]);
@@ -331,4 +399,55 @@ fn links_submodules_and_modes_are_seen() {
     let view = tree.filtered(&tree.ignore_rules(None).expect("readable"));
     assert_eq!(view.entry("link.yaml").expect("readable"), None);
     assert!(view.why_absent("link.yaml").is_some());
+}
+
+#[test]
+fn a_commit_behind_the_head() {
+    let host = GitHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    let first = repo.commit("first", "main");
+    repo.write("a.yaml", "two");
+    repo.commit("second", "main");
+    for old_protocol in [false, true] {
+        host.behave(Behaviour { old_protocol, ..Behaviour::default() });
+        let mut request = request(&host.url("app"));
+        request.reference = reference("commit", &first);
+        let client = Client::new();
+        assert_eq!(client.fetched(&request).revision, format!("sha1:{first}"));
+        request.reference = reference("branch", "main");
+        let tree = client.fetched(&request).tree;
+        assert_eq!(&*tree.read("a.yaml").expect("a file"), b"two");
+    }
+}
+
+#[test]
+fn what_an_interrupted_fetch_left_is_removed() {
+    let host = GitHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    repo.commit("first", "main");
+    let mut client = Client::new();
+    let first = client.fetched(&request(&host.url("app")));
+    let packs = client.packs()[0].parent().expect("a directory").to_owned();
+    for name in [".tmpA1b2", "pack-0.pack", "pack-1.idx"] {
+        std::fs::write(packs.join(name), "cut").expect("a file");
+    }
+    client.reopen();
+    assert_eq!(std::fs::read_dir(&packs).expect("a directory").count(), 2);
+    let again = client.fetched(&request(&host.url("app")));
+    assert!(!again.moved && again.tree.id() == first.tree.id(), "what was whole is still there");
+}
+
+#[test]
+fn on_a_blocking_thread_of_a_runtime() {
+    let host = GitHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    repo.commit("first", "main");
+    let request = request(&host.url("app"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let fetch =
+        async { tokio::task::spawn_blocking(move || Client::new().fetched(&request)).await };
+    assert!(runtime.block_on(fetch).expect("no panic").moved);
 }

@@ -2,21 +2,26 @@
 
 use hence::model::FileTree;
 use hence::sources::git::GitOutcome;
+use hence::sources::git::GitReference;
 use hence::sources::git::GitRequest;
 use hence::sources::secrets::git_auth;
 
 use crate::sources::Client;
 use crate::sources::auth;
+use crate::sources::git_http::proxy_of;
 use crate::sources::request;
 use crate::sources::shown;
+use crate::support::git::ProxyHost;
 use crate::support::git::SshHost;
 use crate::support::git::run;
 
 fn ssh_request(host: &SshHost, name: &str, key: &str, known_hosts: &str) -> GitRequest {
     let mut request = request_for(&host.url(name));
     let key = host.read(key);
-    request.auth =
-        auth(&request.url, &[("identity", key.as_bytes()), ("known_hosts", known_hosts.as_bytes())]);
+    request.auth = auth(
+        &request.url,
+        &[("identity", key.as_bytes()), ("known_hosts", known_hosts.as_bytes())],
+    );
     request
 }
 
@@ -111,8 +116,8 @@ fn host_keys_are_judged() {
     };
     let unknown = try_with(&other.known_hosts("ed25519"));
     let prefix = format!(
-        "sources::git::clone > sources::net::host_key_unknown: unable to clone '{}': ssh: handshake \
-         failed: knownhosts: key is unknown: [127.0.0.1]:{} has ssh-",
+        "sources::git::clone > sources::net::host_key_unknown: unable to clone '{}': ssh: \
+         handshake failed: knownhosts: key is unknown: [127.0.0.1]:{} has ssh-",
         host.url("app"),
         host.port
     );
@@ -150,4 +155,52 @@ fn what_is_refused() {
         auth(&request.url, &[("identity", key.as_bytes()), ("known_hosts", known.as_bytes())]);
     let error = shown(&Client::new().fetch(&request).expect_err("a stranger's key"));
     assert!(error.starts_with("sources::git::clone > sources::net::unauthenticated"), "{error}");
+}
+
+#[test]
+fn through_a_socks_proxy() {
+    let host = SshHost::start(&["ed25519"]);
+    let proxy = ProxyHost::start();
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    repo.commit("first", "main");
+    // Only the proxy knows this name.
+    let known = host.known_hosts("ed25519").replace("127.0.0.1", "git.test");
+    let mut request = ssh_request(&host, "app", "client", &known);
+    request.url = request.url.replace("127.0.0.1", "git.test");
+    request.proxy = proxy_of("socks5", proxy.port, "pass");
+    assert!(Client::new().fetched(&request).moved);
+    assert_eq!(proxy.reached(), [format!("git.test:{}", host.port)]);
+    request.proxy = proxy_of("socks5", proxy.port, "canary");
+    let error = Client::new().fetch(&request).expect_err("a wrong password").to_string();
+    assert!(error.contains("the proxy refuses name or password"), "{error}");
+    assert!(!error.contains("canary"));
+    request.proxy = proxy_of("http", proxy.port, "pass");
+    let error = Client::new().fetch(&request).expect_err("not for ssh").to_string();
+    assert!(error.contains("a proxy for ssh has to be socks5"), "{error}");
+}
+
+#[test]
+fn a_commit_behind_the_head_of_an_older_host() {
+    // Without the variable the host speaks the older protocol, and gives such a commit only with
+    // the history of its references.
+    let host = SshHost::start_with(&["ed25519"], "# no AcceptEnv");
+    let repo = host.repository("app");
+    repo.write("a.yaml", "one");
+    let first = repo.commit("first", "main");
+    repo.write("a.yaml", "two");
+    repo.commit("second", "main");
+    let mut request = ssh_request(&host, "app", "client", &host.known_hosts("ed25519"));
+    let branch = request.reference.clone();
+    request.reference = GitReference { commit: Some(first.clone()), ..GitReference::default() };
+    let client = Client::new();
+    let new = client.fetched(&request);
+    assert_eq!(new.revision, format!("sha1:{first}"));
+    assert_eq!(&*new.tree.read("a.yaml").expect("a file"), b"one");
+    assert_eq!(host.log().matches("Accepted publickey").count(), 2, "asked twice");
+    request.reference = branch;
+    assert_eq!(&*client.fetched(&request).tree.read("a.yaml").expect("a file"), b"two");
+    request.reference.commit = Some("0123456789abcdef0123456789abcdef01234567".to_owned());
+    let error = shown(&client.fetch(&request).expect_err("no such commit"));
+    assert!(error.starts_with("sources::git::commit_not_found: "), "{error}");
 }

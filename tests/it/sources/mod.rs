@@ -59,7 +59,10 @@ impl Client {
 
     /// Packs in the store.
     pub(crate) fn packs(&self) -> Vec<std::path::PathBuf> {
-        files(&self.root()).into_iter().filter(|p| p.extension().is_some_and(|e| e == "pack")).collect()
+        files(&self.root())
+            .into_iter()
+            .filter(|p| p.extension().is_some_and(|e| e == "pack"))
+            .collect()
     }
 }
 

@@ -92,3 +92,27 @@ fn names_stay_inside() {
         assert!(written.is_err(), "{name}");
     }
 }
+
+#[test]
+fn only_files_on_offer_are_served() {
+    let (directory, storage) = storage();
+    let stored = put(&storage, "c.tar.gz", "bytes", 1);
+    let at = directory.path().join(&stored.path);
+    assert_eq!(storage.served(&stored.path), Some(at.clone()));
+    assert_eq!(storage.served(&format!("/{}", stored.path)), Some(at.clone()));
+    fs::write(at.with_file_name("d.tar.gz.part"), "half").expect("a file");
+    std::os::unix::fs::symlink("/etc/passwd", at.with_file_name("link")).expect("a link");
+    for path in [
+        "",
+        "/",
+        "gitrepository/ns/app",
+        "gitrepository/ns/app/none",
+        "gitrepository/ns/app/d.tar.gz.part",
+        "gitrepository/ns/app/link",
+        ".made/gitrepository/ns/app/c.tar.gz.json",
+        "gitrepository/../.made/gitrepository/ns/app/c.tar.gz.json",
+        "gitrepository//ns/app/c.tar.gz",
+    ] {
+        assert_eq!(storage.served(path), None, "{path}");
+    }
+}

@@ -1,8 +1,9 @@
 //! Lines of a known_hosts file: which keys a host may have.
 //!
 //! In: the file's text, a host, the key that it shows. Out: known, unknown, changed or revoked.
-//! Names may be plain, with `*` and `?`, negated with `!`, `[host]:port`, or hashed (`|1|salt|hash`).
-//! Pure. Not here: certificate authorities; `@cert-authority` lines are passed over.
+//! Names may be plain, with `*` and `?`, negated with `!`, `[host]:port`, or hashed
+//! (`|1|salt|hash`). Pure. Not here: certificate authorities; `@cert-authority` lines are passed
+//! over.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -150,25 +151,30 @@ mod tests {
 
     #[test]
     fn hosts_and_keys() {
+        use Verdict::Changed;
+        use Verdict::Known;
+        use Verdict::Unknown;
+        const HASHED: &str = "|1|F1E1KeoE/eEWhi10WpGv4OdiO6Y=|3988QV0VE8wmZL7suNrYQLITLCg= KEY";
         #[rustfmt::skip]
         let cases: &[(&str, &str, &str, u16, Verdict)] = &[
-            ("plain",                 "git.example.com KEY",            "git.example.com", 22,   Verdict::Known),
-            ("another host",          "git.example.com KEY",            "example.com",     22,   Verdict::Unknown),
-            ("another key",           "git.example.com OTHER",          "git.example.com", 22,   Verdict::Changed),
-            ("one of two",            "h OTHER\nh KEY",                 "h",               22,   Verdict::Known),
-            ("a port",                "[h]:2222 KEY",                   "h",               2222, Verdict::Known),
-            ("the port counts",       "h KEY",                          "h",               2222, Verdict::Unknown),
-            ("a list",                "a,h KEY",                        "h",               22,   Verdict::Known),
-            ("a wildcard",            "*.example.com KEY",              "g.example.com",   22,   Verdict::Known),
-            ("negated",               "*.com,!bad.com KEY",             "bad.com",         22,   Verdict::Unknown),
-            ("revoked",               "h KEY\n@revoked h KEY",          "h",               22,   Verdict::Changed),
-            ("an authority is none",  "@cert-authority h KEY",          "h",               22,   Verdict::Unknown),
-            ("a comment",             "# h KEY",                        "h",               22,   Verdict::Unknown),
-            ("hashed",  "|1|F1E1KeoE/eEWhi10WpGv4OdiO6Y=|3988QV0VE8wmZL7suNrYQLITLCg= KEY", "192.168.1.61", 22, Verdict::Known),
-            ("hashed, another host",  "|1|F1E1KeoE/eEWhi10WpGv4OdiO6Y=|3988QV0VE8wmZL7suNrYQLITLCg= KEY", "192.168.1.62", 22, Verdict::Unknown),
+            // why                   lines                     host             port  want
+            ("plain",                "git.example.com KEY",    "git.example.com", 22, Known),
+            ("another host",         "git.example.com KEY",    "example.com",     22, Unknown),
+            ("another key",          "git.example.com OTHER",  "git.example.com", 22, Changed),
+            ("one of two",           "h OTHER\nh KEY",         "h",               22, Known),
+            ("a port",               "[h]:2222 KEY",           "h",             2222, Known),
+            ("the port counts",      "h KEY",                  "h",             2222, Unknown),
+            ("a list",               "a,h KEY",                "h",               22, Known),
+            ("a wildcard",           "*.example.com KEY",      "g.example.com",   22, Known),
+            ("negated",              "*.com,!bad.com KEY",     "bad.com",         22, Unknown),
+            ("revoked",              "h KEY\n@revoked h KEY",  "h",               22, Changed),
+            ("an authority is none", "@cert-authority h KEY",  "h",               22, Unknown),
+            ("a comment",            "# h KEY",                "h",               22, Unknown),
+            ("hashed",               HASHED,                   "192.168.1.61",    22, Known),
+            ("hashed, another host", HASHED,                   "192.168.1.62",    22, Unknown),
         ];
-        for &(why, line, host, port, want) in cases {
-            assert_eq!(verdict(line, host, port), want, "{why}");
+        for &(why, lines, host, port, want) in cases {
+            assert_eq!(verdict(lines, host, port), want, "{why}");
         }
     }
 

@@ -1,11 +1,12 @@
 //! How bytes reach a Git host and come back: our own implementations under gix's protocol code.
 //!
-//! In: a URL, credentials, a [`Net`]. Out: something that gix can talk protocol version 2 (or 0 and 1,
-//! when the host is older) over. No child process, no key or credential on disk, no agent.
-//! Not here: what is said (`git/remote.rs`).
+//! In: a URL, credentials, a [`Net`]. Out: something that gix can talk protocol version 2 (or 0 and
+//! 1, when the host is older) over. No child process, no key or credential on disk, no agent. Not
+//! here: what is said (`git/remote.rs`).
 
 pub(crate) mod http;
 pub(crate) mod known_hosts;
+mod socks;
 pub(crate) mod ssh;
 
 use std::sync::Arc;

@@ -42,12 +42,15 @@ use crate::sources::git::GitRequest;
 use crate::sources::git::transport::AnyTransport;
 use crate::sources::git::transport::known_hosts;
 use crate::sources::git::transport::known_hosts::Verdict;
+use crate::sources::git::transport::socks;
+use crate::sources::http::Proxy;
 use crate::sources::net::Fault;
 use crate::sources::net::Net;
 use crate::sources::secrets::SshAuth;
 use crate::sources::secrets::percent_decode;
 
 const PORT_DEFAULT: u16 = 22;
+const SOCKS_PORT_DEFAULT: u16 = 1080;
 
 /// Connects, authenticates and starts `git-upload-pack` for the URL's path.
 pub(super) fn connect(
@@ -56,19 +59,13 @@ pub(super) fn connect(
     auth: &SshAuth,
     request: &GitRequest,
 ) -> Result<AnyTransport, Fault> {
-    if request.proxy.is_some() {
-        let reason = "a proxy for ssh is not supported".to_owned();
-        return Err(net.keep(Fault::Settings { reason }));
-    }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port().unwrap_or(PORT_DEFAULT);
     let path = remote_path(url).map_err(|fault| net.keep(fault))?;
     let known_hosts = String::from_utf8_lossy(&auth.known_hosts).into_owned();
     let config = config(&known_hosts, &host, port, request).map_err(|fault| net.keep(fault))?;
     let limit = net.timeouts().connect;
-    let stream = net
-        .wait("connecting to the host", limit, TcpStream::connect((host.as_str(), port)))?
-        .map_err(|e| net.keep(io_fault("connecting to the host", &e)))?;
+    let stream = reach(net, &host, port, request.proxy.as_ref())?;
     let handler = HostKey { net: net.clone(), known_hosts, host, port };
     let shaken = net.wait(
         "shaking hands over ssh",
@@ -93,6 +90,26 @@ pub(super) fn connect(
         false,
     );
     Ok(Box::new(connection))
+}
+
+/// A connection to the host, through a SOCKS5 proxy when one is set.
+fn reach(net: &Net, host: &str, port: u16, proxy: Option<&Proxy>) -> Result<TcpStream, Fault> {
+    let during = "connecting to the host";
+    let limit = net.timeouts().connect;
+    let failed = |e: io::Error| net.keep(io_fault(during, &e));
+    let Some(proxy) = proxy else {
+        return net.wait(during, limit, TcpStream::connect((host, port)))?.map_err(failed);
+    };
+    let wrong = |reason: &str| net.keep(Fault::Settings { reason: reason.to_owned() });
+    let address = Url::parse(&proxy.address).map_err(|e| wrong(&e.to_string()))?;
+    if address.scheme() != "socks5" {
+        return Err(wrong("a proxy for ssh has to be socks5"));
+    }
+    let at = (address.host_str().unwrap_or_default(), address.port().unwrap_or(SOCKS_PORT_DEFAULT));
+    let mut stream = net.wait(during, limit, TcpStream::connect(at))?.map_err(failed)?;
+    net.wait(during, limit, socks::connect(&mut stream, proxy.auth.as_ref(), host, port))?
+        .map_err(failed)?;
+    Ok(stream)
 }
 
 /// The path that the remote program gets: `/~user/x` is said as `~user/x`.
@@ -243,6 +260,7 @@ impl Reader {
             match self.net.wait_idle("waiting for the next byte", self.half.wait())? {
                 Some(ChannelMsg::Data { data }) if !data.is_empty() => {
                     self.got = true;
+                    self.net.spend(data.len())?;
                     return Ok(Some(data));
                 }
                 Some(ChannelMsg::ExtendedData { data, .. }) => {
@@ -257,7 +275,6 @@ impl Reader {
                     let said = "it refuses to run git-upload-pack".to_owned();
                     return Err(self.net.keep(Fault::Remote { said }));
                 }
-                // What the program wrote before it ended may still come after `Eof`'s peer.
                 None | Some(ChannelMsg::Close) if !self.got => {
                     return Err(self.net.keep(self.failure(0)));
                 }

@@ -1,4 +1,5 @@
-//! Git hosts for tests: smart HTTP (with TLS when wanted) in front of `git http-backend`, and `sshd`.
+//! Git hosts for tests: smart HTTP (with TLS when wanted) in front of `git http-backend`, and
+//! `sshd`.
 //!
 //! The HTTP host serves every bare repository below its root, for reading and pushing, and can be
 //! told to misbehave: [`Behaviour`]. Needs the programs `git`, `ssh-keygen`, `sshd` and, for TLS,
@@ -16,7 +17,6 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -25,14 +25,18 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
-use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
+
+mod proxy;
+mod ssh;
+mod tls;
+
+pub(crate) use proxy::ProxyHost;
+pub(crate) use ssh::SshHost;
+pub(crate) use tls::Certificates;
 
 /// Runs a program and returns its output; panics with its errors when it fails.
 pub(crate) fn run(program: &str, arguments: &[&str], directory: &Path) -> String {
@@ -171,8 +175,8 @@ pub(crate) struct Seen {
     pub(crate) headers: HashMap<String, String>,
     /// The body.
     pub(crate) body: Vec<u8>,
-    /// Bytes of the answer's body.
-    pub(crate) answered: usize,
+    /// The answer's body.
+    pub(crate) answer: Vec<u8>,
 }
 
 struct Shared {
@@ -286,7 +290,7 @@ impl Shared {
         let behaviour =
             scripted.unwrap_or_else(|| self.behaviour.lock().expect("no panic").clone());
         let (status, headers, body) = self.respond(&seen, &behaviour)?;
-        seen.answered = body.len();
+        seen.answer = body.clone();
         let is_post = seen.method == "POST" || behaviour.say.is_some();
         self.seen.lock().expect("no panic").push(seen);
         let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
@@ -422,7 +426,9 @@ fn read_request(stream: &mut dyn Stream) -> io::Result<Seen> {
         ..Seen::default()
     };
     // A proxy is asked with the whole URL.
-    if let Some(at) = seen.target.find("://").and_then(|at| Some(at + 3 + seen.target[at + 3..].find('/')?)) {
+    if let Some(at) =
+        seen.target.find("://").and_then(|at| Some(at + 3 + seen.target[at + 3..].find('/')?))
+    {
         seen.target = seen.target[at..].to_owned();
     }
     loop {
@@ -440,147 +446,4 @@ fn read_request(stream: &mut dyn Stream) -> io::Result<Seen> {
         reader.read_exact(&mut seen.body)?;
     }
     Ok(seen)
-}
-
-/// Certificates made for one test.
-pub(crate) struct Certificates {
-    directory: TempDir,
-}
-
-impl Certificates {
-    /// Makes an authority, a server certificate for localhost and a client certificate.
-    pub(crate) fn make() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let at = directory.path();
-        let openssl = |arguments: &str| {
-            run("openssl", &arguments.split(' ').collect::<Vec<_>>(), at);
-        };
-        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-        openssl(&format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=ca"));
-        for (name, extension) in [("server", "subjectAltName=DNS:localhost"), ("client", "extendedKeyUsage=clientAuth")] {
-            fs::write(at.join("ext"), extension).expect("a file");
-            openssl(&format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
-            openssl(&format!(
-                "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 \
-                 -extfile ext -out {name}.crt"
-            ));
-        }
-        Self { directory }
-    }
-
-    /// The content of `ca.crt`, `client.crt`, `client.key`, ….
-    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.directory.path().join(name)).expect("made before")
-    }
-
-    /// A server's configuration; it may ask clients for a certificate of the authority.
-    pub(crate) fn server(&self, asks_clients: bool) -> Arc<rustls::ServerConfig> {
-        hence::sources::tls::install_provider();
-        let certificate = |name: &str| {
-            CertificateDer::from_pem_slice(&self.read(name)).expect("a certificate")
-        };
-        let key = PrivateKeyDer::from_pem_slice(&self.read("server.key")).expect("a key");
-        let builder = rustls::ServerConfig::builder();
-        let builder = if asks_clients {
-            let mut roots = rustls::RootCertStore::empty();
-            roots.add(certificate("ca.crt")).expect("an authority");
-            let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots));
-            builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
-        } else {
-            builder.with_no_client_auth()
-        };
-        let config = builder.with_single_cert(vec![certificate("server.crt")], key);
-        Arc::new(config.expect("key and certificate fit"))
-    }
-}
-
-/// `sshd` on loopback, for the user who runs the tests.
-pub(crate) struct SshHost {
-    /// Below it are the repositories.
-    pub(crate) root: TempDir,
-    /// Its port.
-    pub(crate) port: u16,
-    child: Child,
-}
-
-impl SshHost {
-    /// Starts a server that lets the key `<root>/client` in. `kinds` are the kinds of its host keys.
-    pub(crate) fn start(kinds: &[&str]) -> Self {
-        let root = tempfile::tempdir().expect("a directory");
-        let at = root.path();
-        let path = |name: &str| at.join(name).to_str().expect("UTF-8").to_owned();
-        let mut config = String::from(
-            "UsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n\
-             AcceptEnv GIT_PROTOCOL\nLogLevel VERBOSE\n",
-        );
-        for kind in kinds {
-            run("ssh-keygen", &["-q", "-t", kind, "-N", "", "-f", &path(&format!("host_{kind}"))], at);
-            config.push_str(&format!("HostKey {}\n", path(&format!("host_{kind}"))));
-        }
-        run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &path("client")], at);
-        fs::copy(path("client.pub"), path("authorized_keys")).expect("a copy");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
-        config.push_str(&format!(
-            "Port {port}\nListenAddress 127.0.0.1\nAuthorizedKeysFile {}\nPidFile {}\n",
-            path("authorized_keys"),
-            path("pid")
-        ));
-        fs::write(path("sshd_config"), config).expect("a file");
-        // sshd of root wants this directory, that of an ordinary user does not.
-        let _ = fs::create_dir_all("/run/sshd");
-        let child = Command::new("/usr/sbin/sshd")
-            .args(["-D", "-e", "-f", &path("sshd_config")])
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .stderr(fs::File::create(path("log")).expect("a file"))
-            .spawn()
-            .expect("sshd is installed (Debian: openssh-server)");
-        let host = Self { root, port, child };
-        host.wait_until_up();
-        host
-    }
-
-    fn wait_until_up(&self) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < until, "sshd does not start: {}", self.log());
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// What the server logged.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.root.path().join("log")).unwrap_or_default()
-    }
-
-    /// The content of a file below the root, such as `client` or `host_ed25519.pub`.
-    pub(crate) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.root.path().join(name)).expect("made before")
-    }
-
-    /// A line of known_hosts for a host key of this kind.
-    pub(crate) fn known_hosts(&self, kind: &str) -> String {
-        format!("[127.0.0.1]:{} {}", self.port, self.read(&format!("host_{kind}.pub")))
-    }
-
-    /// The URL of a repository.
-    pub(crate) fn url(&self, name: &str) -> String {
-        let user = run("id", &["-un"], self.root.path());
-        let at = self.root.path().join(format!("{name}.git"));
-        format!("ssh://{user}@127.0.0.1:{}{}", self.port, at.display())
-    }
-
-    /// Creates a repository.
-    pub(crate) fn repository(&self, name: &str) -> Repository {
-        Repository::create(self.root.path(), name)
-    }
-}
-
-impl Drop for SshHost {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
