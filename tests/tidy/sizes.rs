@@ -38,7 +38,9 @@ pub(crate) fn functions(file: &File) -> Vec<String> {
 
 /// Lines wider than the limit. What is inside quotes does not count: it is text, not layout.
 pub(crate) fn columns(file: &File) -> Vec<String> {
-    let quoted = if file.is_rust() { file.quoted_columns() } else { &[] };
+    // Comments and strings of rule files look like those of Rust.
+    let quoted =
+        if file.is_rust() || file.path.ends_with(".dl") { file.quoted_columns() } else { &[] };
     let mut wrong = Vec::new();
     for (number, line) in file.text.lines().enumerate() {
         let columns = line.chars().count() - quoted.get(number).copied().unwrap_or(0);
