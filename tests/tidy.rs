@@ -21,6 +21,7 @@ mod words;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 use text::File;
 
 /// What may hold files of ours. Everything else at the top (`target`, the lock file) is made.
@@ -39,15 +40,18 @@ const PLACES: &[&str] = &[
 ];
 
 /// Every text file of the repository, in order of path.
-fn all_files() -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    for place in PLACES {
-        collect(root, &root.join(place), &mut files);
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(files.iter().any(|file| file.path == "src/lib.rs"), "the repository was not found");
-    files
+fn all_files() -> &'static [File] {
+    static FILES: OnceLock<Vec<File>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = Vec::new();
+        for place in PLACES {
+            collect(root, &root.join(place), &mut files);
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        assert!(files.iter().any(|file| file.path == "src/lib.rs"), "the repository was not found");
+        files
+    })
 }
 
 fn collect(root: &Path, at: &Path, files: &mut Vec<File>) {
@@ -58,14 +62,13 @@ fn collect(root: &Path, at: &Path, files: &mut Vec<File>) {
     } else if let Ok(text) = fs::read_to_string(at) {
         // What is not text is data of a test.
         let path = at.strip_prefix(root).expect("it was found below the root");
-        files.push(File { path: path.to_string_lossy().into_owned(), text });
+        files.push(File::new(&path.to_string_lossy(), &text));
     }
 }
 
 /// Applies a check to each file that `applies` chooses, and fails with every complaint.
 fn hold(applies: impl Fn(&File) -> bool, check: impl Fn(&File) -> Vec<String>) {
-    let files = all_files();
-    complain(files.iter().filter(|file| applies(file)).flat_map(check).collect());
+    complain(all_files().iter().filter(|file| applies(file)).flat_map(check).collect());
 }
 
 fn complain(wrong: Vec<String>) {
@@ -87,8 +90,7 @@ fn imports_point_one_way() {
 
 #[test]
 fn the_table_of_layers_is_the_tree() {
-    let files = all_files();
-    let modules = files.iter().filter_map(File::module).map(str::to_owned);
+    let modules = all_files().iter().filter_map(File::module).map(str::to_owned);
     complain(layers::table(layers::LAYERS, &modules.collect::<BTreeSet<_>>()));
 }
 
@@ -164,6 +166,5 @@ fn rule_files_keep_the_house_rules() {
 
 #[test]
 fn no_file_is_forgotten() {
-    let files: Vec<_> = all_files().into_iter().filter(File::is_rust).collect();
-    complain(files::forgotten(&files));
+    complain(files::forgotten(all_files()));
 }

@@ -1,13 +1,12 @@
 //! Every file counts: a Rust file that no module names is compiled by nobody and tests nothing.
 
 use crate::text::File;
-use crate::text::code_of;
 use std::collections::BTreeMap;
 
 /// Rust files below `src/` and `tests/it/` that no `mod` line names.
 pub(crate) fn forgotten(files: &[File]) -> Vec<String> {
-    let code: BTreeMap<&str, String> =
-        files.iter().map(|file| (file.path.as_str(), code_of(&file.text))).collect();
+    let rust = files.iter().filter(|file| file.is_rust());
+    let code: BTreeMap<&str, &str> = rust.map(|file| (file.path.as_str(), file.code())).collect();
     let roots = ["src/lib.rs", "src/main.rs", "tests/it/main.rs"];
     let in_modules = |path: &str| path.starts_with("src/") || path.starts_with("tests/it/");
     let modules = code.keys().filter(|path| in_modules(path) && !roots.contains(path));
@@ -37,7 +36,7 @@ fn parents(path: &str) -> Vec<(String, String)> {
     places.into_iter().chain(beside).map(|parent| (parent, name.to_owned())).collect()
 }
 
-fn declares(code: &BTreeMap<&str, String>, parent: &str, name: &str) -> bool {
+fn declares(code: &BTreeMap<&str, &str>, parent: &str, name: &str) -> bool {
     let declared = format!("mod {name};");
     code.get(parent).is_some_and(|code| {
         code.match_indices(&declared).any(|(at, _)| !code[..at].ends_with(char::is_alphanumeric))

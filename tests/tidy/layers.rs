@@ -1,7 +1,6 @@
 //! Who may import whom, and which words the pure modules never say.
 
 use crate::text::File;
-use crate::text::code_of;
 use crate::text::has_word;
 use crate::text::without_tests;
 use std::collections::BTreeSet;
@@ -87,7 +86,7 @@ fn imports_by(layers: &[Layer], file: &File) -> Vec<String> {
     };
     let is_root = file.path == format!("src/{module}/mod.rs");
     let mut wrong = Vec::new();
-    for (number, line) in code_of(&file.text).lines().enumerate() {
+    for (number, line) in file.code().lines().enumerate() {
         for used in after(line, "crate::") {
             if used != module && !may.contains(&used) {
                 wrong.push(file.complain(number, &format!("`{module}` may not name `{used}`")));
@@ -133,7 +132,7 @@ pub(crate) fn purity(file: &File) -> Vec<String> {
     if !pure || file.path == STORAGE || file.is_test() {
         return Vec::new();
     }
-    let code = without_tests(&code_of(&file.text));
+    let code = without_tests(file.code());
     let mut wrong = Vec::new();
     for (number, line) in code.lines().enumerate() {
         for word in WORLD.iter().filter(|word| has_word(line, word)) {
@@ -148,7 +147,7 @@ pub(crate) fn one_client(file: &File) -> Vec<String> {
     if file.module().is_none_or(|module| module == "cluster") || file.is_test() {
         return Vec::new();
     }
-    let code = without_tests(&code_of(&file.text));
+    let code = without_tests(file.code());
     let lines = code.lines().enumerate().filter(|(_, line)| line.contains("kube::"));
     let lines = lines.filter(|(_, line)| has_word(line, "kube"));
     lines.map(|(number, _)| file.complain(number, "only `cluster` uses the kube client")).collect()

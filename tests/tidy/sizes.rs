@@ -1,9 +1,7 @@
 //! Sizes: 600 lines a file, 70 a function, 100 columns.
 
 use crate::text::File;
-use crate::text::code_of;
 use crate::text::item_end;
-use crate::text::quoted_columns;
 
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -20,14 +18,14 @@ pub(crate) fn files(file: &File) -> Vec<String> {
 
 /// Functions longer than the limit, from the line of `fn` to the closing brace.
 pub(crate) fn functions(file: &File) -> Vec<String> {
-    let code = code_of(&file.text);
+    let code = file.code();
     let mut wrong = Vec::new();
     for (at, _) in code.match_indices("fn ") {
         let before = code[..at].chars().next_back();
         if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
             continue;
         }
-        let body = &code[at..item_end(&code, at)];
+        let body = &code[at..item_end(code, at)];
         let lines = body.lines().count();
         if lines > FUNCTION_LINES_MAX {
             let number = code[..at].matches('\n').count();
@@ -40,7 +38,9 @@ pub(crate) fn functions(file: &File) -> Vec<String> {
 
 /// Lines wider than the limit. What is inside quotes does not count: it is text, not layout.
 pub(crate) fn columns(file: &File) -> Vec<String> {
-    let quoted = if file.is_rust() { quoted_columns(&file.text) } else { Vec::new() };
+    // Comments and strings of rule files look like those of Rust.
+    let quoted =
+        if file.is_rust() || file.path.ends_with(".dl") { file.quoted_columns() } else { &[] };
     let mut wrong = Vec::new();
     for (number, line) in file.text.lines().enumerate() {
         let columns = line.chars().count() - quoted.get(number).copied().unwrap_or(0);

@@ -1,19 +1,33 @@
 //! Text as the checks see it: Rust with comments and string contents blanked, line by line.
 
+use std::sync::OnceLock;
+
 /// One file of the repository.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct File {
     /// Its path from the root, with `/` between parts.
     pub(crate) path: String,
     /// All of it.
     pub(crate) text: String,
+    /// Its code and the number of quoted characters a line: read once, asked for by many checks.
+    scanned: OnceLock<(String, Vec<usize>)>,
 }
 
 impl File {
-    /// A file of these lines: for the checks' own tests.
-    #[cfg(test)]
+    /// A file of this path and text.
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned() }
+        Self { path: path.to_owned(), text: text.to_owned(), scanned: OnceLock::new() }
+    }
+
+    /// Rust with every comment and the contents of every string and character replaced by spaces:
+    /// each line keeps its length and its number.
+    pub(crate) fn code(&self) -> &str {
+        &self.scanned.get_or_init(|| scan(&self.text)).0
+    }
+
+    /// For each line, how many of its characters are inside a string.
+    pub(crate) fn quoted_columns(&self) -> &[usize] {
+        &self.scanned.get_or_init(|| scan(&self.text)).1
     }
 
     /// True for Rust.
@@ -50,17 +64,7 @@ enum Inside {
     Text(Option<usize>),
 }
 
-/// Rust with every comment and the contents of every string and character replaced by spaces: each
-/// line keeps its length and its number.
-pub(crate) fn code_of(text: &str) -> String {
-    scan(text).0
-}
-
-/// For each line, how many of its characters are inside a string.
-pub(crate) fn quoted_columns(text: &str) -> Vec<usize> {
-    scan(text).1
-}
-
+/// The code of a Rust file, and the number of quoted characters of each line.
 fn scan(text: &str) -> (String, Vec<usize>) {
     let chars: Vec<char> = text.chars().collect();
     let mut code = String::with_capacity(text.len());
@@ -182,9 +186,9 @@ fn comments_and_strings_are_blank() {
         ("b'{' c",             "b    c"),
     ];
     for (text, want) in cases {
-        assert_eq!(code_of(text).trim_end(), want.trim_end(), "{text}");
+        assert_eq!(scan(text).0.trim_end(), want.trim_end(), "{text}");
     }
-    assert_eq!(quoted_columns("a\n\"b\nc\" // d\ne"), [0, 1, 1, 0]);
+    assert_eq!(scan("a\n\"b\nc\" // d\ne").1, [0, 1, 1, 0]);
 }
 
 #[test]

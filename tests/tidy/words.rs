@@ -1,7 +1,6 @@
 //! Words and turns of phrase that stay out of the code, and the header that every file opens with.
 
 use crate::text::File;
-use crate::text::code_of;
 use crate::text::has_word;
 use crate::text::without_tests;
 
@@ -42,14 +41,14 @@ pub(crate) fn imports(file: &File) -> Vec<String> {
         ("use super::super", "name it from `crate::`"),
         ("super::super::", "name it from `crate::`"),
     ];
-    find(file, &code_of(&file.text), &reasons)
+    find(file, file.code(), &reasons)
 }
 
 /// A part of another module passed on as one's own.
 pub(crate) fn reexports(file: &File) -> Vec<String> {
     let Some(module) = file.module() else { return Vec::new() };
     let own = format!("pub use crate::{module}::");
-    let code = code_of(&file.text);
+    let code = file.code();
     let lines = code.lines().enumerate();
     let foreign =
         lines.filter(|(_, line)| line.contains("pub use crate::") && !line.contains(&own));
@@ -62,7 +61,7 @@ pub(crate) fn unwraps(file: &File) -> Vec<String> {
         return Vec::new();
     }
     let reasons = [(".unwrap()", "return an error, or `expect` the reason why it cannot happen")];
-    find(file, &without_tests(&code_of(&file.text)), &reasons)
+    find(file, &without_tests(file.code()), &reasons)
 }
 
 /// Tests that wait for a fixed time, or that read the real clock.
@@ -75,7 +74,7 @@ pub(crate) fn waiting(file: &File) -> Vec<String> {
         ("time::sleep(", "ask again until a deadline"),
         ("SystemTime::now", "a test has a clock of its own"),
     ];
-    find(file, &code_of(&file.text), &reasons)
+    find(file, file.code(), &reasons)
 }
 
 /// Tests that are never run: an ignored test must be a long one, which `tests/run --long` runs.
