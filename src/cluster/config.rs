@@ -24,6 +24,10 @@ pub struct ConnectOptions {
     pub request_timeout: Duration,
     /// How long a connection may take to come up.
     pub connect_timeout: Duration,
+    /// A watch that shows no event and no bookmark for so long is stale.
+    pub watch_stale_after: Duration,
+    /// The server ends a watch after so long, and up to twice that, so that renewals spread.
+    pub watch_renew_after: Duration,
     /// What the `User-Agent` starts with.
     pub product: String,
 }
@@ -37,6 +41,8 @@ impl Default for ConnectOptions {
             burst: 300,
             request_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
+            watch_stale_after: Duration::from_secs(300),
+            watch_renew_after: Duration::from_secs(300),
             product: concat!("hence/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

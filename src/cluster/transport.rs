@@ -166,6 +166,11 @@ impl Cluster {
         self.user.as_deref()
     }
 
+    /// How it was asked to connect.
+    pub(super) fn options(&self) -> &ConnectOptions {
+        &self.shared.options
+    }
+
     /// The server's address.
     pub fn address(&self) -> String {
         self.shared.config.cluster_url.to_string()

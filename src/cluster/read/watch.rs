@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A watch is a hint, a list is proof: `Gone` also comes when an object leaves the selector. A
-//! message `Stale` says that nothing was heard for [`STALE_AFTER`]; what is known may be old until
-//! the next `Listed`. Nothing is kept; a slow reader slows the watch down.
+//! message `Stale` says that nothing was heard for `watch_stale_after`; what is known may be old until
+//! the next `Listed`. `Failed` is not `Stale`: the watch goes on from where it was. Nothing is kept; a slow reader slows the watch down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +38,6 @@ use crate::cluster::Status;
 use crate::cluster::transport::Call;
 use crate::cluster::transport::LanePlace;
 
-/// A watch that shows no event and no bookmark for so long is stale.
-const STALE_AFTER: Duration = Duration::from_secs(300);
-/// The server ends a watch after this long, and up to twice that, so that watches spread.
-const RENEW_AFTER_S: u64 = 300;
 /// The first wait after a failure; it doubles up to the longest.
 const BACKOFF_FIRST: Duration = Duration::from_millis(800);
 const BACKOFF_LONGEST: Duration = Duration::from_secs(30);
@@ -175,7 +171,7 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
                 }
                 End::Closed => {}
             }
-            if position.alive.elapsed() >= STALE_AFTER {
+            if position.alive.elapsed() >= self.cluster.options().watch_stale_after {
                 return self.say(WatchEvent::Stale).await;
             }
         }
@@ -209,7 +205,7 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
         };
         let mut lines = Lines { body, buffer: BytesMut::new(), searched: 0 };
         loop {
-            let deadline = position.alive + STALE_AFTER;
+            let deadline = position.alive + self.cluster.options().watch_stale_after;
             let line = tokio::select! {
                 line = lines.next() => line,
                 () = tokio::time::sleep_until(deadline) => return Ok(End::Stale),
@@ -238,14 +234,15 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
         let words = format!("watch {}", self.spec.options.words(&self.spec.resource));
         let path = self.spec.resource.collection_path(&self.spec.options.namespace);
         self.renewals += 1;
-        let spread = spread(&words, self.renewals) % RENEW_AFTER_S;
+        let shortest = self.cluster.options().watch_renew_after.as_secs().max(1);
+        let seconds = shortest + spread(&words, self.renewals) % shortest;
         let mut call = Call::get(words, path);
         call.query = self.spec.options.query();
         call.query.extend([
             ("watch", "true".to_owned()),
             ("allowWatchBookmarks", "true".to_owned()),
             ("resourceVersion", position.version.clone()),
-            ("timeoutSeconds", (RENEW_AFTER_S + spread).to_string()),
+            ("timeoutSeconds", seconds.to_string()),
         ]);
         Ok(self.cluster.open(call, place).await?.into_body())
     }
