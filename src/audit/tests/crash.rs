@@ -42,7 +42,8 @@ fn count(journal: &Journal<FaultyStorage>) -> u64 {
     journal.appended().seq
 }
 
-/// Opens and runs until the fault, syncing after every second record. Returns what was acknowledged.
+/// Opens and runs until the fault, syncing after every second record. Returns what was
+/// acknowledged.
 fn run(storage: &FaultyStorage) -> Head {
     let mut acknowledged = Head::empty();
     let Ok((mut journal, _)) = Journal::open(storage.clone(), &small()) else {
