@@ -248,7 +248,7 @@ impl<S: JournalStorage> Journal<S> {
     /// Keeps the bytes of `tail` in a file of their own, then cuts them off.
     fn move_aside(&mut self, tail: &Tail) -> Result<Option<Problem>, AuditError> {
         let segment = segment_name(tail.segment);
-        let aside = format!("{:06}-{:010}.torn", tail.segment, tail.offset);
+        let aside = self.aside_name(tail)?;
         if !tail.bytes.is_empty() {
             let failed = |source| io_error("write", &aside, source);
             self.storage.create(&aside).map_err(failed)?;
@@ -267,6 +267,15 @@ impl<S: JournalStorage> Journal<S> {
         let bytes = tail.bytes.len() as u64;
         let torn = Problem::TornTail { segment, offset: tail.offset, bytes, aside };
         Ok((bytes > 0).then_some(torn))
+    }
+
+    /// A name that no other tail is kept under: the same place may be torn more than once.
+    fn aside_name(&self, tail: &Tail) -> Result<String, AuditError> {
+        let taken = self.storage.list().map_err(|source| io_error("list", "segments", source))?;
+        let place = format!("{:06}-{:010}", tail.segment, tail.offset);
+        let names = (2_u64..).map(|number| format!("{place}-{number}.torn"));
+        let mut names = std::iter::once(format!("{place}.torn")).chain(names);
+        Ok(names.find(|name| !taken.contains(name)).expect("fewer files than 2^64"))
     }
 
     /// The storage, for `verify` and `export`, which read it from the start.

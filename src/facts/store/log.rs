@@ -330,7 +330,6 @@ fn follow(
         }
     }
     let mut found = Found { head, rows, deltas: 0, delta_bytes: 0, unusable: 0 };
-    let mut broken = false;
     scan_records(shelf, Tree::Deltas, &[], &mut |key, bytes| {
         let covered = number_of(key).is_some_and(|seq| seq <= head.seq);
         if covered {
@@ -338,10 +337,9 @@ fn follow(
         }
         let before = Link { seq: found.head.seq, hash: found.head.hash };
         let follows = number_of(key) == Some(before.seq + 1);
-        let record = read_record(bytes, &before).filter(|_| follows && !broken);
+        let record = read_record(bytes, &before).filter(|_| follows);
         let generation = record.and_then(|(_, payload)| delta_generation(payload));
         let (Some((after, payload)), Some(generation)) = (record, generation) else {
-            broken = true;
             found.unusable += 1;
             return ControlFlow::Continue(());
         };
