@@ -34,7 +34,8 @@ impl<S: JournalStorage> GroupCommit<S> {
         Self { journal: Mutex::new(journal), waiting: Mutex::new(Vec::new()) }
     }
 
-    /// Appends `bodies` in order and returns once they are durable. Blocks: call it where that may be.
+    /// Appends `bodies` in order and returns once they are durable. Blocks: call it where that may
+    /// be.
     ///
     /// Whoever gets the journal writes for all that wait by then. On an error some of `bodies` may
     /// have been written, as after a crash; intents among them stay open.

@@ -223,9 +223,7 @@ pub enum Problem {
     #[error("record {seq} with {hash} is not in this journal, which ends at record {ends_at}")]
     #[diagnostic(
         code(audit::rolled_back),
-        help(
-            "the journal was lost, replaced or rolled back: actions after its end left no trace here"
-        )
+        help("the journal was lost, replaced or rolled back: later actions left no trace here")
     )]
     RolledBack {
         /// The expected record's number.

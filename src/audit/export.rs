@@ -1,10 +1,10 @@
 //! Export: a part of the journal in one file of JSON lines that verifies by itself, anywhere.
 //!
 //! ```text
-//! {"export":"audit.export.v1","before":{"seq":40,"hash":"sha256:…"},"head":{"seq":97,"hash":"sha256:…"}}
-//! {"rules":{"digest":"sha256:…","files":[…]}}            every rule set that an intent below rests on
-//! {"seq":41,"body":{…}}                                  a record, byte for byte
-//! {"seq":42,"left_out":"sha256:…"}                       one that was not asked for: its body's digest
+//! {"export":"audit.export.v1","before":{"seq":40,"hash":"…"},"head":{"seq":97,"hash":"…"}}
+//! {"rules":{"digest":"sha256:…","files":[…]}}      every rule set that an intent below rests on
+//! {"seq":41,"body":{…}}                            a record, byte for byte
+//! {"seq":42,"left_out":"sha256:…"}                 one not asked for: its body's digest
 //! ```
 //!
 //! The chain runs through records that are left out too, so nothing can be dropped or changed

@@ -1,7 +1,8 @@
 //! A storage in memory that can crash or fail at any step, for tests.
 //!
-//! It keeps for each file what is durable and what a running system would read. A crash keeps of the
-//! difference what [`Crash`] says: the worst that a file system may do to writes that were not synced.
+//! It keeps for each file what is durable and what a running system would read. A crash keeps of
+//! the difference what [`Crash`] says: the worst that a file system may do to writes that were not
+//! synced.
 
 use std::collections::BTreeMap;
 use std::io;

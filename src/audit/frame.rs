@@ -1,13 +1,13 @@
 //! Bytes of a segment: one header, then frames, each chained to the one before it.
 //!
 //! ```text
-//! segment  magic 6 · version 2 · number 8 · first record 8 · hash before 32 · CRC 4      = 60
-//! frame    body length 4 · CRC 4 · record number 8 · hash before 32 · body (JSON)        = 48 + body
+//! segment  magic 6 · version 2 · number 8 · record before 8 · its hash 32 · CRC 4   = 60
+//! frame    body length 4 · CRC 4 · record number 8 · hash before 32 · body (JSON) = 48 + body
 //! ```
 //!
-//! All numbers are little-endian. The CRC finds accidents, the SHA-256 chain finds changes. A record's
-//! hash covers its number, the hash before it and the *digest* of its body, so that an export can
-//! leave a body out and the chain still verifies.
+//! All numbers are little-endian. The CRC finds accidents, the SHA-256 chain finds changes. A
+//! record's hash covers its number, the hash before it and the *digest* of its body, so that an
+//! export can leave a body out and the chain still verifies.
 //!
 //! Pure. Not here: walking a whole segment (`scan.rs`).
 

@@ -7,7 +7,8 @@ use crate::model::Digest;
 /// Names one record of the journal, and so an intent together with its proof.
 ///
 /// It is the record's hash in the chain: it cannot be chosen, and it names content and place. Shown
-/// in full by `Display` (`P-` and 64 hexadecimal digits); a unique beginning is enough to ask for it.
+/// in full by `Display` (`P-` and 64 hexadecimal digits); a unique beginning is enough to ask for
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProofId(Digest);
 
@@ -27,7 +28,8 @@ impl ProofId {
         &self.0
     }
 
-    /// `P-` and the first digits: for people. [`crate::audit::View::short_id`] gives one that is unique.
+    /// `P-` and the first digits: for people. [`crate::audit::View::short_id`] gives one that is
+    /// unique.
     pub fn short(&self) -> String {
         self.with_digits(Self::DIGITS_SHORT)
     }

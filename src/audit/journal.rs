@@ -3,8 +3,8 @@
 //! In: record bodies and the time. Out: their ids, and the head once it is durable. Appending many
 //! and syncing once is the group commit; `commit.rs` does it across threads.
 //!
-//! After a failed append the segment is cut back to its last record and the journal goes on. After a
-//! failed sync it halts: what the disk holds is then found out by opening it again.
+//! After a failed append the segment is cut back to its last record and the journal goes on. After
+//! a failed sync it halts: what the disk holds is then found out by opening it again.
 
 use serde_json::error::Error as JsonError;
 
@@ -41,8 +41,8 @@ pub const SEGMENT_BYTES: u64 = 16 << 20;
 pub struct JournalOptions {
     /// A record that would make its segment longer than this begins a new one.
     pub segment_bytes: u64,
-    /// The head that was last seen elsewhere (in the Lease). If the journal does not hold it, it was
-    /// rolled back, which is reported.
+    /// The head that was last seen elsewhere (in the Lease). If the journal does not hold it, it
+    /// was rolled back, which is reported.
     pub expected: Option<Head>,
 }
 
@@ -63,16 +63,17 @@ pub struct Journal<S> {
     len: u64,
     /// A new segment has to be begun before anything else is appended.
     must_roll: bool,
+    /// The last record appended, and the last one that is durable.
+    appended: Head,
     head: Head,
-    synced: Head,
     halted: Option<String>,
 }
 
 impl<S: JournalStorage> Journal<S> {
     /// Opens the journal in `storage`, mends the end of it, and tells what was found wrong.
     ///
-    /// All records that are returned by queries afterwards are durable. Fails when the disk does, or
-    /// with [`AuditError::Version`] on segments of another version, which are left untouched.
+    /// All records that are returned by queries afterwards are durable. Fails when the disk does,
+    /// or with [`AuditError::Version`] on segments of another version, which are left untouched.
     pub fn open(storage: S, options: &JournalOptions) -> Result<(Self, Vec<Problem>), AuditError> {
         let mut index = Index::default();
         let mut walk = Walk::new();
@@ -86,8 +87,8 @@ impl<S: JournalStorage> Journal<S> {
             segment: walk.segment,
             len: walk.offset,
             must_roll: walk.segment == 0,
+            appended: walk.head,
             head: walk.head,
-            synced: walk.head,
             halted: None,
         };
         let mut problems = walk.problems;
@@ -97,7 +98,8 @@ impl<S: JournalStorage> Journal<S> {
         if journal.must_roll {
             journal.roll()?;
         }
-        // Whole records may still be in memory only: they were never acknowledged, but will be shown.
+        // Whole records may still be in memory only: they were never acknowledged, but will be
+        // shown.
         let name = segment_name(journal.segment);
         journal.storage.sync(&name).map_err(|source| io_error("sync", &name, source))?;
         if let Some(expected) = options.expected
@@ -105,7 +107,7 @@ impl<S: JournalStorage> Journal<S> {
             && !journal.index.holds(&expected)
         {
             let Head { seq, hash } = expected;
-            problems.push(Problem::RolledBack { seq, hash, ends_at: journal.head.seq });
+            problems.push(Problem::RolledBack { seq, hash, ends_at: journal.appended.seq });
         }
         Ok((journal, problems))
     }
@@ -125,20 +127,21 @@ impl<S: JournalStorage> Journal<S> {
         if body.len() > RECORD_BYTES_MAX {
             return Err(AuditError::TooLarge { bytes: body.len() });
         }
-        let bytes = Frame::encode(&self.head, &body);
+        let bytes = Frame::encode(&self.appended, &body);
         let begun = self.len > SEGMENT_HEADER_BYTES as u64;
         if self.must_roll || (begun && self.len + bytes.len() as u64 > self.segment_bytes) {
             self.roll()?;
         }
         self.write(&bytes)?;
-        let head = self.head.then(&Digest::of(&body));
-        let frame = Frame { seq: head.seq, prev: self.head.hash, body: &body };
+        let head = self.appended.then(&Digest::of(&body));
+        let frame = Frame { seq: head.seq, prev: self.appended.hash, body: &body };
         let size = u32::try_from(bytes.len()).expect("a frame is at most RECORD_BYTES_MAX long");
         let place = Place { segment: self.segment, offset: self.len, bytes: size };
-        // What could be wrong in it was checked above, or is the caller's word and shown by `verify`.
+        // What could be wrong in it was checked above, or is the caller's word and shown by
+        // `verify`.
         self.index.add(place, &frame, head, &mut Vec::new());
         self.len += u64::from(size);
-        self.head = head;
+        self.appended = head;
         Ok(ProofId::new(head.hash))
     }
 
@@ -160,21 +163,21 @@ impl<S: JournalStorage> Journal<S> {
     /// Makes everything appended durable: one sync for all. Returns the head that now is.
     pub fn sync(&mut self) -> Result<Head, AuditError> {
         self.check_running()?;
-        if self.synced != self.head {
+        if self.head != self.appended {
             self.sync_segment()?;
-            self.synced = self.head;
+            self.head = self.appended;
         }
-        Ok(self.synced)
+        Ok(self.head)
     }
 
     /// The last durable record.
     pub fn head(&self) -> Head {
-        self.synced
+        self.head
     }
 
     /// The last record appended, durable or not.
     pub fn appended(&self) -> Head {
-        self.head
+        self.appended
     }
 
     /// Answers questions about all records, also those not yet durable.
@@ -201,7 +204,8 @@ impl<S: JournalStorage> Journal<S> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), AuditError> {
         let name = segment_name(self.segment);
         let Err(source) = self.storage.append(&name, bytes) else { return Ok(()) };
-        // Part of the record may be there: cut it off, so that the next one follows the last whole one.
+        // Part of the record may be there: cut it off, so that the next one follows the last whole
+        // one.
         if let Err(error) = self.storage.truncate(&name, self.len) {
             self.halted = Some(format!("`{name}` could not be cut after a failed write: {error}"));
         }
@@ -219,7 +223,7 @@ impl<S: JournalStorage> Journal<S> {
     fn roll(&mut self) -> Result<(), AuditError> {
         if self.segment > 0 && !self.must_roll {
             self.sync_segment()?;
-            self.synced = self.head;
+            self.head = self.appended;
         }
         self.must_roll = true;
         let number = self.segment + 1;
@@ -231,7 +235,7 @@ impl<S: JournalStorage> Journal<S> {
     /// Writes the header of segment `number`, whose file is empty.
     fn begin(&mut self, number: u64) -> Result<(), AuditError> {
         let name = segment_name(number);
-        let header = SegmentHeader { number, before: self.head }.encode();
+        let header = SegmentHeader { number, before: self.appended }.encode();
         let append = self.storage.append(&name, &header);
         append.map_err(|source| io_error("append to", &name, source))?;
         self.storage.sync(&name).map_err(|source| io_error("sync", &name, source))?;
@@ -244,7 +248,7 @@ impl<S: JournalStorage> Journal<S> {
     /// Keeps the bytes of `tail` in a file of their own, then cuts them off.
     fn move_aside(&mut self, tail: &Tail) -> Result<Option<Problem>, AuditError> {
         let segment = segment_name(tail.segment);
-        let aside = format!("{:06}-{:010}.torn", tail.segment, tail.offset);
+        let aside = self.aside_name(tail)?;
         if !tail.bytes.is_empty() {
             let failed = |source| io_error("write", &aside, source);
             self.storage.create(&aside).map_err(failed)?;
@@ -263,6 +267,15 @@ impl<S: JournalStorage> Journal<S> {
         let bytes = tail.bytes.len() as u64;
         let torn = Problem::TornTail { segment, offset: tail.offset, bytes, aside };
         Ok((bytes > 0).then_some(torn))
+    }
+
+    /// A name that no other tail is kept under: the same place may be torn more than once.
+    fn aside_name(&self, tail: &Tail) -> Result<String, AuditError> {
+        let taken = self.storage.list().map_err(|source| io_error("list", "segments", source))?;
+        let place = format!("{:06}-{:010}", tail.segment, tail.offset);
+        let names = (2_u64..).map(|number| format!("{place}-{number}.torn"));
+        let mut names = std::iter::once(format!("{place}.torn")).chain(names);
+        Ok(names.find(|name| !taken.contains(name)).expect("fewer files than 2^64"))
     }
 
     /// The storage, for `verify` and `export`, which read it from the start.

@@ -7,7 +7,7 @@
 //! Journal::append ─▶ frame (length, checksum, number, hash before) ─▶ 000001.seg 000002.seg …
 //!         │ sync                                                            │
 //!         ▼                                                                 ▼ no lock
-//!       Head (kept in the Lease, so that a rollback shows)      JournalReader ─▶ View, verify, export
+//!       Head (kept in the Lease, so that a rollback shows)   JournalReader ─▶ View, verify, export
 //! ```
 //!
 //! An acknowledged record (appended, then [`Journal::sync`] returned) survives the death of process
@@ -18,8 +18,8 @@
 //! nothing in this module can tell a secret from any other text, so its callers must not hold one.
 //!
 //! Files are touched in `disk.rs` alone. Limits: [`RECORD_BYTES_MAX`], [`SEGMENT_BYTES`].
-//! Not here: the fact log (`facts::store`), deriving again what a proof says (`explain`), retention:
-//! segments are never deleted.
+//! Not here: the fact log (`facts::store`), deriving again what a proof says (`explain`),
+//! retention: segments are never deleted.
 
 mod commit;
 mod disk;

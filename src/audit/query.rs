@@ -159,7 +159,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// `P-` and as many digits as tell `id` from all others here: at least [`ProofId::DIGITS_SHORT`].
+    /// `P-` and as many digits as tell `id` from all others here: at least
+    /// [`ProofId::DIGITS_SHORT`].
     pub fn short_id(&self, id: &ProofId) -> String {
         let hex = id.hash().hex();
         let shared = |other: &ProofId| {
@@ -191,7 +192,8 @@ impl<'a> View<'a> {
         Ok(Some(texts))
     }
 
-    /// Whether this journal holds record `head.seq` with `head.hash`. The empty head is in every one.
+    /// Whether this journal holds record `head.seq` with `head.hash`. The empty head is in every
+    /// one.
     pub fn holds(&self, head: &Head) -> bool {
         head.seq == 0 || self.index.holds(head)
     }

@@ -1,8 +1,8 @@
 //! Walks the segments from first to last and checks that each record follows the one before it.
 //!
-//! In: a storage. Out: every whole record with its place, the head, the problems, and the tail: bytes
-//! at the very end that are no record (yet). A reader leaves the tail alone, since a writer may be
-//! about to finish it; the writer moves it aside when it opens.
+//! In: a storage. Out: every whole record with its place, the head, the problems, and the tail:
+//! bytes at the very end that are no record (yet). A reader leaves the tail alone, since a writer
+//! may be about to finish it; the writer moves it aside when it opens.
 //!
 //! Bytes in the middle that are no record are stepped over to the next whole record, never cut.
 
@@ -93,7 +93,8 @@ impl Walk {
         storage: &dyn JournalStorage,
         visit: Visit<'_>,
     ) -> Result<(), AuditError> {
-        // The list comes first: a segment that has a successor in it was complete before it was read.
+        // The list comes first: a segment that has a successor in it was complete before it was
+        // read.
         let numbers = list_segments(storage)?;
         let last = numbers.last().copied();
         for number in numbers {

@@ -1,8 +1,8 @@
 //! What the journal asks of a disk: six operations on flat files, so that a test can fail each one.
 //!
 //! Two promises matter. [`JournalStorage::sync`] makes the file's bytes *and its name* durable. And
-//! bytes appended but not yet synced may, after a crash, be there, be cut anywhere, or be wrong; the
-//! synced bytes before them are untouched.
+//! bytes appended but not yet synced may, after a crash, be there, be cut anywhere, or be wrong;
+//! the synced bytes before them are untouched.
 
 use std::io;
 

@@ -4,7 +4,7 @@
 //! transaction, never fewer than those that [`FactStore::sync`] acknowledged, never a part of one.
 //!
 //! ```text
-//! Delta ─▶ append ─▶ deltas   1 2 3 4 5 6 …            each with length, CRC, hash of the one before
+//! Delta ─▶ append ─▶ deltas   1 2 3 4 5 6 …       each with length, CRC, hash of the one before
 //!            sync      │ snapshot
 //!                      ▼
 //!                   snapshot  chunks of rows + symbols, one manifest that names their hashes
@@ -85,8 +85,8 @@ pub trait FactSink {
 
 /// Gives all facts, for a snapshot.
 pub trait FactSource {
-    /// Calls `give` once per row. Rows of one relation should come together and sorted: the snapshot
-    /// is smaller then, and equal facts give equal bytes.
+    /// Calls `give` once per row. Rows of one relation should come together and sorted: the
+    /// snapshot is smaller then, and equal facts give equal bytes.
     fn each(&self, give: &mut dyn FnMut(&str, &[ValueRef<'_>], Since));
 }
 
@@ -140,8 +140,8 @@ pub struct StoreOptions {
     /// Bytes of deltas below which no snapshot pays, however small the facts.
     pub delta_bytes_min: u64,
     /// The highest generation that an intent of the journal names. A log that ends before it was
-    /// lost or rolled back, which is told; nothing inside the log could know. 0: nothing to compare.
-    /// Every generation has to be appended for this, an empty delta included.
+    /// lost or rolled back, which is told; nothing inside the log could know. 0: nothing to
+    /// compare. Every generation has to be appended for this, an empty delta included.
     pub expected_generation: u64,
 }
 

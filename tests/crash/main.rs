@@ -1,9 +1,11 @@
 //! kill -9: a child process writes facts, intents and outcomes until it is killed; whatever it
 //! acknowledged must be there afterwards, as one whole prefix, and it goes on where it was.
 //!
-//! The child is this program itself. It prints what it has acknowledged; the parent reads that, kills
-//! it after a number of lines drawn from a seed, and looks. `SEED=n` repeats a run, `ROUNDS=n` makes it
-//! longer; the seed is printed. Nothing here sleeps.
+//! The child is this program itself. It prints what it has acknowledged; the parent reads that,
+//! kills it after a number of lines drawn from a seed, and looks. `SEED=n` repeats a run,
+//! `ROUNDS=n` makes it longer; the seed is printed. Nothing here sleeps.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -156,8 +158,8 @@ fn child() {
     }
 }
 
-/// Starts a child on `dir`, kills it after `lines` acknowledgements, and returns the last one that it
-/// made: transaction and record.
+/// Starts a child on `dir`, kills it after `lines` acknowledgements, and returns the last one that
+/// it made: transaction and record.
 fn kill_after(dir: &Path, lines: u64) -> (u64, u64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])

@@ -184,7 +184,8 @@ fn another_version_is_left_alone() {
     bytes[SEGMENT_HEADER_BYTES - 4..SEGMENT_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
     storage.tamper("000001.seg", Some(bytes.clone()));
     let error = Journal::open(storage.clone(), &small()).map(drop).unwrap_err();
-    insta::assert_snapshot!(error, @"journal segment `000001.seg` is of version 7; this program reads 1");
+    let want = "journal segment `000001.seg` is of version 7; this program reads 1";
+    assert_eq!(error.to_string(), want);
     assert_eq!(storage.bytes("000001.seg"), Some(bytes));
 }
 
@@ -202,7 +203,7 @@ fn contradictions_are_refused_when_written_and_told_when_found() {
     let mut walk = Walk::new();
     walk.advance(&storage, &mut |_, _, _, _| {}).unwrap();
     let text = format!(
-        r#"{{"schema":"audit.v1","at":"2026-01-01T00:00:00Z","kind":"outcome","intent":"{}","result":"done"}}"#,
+        r#"{{"at":"2026-01-01T00:00:00Z","kind":"outcome","intent":"{}","result":"done"}}"#,
         ids[0]
     );
     let name = crate::audit::scan::segment_name(walk.segment);

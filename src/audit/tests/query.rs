@@ -57,13 +57,13 @@ fn filters_narrow_and_combine() {
         ("by an object never touched", Query { object: Some(object("o9")), ..all() }, 0),
         ("by unit", Query { unit: unit(1), ..all() }, 3),
         ("by unit and its object", Query { unit: unit(1), object: Some(object("o4")), ..all() }, 1),
-        ("by unit and another's object", Query { unit: unit(2), object: Some(object("o4")), ..all() }, 0),
+        ("of another unit", Query { unit: unit(2), object: Some(object("o4")), ..all() }, 0),
         ("since is included", Query { since: Some(at(70)), ..all() }, 2),
         ("until is not", Query { since: Some(at(30)), until: Some(at(50)), ..all() }, 2),
         ("done", Query { outcome: done, ..all() }, 8),
         ("failed", Query { outcome: failed, ..all() }, 0),
         ("open", Query { outcome: Some(OutcomeIs::Open), ..all() }, 1),
-        ("open and of another unit", Query { outcome: Some(OutcomeIs::Open), unit: unit(0), ..all() }, 0),
+        ("open elsewhere", Query { outcome: Some(OutcomeIs::Open), unit: unit(0), ..all() }, 0),
     ];
     for (why, query, want) in cases {
         assert_eq!(view.count(query), *want, "{why}");

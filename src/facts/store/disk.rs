@@ -6,10 +6,10 @@
 //! DIR/lock        held by the one daemon       DIR/journal/    the journal (`audit`)
 //! ```
 //!
-//! sled 0.34 is used for no more than it keeps: its flush does not reach the platter, so the file is
-//! synced through a handle of our own; its index files (`snap.*`) may be damaged by a stop, so they are
-//! deleted and built again; it may panic on a damaged log, so that is caught. What it gives back is
-//! believed only as far as the records' own checksums and hashes go.
+//! sled 0.34 is used for no more than it keeps: its flush does not reach the platter, so the file
+//! is synced through a handle of our own; its index files (`snap.*`) may be damaged by a stop, so
+//! they are deleted and built again; it may panic on a damaged log, so that is caught. What it
+//! gives back is believed only as far as the records' own checksums and hashes go.
 
 use std::fs;
 use std::fs::File;
@@ -58,8 +58,8 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// Takes the state directory at `path`, and creates it (mode 0700) if need be. Another version's
-    /// directory is refused untouched.
+    /// Takes the state directory at `path`, and creates it (mode 0700) if need be. Another
+    /// version's directory is refused untouched.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         make_dir(path)?;
         let mut options = OpenOptions::new();
@@ -121,8 +121,8 @@ fn write_version(path: &Path) -> Result<(), StoreError> {
 
 /// Opens the fact log in `dir` and gives `sink` all its facts.
 ///
-/// Damage does not stop it: sled's index is rebuilt once; if that does not help, the files are moved
-/// aside and the log begins empty. What was lost is told in [`Recovered::losses`].
+/// Damage does not stop it: sled's index is rebuilt once; if that does not help, the files are
+/// moved aside and the log begins empty. What was lost is told in [`Recovered::losses`].
 pub fn open(
     dir: &StateDir,
     options: &StoreOptions,
@@ -163,8 +163,8 @@ fn open_or_replace(
 }
 
 /// Copies the facts of the state directory `from` to the new state directory `to`, so that they can
-/// be opened there: sled has no way to open files without writing to them. The journal is not copied;
-/// it is read in place.
+/// be opened there: sled has no way to open files without writing to them. The journal is not
+/// copied; it is read in place.
 ///
 /// [`StoreError::Locked`]: a daemon uses `from`. Ask it, or read the journal alone.
 pub fn copy_for_reading(from: &Path, to: &Path) -> Result<(), StoreError> {
@@ -315,8 +315,9 @@ impl SledShelf {
     }
 }
 
-/// Opens sled's files. A log closed just before in this process keeps its lock for some moments, until
-/// sled's own threads are done with it; nobody else can have it, since the state directory is ours.
+/// Opens sled's files. A log closed just before in this process keeps its lock for some moments,
+/// until sled's own threads are done with it; nobody else can have it, since the state directory is
+/// ours.
 fn open_patiently(config: &sled::Config) -> sled::Result<sled::Db> {
     for _ in 0..LOCK_TRIES {
         match config.open() {

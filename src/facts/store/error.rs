@@ -40,7 +40,7 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// The state directory was written by another version of this program.
-    #[error("the state directory {} is of version `{found}`; this program uses `{STATE_VERSION}`", dir.display())]
+    #[error("state directory {} is of version `{found}`, not `{STATE_VERSION}`", dir.display())]
     #[diagnostic(
         code(facts::state_version),
         help(
@@ -71,7 +71,8 @@ pub enum StoreError {
         /// What the storage engine said.
         reason: String,
     },
-    /// The stored bytes contradict themselves. [`crate::facts::store::open`] moves them aside instead.
+    /// The stored bytes contradict themselves. [`crate::facts::store::open`] moves them aside
+    /// instead.
     #[error("the fact log is damaged: {reason}")]
     #[diagnostic(code(facts::damaged), help("move the directory away: facts are observed again"))]
     Damaged {
@@ -80,8 +81,8 @@ pub enum StoreError {
     },
 }
 
-/// What opening lost or put right. The facts that are there are whole all the same: everything up to
-/// one transaction.
+/// What opening lost or put right. The facts that are there are whole all the same: everything up
+/// to one transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
 pub enum Loss {
     /// Deltas at the end were cut by a crash. If no good one stands behind them, none of them was

@@ -1,7 +1,7 @@
 //! A shelf in memory that can crash or fail at any step, for tests.
 //!
-//! A crash keeps some of the writes since the last sync, in any mixture, and may cut or change what it
-//! keeps: more than sled would do, so that nothing in `log.rs` can rely on sled's order.
+//! A crash keeps some of the writes since the last sync, in any mixture, and may cut or change what
+//! it keeps: more than sled would do, so that nothing in `log.rs` can rely on sled's order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

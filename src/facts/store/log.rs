@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A snapshot counts when its manifest and every chunk hold; then the one before it and the deltas
-//! that it covers are removed. Until then they stay, so that a crash at any step leaves one whole way
-//! to all acknowledged facts.
+//! that it covers are removed. Until then they stay, so that a crash at any step leaves one whole
+//! way to all acknowledged facts.
 
 use std::ops::ControlFlow;
 
@@ -53,8 +53,8 @@ pub(super) struct FactLog<S> {
     shelf: S,
     options: StoreOptions,
     /// The last transaction appended, and the last one synced.
+    appended: LogHead,
     head: LogHead,
-    synced: LogHead,
     /// The newest snapshot: its number (0: none) and its size.
     snapshot: u64,
     snapshot_bytes: u64,
@@ -132,8 +132,8 @@ impl<S: Shelf> FactLog<S> {
         let mut log = Self {
             shelf,
             options,
+            appended: head,
             head,
-            synced: head,
             snapshot: way.map_or(0, |(number, _)| *number),
             snapshot_bytes: way.map_or(0, |(_, manifest)| manifest.bytes),
             deltas,
@@ -160,7 +160,7 @@ impl<S: Shelf> FactLog<S> {
             }
             ControlFlow::Break(())
         })?;
-        if self.head.seq > 0 {
+        if self.appended.seq > 0 {
             return Ok(stored);
         }
         let text = self.options.schema.to_string();
@@ -168,10 +168,11 @@ impl<S: Shelf> FactLog<S> {
         Ok(None)
     }
 
-    /// Removes everything that the facts do not rest on: covered or unusable deltas, other snapshots.
+    /// Removes everything that the facts do not rest on: covered or unusable deltas, other
+    /// snapshots.
     fn sweep(&mut self) -> Result<(), ShelfError> {
-        let covered = self.head.seq - self.deltas;
-        let last = self.head.seq;
+        let covered = self.appended.seq - self.deltas;
+        let last = self.appended.seq;
         remove_records(&mut self.shelf, Tree::Deltas, &|key| {
             !number_of(key).is_some_and(|seq| seq > covered && seq <= last)
         })?;
@@ -203,7 +204,7 @@ impl<S: Shelf> FactLog<S> {
         let mut writer = SnapshotWriter::new(&mut self.shelf, self.snapshot + 1);
         facts.each(&mut |relation, row, since| writer.add(relation, row, since));
         let mut manifest = writer.finish()?;
-        manifest.head = self.head;
+        manifest.head = self.appended;
         manifest.schema = self.options.schema.to_string();
         let text = serde_json::to_vec(&manifest)
             .map_err(|error| ShelfError::Io(format!("the manifest: {error}")))?;
@@ -218,30 +219,30 @@ impl<S: Shelf> FactLog<S> {
 impl<S: Shelf> FactStore for FactLog<S> {
     fn append(&mut self, delta: &Delta) -> Result<LogHead, StoreError> {
         self.check_running()?;
-        let before = Link { seq: self.head.seq, hash: self.head.hash };
+        let before = Link { seq: self.appended.seq, hash: self.appended.hash };
         let key = (before.seq + 1).to_be_bytes();
         let payload = delta.encode();
         let written = write_record(&mut self.shelf, Tree::Deltas, &key, &before, &payload);
         let (after, bytes) = self.or_halt(written)?;
         let generation = delta.generation();
-        self.head = LogHead { seq: after.seq, generation, hash: after.hash };
+        self.appended = LogHead { seq: after.seq, generation, hash: after.hash };
         self.deltas += 1;
         self.delta_bytes += bytes;
-        Ok(self.head)
+        Ok(self.appended)
     }
 
     fn sync(&mut self) -> Result<LogHead, StoreError> {
         self.check_running()?;
-        if self.synced != self.head {
+        if self.head != self.appended {
             let synced = self.shelf.sync();
             self.or_halt(synced)?;
-            self.synced = self.head;
+            self.head = self.appended;
         }
-        Ok(self.synced)
+        Ok(self.head)
     }
 
     fn head(&self) -> LogHead {
-        self.synced
+        self.head
     }
 
     fn wants_snapshot(&self) -> bool {
@@ -251,8 +252,8 @@ impl<S: Shelf> FactStore for FactLog<S> {
 
     fn snapshot(&mut self, facts: &dyn FactSource) -> Result<LogHead, StoreError> {
         self.check_running()?;
-        if self.head.seq == 0 {
-            return Ok(self.head);
+        if self.appended.seq == 0 {
+            return Ok(self.appended);
         }
         let written = self.write_snapshot(facts);
         let manifest = self.or_halt(written)?;
@@ -260,11 +261,11 @@ impl<S: Shelf> FactStore for FactLog<S> {
         self.snapshot_bytes = manifest.bytes;
         self.deltas = 0;
         self.delta_bytes = 0;
-        self.synced = self.head;
+        self.head = self.appended;
         // The snapshot is durable: what it replaces may go, whether or not a crash brings it back.
         let swept = self.sweep().and_then(|()| self.shelf.sync());
         self.or_halt(swept)?;
-        Ok(self.head)
+        Ok(self.appended)
     }
 }
 
@@ -329,7 +330,6 @@ fn follow(
         }
     }
     let mut found = Found { head, rows, deltas: 0, delta_bytes: 0, unusable: 0 };
-    let mut broken = false;
     scan_records(shelf, Tree::Deltas, &[], &mut |key, bytes| {
         let covered = number_of(key).is_some_and(|seq| seq <= head.seq);
         if covered {
@@ -337,10 +337,9 @@ fn follow(
         }
         let before = Link { seq: found.head.seq, hash: found.head.hash };
         let follows = number_of(key) == Some(before.seq + 1);
-        let record = read_record(bytes, &before).filter(|_| follows && !broken);
+        let record = read_record(bytes, &before).filter(|_| follows);
         let generation = record.and_then(|(_, payload)| delta_generation(payload));
         let (Some((after, payload)), Some(generation)) = (record, generation) else {
-            broken = true;
             found.unusable += 1;
             return ControlFlow::Continue(());
         };

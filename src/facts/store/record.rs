@@ -5,6 +5,7 @@
 
 use std::ops::ControlFlow;
 
+use crate::facts::store::shelf::Each;
 use crate::facts::store::shelf::Shelf;
 use crate::facts::store::shelf::ShelfError;
 use crate::facts::store::shelf::Tree;
@@ -31,8 +32,8 @@ impl Link {
     }
 }
 
-/// Writes `payload` as the record after `before`, under keys that begin with `key`. Returns its place
-/// and the bytes written.
+/// Writes `payload` as the record after `before`, under keys that begin with `key`. Returns its
+/// place and the bytes written.
 pub(super) fn write_record(
     shelf: &mut dyn Shelf,
     tree: Tree,
@@ -85,7 +86,7 @@ pub(super) fn scan_records(
     shelf: &dyn Shelf,
     tree: Tree,
     prefix: &[u8],
-    each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    each: Each<'_>,
 ) -> Result<(), ShelfError> {
     let mut key: Vec<u8> = Vec::new();
     let mut bytes: Vec<u8> = Vec::new();

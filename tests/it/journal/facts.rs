@@ -1,5 +1,7 @@
 //! The fact log in sled on a real file system: locks, versions, copies, and damaged files.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

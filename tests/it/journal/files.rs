@@ -1,5 +1,7 @@
 //! The journal's files: locks, modes, and reading beside a writer.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
