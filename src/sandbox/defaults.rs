@@ -39,7 +39,7 @@ impl Filler<'_> {
             }
             (Form::Map(map), Value::Object(entries)) if !map.fields.is_empty() => {
                 let name = described.name.as_deref().unwrap_or_default();
-                computed(name, entries);
+                computed(name, self.place, entries);
                 let place = format!("{}:{path}", self.place);
                 let recorded = self.known.defaults.get(&place);
                 let recorded = recorded.or_else(|| self.known.defaults.get(name));
@@ -106,7 +106,7 @@ fn skipped(name: &str, field: &str, entries: &Map<String, Value>) -> bool {
 }
 
 /// Defaults that are computed before the recorded ones.
-fn computed(name: &str, entries: &mut Map<String, Value>) {
+fn computed(name: &str, place: &str, entries: &mut Map<String, Value>) {
     match name {
         "core.v1.Container" | "core.v1.EphemeralContainer" => {
             let image = text(entries, "image");
@@ -131,7 +131,7 @@ fn computed(name: &str, entries: &mut Map<String, Value>) {
             let timeout = json!({"clientIP": {"timeoutSeconds": 10800}});
             set_missing(entries, "sessionAffinityConfig", timeout);
         }
-        "core.v1.ResourceRequirements" => {
+        "core.v1.ResourceRequirements" if place == "v1/Pod" => {
             let limits = entries.get("limits").and_then(Value::as_object).cloned();
             let requests = entries.get("requests").and_then(Value::as_object).cloned();
             if let Some(mut all) = limits {

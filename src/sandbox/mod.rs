@@ -34,6 +34,7 @@ mod defaults;
 mod delete;
 mod discovery;
 mod fields;
+pub mod git;
 mod http;
 mod kinds;
 mod managed;
@@ -58,6 +59,7 @@ mod watch_stream;
 mod world;
 mod write;
 
+use git::GitHost;
 use rest::Server;
 
 /// Why the sandbox did not start.
@@ -92,6 +94,9 @@ pub struct SandboxOptions {
 pub struct Sandbox {
     /// The API server: `http://127.0.0.1:PORT`.
     pub api_url: String,
+    /// The Git host: `http://127.0.0.1:PORT`; repositories are paths below it.
+    pub git_url: String,
+    git: Arc<GitHost>,
     server: Arc<Server>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -104,7 +109,15 @@ impl Sandbox {
         let (stop, _) = watch::channel(false);
         let (api_url, api) =
             serve(options.api_port, http::router(Arc::clone(&server)), stop.subscribe()).await?;
-        Ok(Self { api_url, server, stop, tasks: vec![api] })
+        let git = Arc::new(GitHost::default());
+        let (git_url, host) =
+            serve(options.git_port, git::router(Arc::clone(&git)), stop.subscribe()).await?;
+        Ok(Self { api_url, git_url, git, server, stop, tasks: vec![api, host] })
+    }
+
+    /// The Git host, for commits without a Git program.
+    pub fn git(&self) -> &GitHost {
+        &self.git
     }
 
     /// A kubeconfig for kubectl and clients; its current context is `sandbox`.

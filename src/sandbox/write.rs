@@ -348,6 +348,9 @@ impl World {
         let merged = applied.unwrap_or_else(|| before.clone());
         let Decoded { mut object, warnings } = decode(kind, merged, Strictness::Ignore)?;
         strip_managed(&mut object);
+        if options.manager == "kubectl" {
+            renew_last_applied(&mut object, &config);
+        }
         if missing {
             prepare::reset_for_create(kind, &mut object, &empty(kind));
             object["metadata"]["name"] = json!(target.name);
@@ -484,6 +487,27 @@ fn without_times(object: &Value) -> Value {
     object
 }
 
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// kubectl's server-side apply keeps the annotation of its client-side apply up to date.
+fn renew_last_applied(object: &mut Value, config: &Value) {
+    let annotations = object["metadata"]["annotations"].as_object_mut();
+    let Some(slot) = annotations.and_then(|all| all.get_mut(LAST_APPLIED)) else { return };
+    if slot.as_str().is_none_or(str::is_empty) {
+        return;
+    }
+    let mut last = config.clone();
+    if let Some(annotations) = last["metadata"]["annotations"].as_object_mut() {
+        annotations.remove(LAST_APPLIED);
+        if annotations.is_empty()
+            && let Some(metadata) = last["metadata"].as_object_mut()
+        {
+            metadata.remove("annotations");
+        }
+    }
+    *slot = json!(format!("{last}\n"));
+}
+
 /// Whether all conflicts are fields that `kubectl apply` set before and that are as it set them:
 /// these go over to kubectl's server-side apply without force.
 fn conflicts_of_kubectl(
@@ -491,8 +515,7 @@ fn conflicts_of_kubectl(
     live: &Value,
     conflicts: &[super::managed::Conflict],
 ) -> bool {
-    let annotation = "kubectl.kubernetes.io/last-applied-configuration";
-    let last = live["metadata"]["annotations"][annotation].as_str().unwrap_or_default();
+    let last = live["metadata"]["annotations"][LAST_APPLIED].as_str().unwrap_or_default();
     let Ok(last) = serde_json::from_str::<Value>(last) else { return false };
     if last["apiVersion"] != json!(kinds::api_version(&target.kind.id.group, &target.kind.version)) {
         return false;
