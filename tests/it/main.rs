@@ -4,4 +4,6 @@
 //! here is in no module.
 
 mod harness;
+mod journal;
+mod sources;
 mod support;
