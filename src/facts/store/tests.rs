@@ -343,7 +343,9 @@ fn delta_values(shelf: &FaultyShelf, seq: u64) -> Vec<(Key, Vec<u8>)> {
 fn with_deltas(deltas: &[u64]) -> FaultyShelf {
     let shelf = FaultyShelf::default();
     let (mut log, _, _) = open(&shelf).unwrap();
-    deltas.iter().for_each(|seq| drop(log.append(&scripted(*seq)).unwrap()));
+    for seq in deltas {
+        log.append(&scripted(*seq)).unwrap();
+    }
     log.sync().unwrap();
     shelf
 }
