@@ -112,11 +112,16 @@ impl Form {
         }
     }
 
-    fn many(self, kind: &Kind, objects: Vec<Value>, metadata: Value) -> Value {
+    fn many(self, kind: &Kind, objects: Vec<Value>, mut metadata: Value) -> Value {
         match self {
             Self::Whole => {
                 let items: Vec<Value> = match kind.custom {
-                    Some(_) => objects,
+                    Some(_) => {
+                        if metadata["continue"].is_null() {
+                            metadata["continue"] = json!("");
+                        }
+                        objects
+                    }
                     None => objects.into_iter().map(without_kind).collect(),
                 };
                 json!({"kind": kind.list_kind, "apiVersion": kind.api_version(),

@@ -14,10 +14,12 @@
 //! Absent: every other controller.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use serde_json::json;
 
+use super::crd;
 use super::delete::FOREGROUND;
 use super::delete::ORPHAN;
 use super::kinds;
@@ -28,7 +30,9 @@ use super::store::owners;
 use super::world::Target;
 use super::world::World;
 use super::world::namespaces;
+use super::world::now;
 use super::write::is_released;
+use super::write::record_status;
 
 /// The finalizer of definitions whose objects are still there.
 const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -96,7 +100,8 @@ impl World {
             return;
         };
         if definition["metadata"]["deletionTimestamp"].is_null() {
-            self.kinds.replace(id, kinds::of_definition(&definition));
+            let established = self.establish(place, &definition);
+            self.kinds.replace(id, kinds::of_definition(&established));
             return;
         }
         let names: Vec<Name> = self.store.list(&id, None).map(|(name, _)| name.clone()).collect();
@@ -106,6 +111,25 @@ impl World {
         if self.store.list(&id, None).next().is_none() {
             self.take_finalizer(&definitions(), place, CLEANUP, due);
         }
+    }
+
+    /// Accepts a definition's names, as a controller of the real server does.
+    fn establish(&mut self, place: &Name, definition: &Value) -> Value {
+        let mut established = definition.clone();
+        crd::establish(&mut established, &now());
+        if established == *definition {
+            return established;
+        }
+        if let Some(kind) = self.kinds.preferred(&definitions()) {
+            let target = Target {
+                kind: Arc::clone(kind),
+                subresource: "status".to_owned(),
+                namespace: String::new(),
+                name: place.1.clone(),
+            };
+            record_status(&target, definition, &mut established);
+        }
+        (*self.store.put(&definitions(), place, established)).clone()
     }
 
     fn settle_namespace(&mut self, place: &Name, due: &mut Due) {
@@ -220,7 +244,7 @@ impl World {
             return;
         } else if object["metadata"]["deletionTimestamp"].is_null() {
             let mut marked = (*object).clone();
-            marked["metadata"]["deletionTimestamp"] = json!(super::world::now());
+            marked["metadata"]["deletionTimestamp"] = json!(now());
             marked["metadata"]["deletionGracePeriodSeconds"] = json!(0);
             self.store.put(id, name, marked);
         } else {

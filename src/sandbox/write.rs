@@ -11,8 +11,10 @@
 use serde_json::Value;
 use serde_json::json;
 
+use super::crd_schema;
 use super::fields::FieldSet;
 use super::kinds;
+use super::kinds::Kind;
 use super::managed::Context;
 use super::managed::Managed;
 use super::managed::Manager;
@@ -75,7 +77,7 @@ impl World {
     ) -> Result<Written, Refusal> {
         let kind = &target.kind;
         let mut target = target.clone();
-        target.name = self.chosen_name(&body)?;
+        target.name = self.chosen_name(kind, &body)?;
         let Decoded { mut object, warnings } = decode(kind, body, options.strictness)?;
         check_namespace(&target, &mut object)?;
         if !meta(&object, "resourceVersion").is_empty() {
@@ -93,15 +95,14 @@ impl World {
         self.finish_create(&target, object, &managed, options, warnings)
     }
 
-    fn chosen_name(&mut self, body: &Value) -> Result<String, Refusal> {
+    fn chosen_name(&mut self, kind: &Kind, body: &Value) -> Result<String, Refusal> {
         let (name, prefix) = (meta(body, "name"), meta(body, "generateName"));
         match (name.is_empty(), prefix.is_empty()) {
             (false, _) => Ok(name.to_owned()),
             (true, false) => Ok(format!("{prefix}{}", self.suffix())),
             (true, true) => {
                 let error = FieldError::required("metadata.name", "name or generateName is required");
-                let kind = body["kind"].as_str().unwrap_or_default();
-                Err(Refusal::invalid("", kind, "", &[error]))
+                Err(Refusal::invalid(&kind.id.group, &kind.kind, "", &[error]))
             }
         }
     }
@@ -121,6 +122,10 @@ impl World {
         if self.store.get(&kind.id, &target.place()).is_some() {
             return Err(Refusal::exists(&kind.id.group, &kind.id.resource, &target.name));
         }
+        if let Some(custom) = &kind.custom {
+            // What the status defaults to is set although a status cannot be sent.
+            crd_schema::fill(&custom.schema, &mut object);
+        }
         let birth = Birth { uid: self.uid(), now: now(), serial: self.next_serial() };
         prepare::create(kind, &mut object, &birth);
         managed.write(&mut object);
@@ -129,8 +134,9 @@ impl World {
             true => object,
             false => {
                 let stored = self.store.put(&kind.id, &target.place(), object);
+                let shown = in_version(kind, &stored);
                 self.settle(&kind.id, &target.place());
-                in_version(kind, &stored)
+                shown
             }
         };
         Ok(Written { object, created: true, warnings })
@@ -175,6 +181,7 @@ impl World {
         let live = self.live(target).ok_or_else(|| target.missing())?;
         let Decoded { mut object, warnings } = decode(&target.kind, body, options.strictness)?;
         check_namespace(target, &mut object)?;
+        check_uid(target, &live, &object)?;
         self.replace(target, &live, object, options, warnings)
     }
 
@@ -193,10 +200,10 @@ impl World {
         let mut patched = live.clone();
         let kind = &target.kind;
         match patch_kind {
-            PatchKind::Json => patch::apply(&mut patched, body).map_err(|text| {
-                let id = (&kind.id.group, &kind.kind);
-                Refusal::invalid(id.0, id.1, &target.name, &[FieldError::forbidden("patch", &text)])
-            })?,
+            // The server keeps what is wrong to itself.
+            PatchKind::Json => {
+                patch::apply(&mut patched, body).map_err(|_| Refusal::unprocessable())?;
+            }
             PatchKind::Merge => patch::merge(&mut patched, body),
             PatchKind::Strategic if kind.custom.is_some() => {
                 return Err(Refusal::unsupported_media(
@@ -209,7 +216,12 @@ impl World {
                 strategic::merge(&kind.types, kind.ty, &mut patched, body);
             }
         }
-        let Decoded { object, warnings } = decode(kind, patched, options.strictness)?;
+        let sent = patched.to_string();
+        let decoded = decode(kind, patched, options.strictness);
+        let Decoded { object, warnings } = match kind.custom {
+            Some(_) => decoded?,
+            None => decoded.map_err(|refusal| refusal.of_patch(&sent))?,
+        };
         if meta(&object, "name") != target.name {
             return Err(Refusal::bad_request("metadata.name may not be changed by a patch"));
         }
@@ -230,7 +242,9 @@ impl World {
         strip_managed(&mut object);
         let mut before = live.clone();
         strip_managed(&mut before);
-        if !managed.is_empty() {
+        // A scale carries the owners of its replicas; where there are none, nothing is tracked.
+        let tracked = target.subresource != "scale" || managed.owns("spec.replicas");
+        if tracked && !managed.is_empty() {
             let who = updater(target, options);
             managed.update(&context(target), &before, &object, &who);
         }
@@ -263,7 +277,7 @@ impl World {
         warnings: Vec<String>,
     ) -> Result<Written, Refusal> {
         let kind = &target.kind;
-        prepare::update(kind, live, &mut object, &now());
+        prepare::update(kind, live, &mut object);
         object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
         managed.write(&mut object);
         refuse_broken(target, &object, Some(live))?;
@@ -292,19 +306,19 @@ impl World {
         options: &WriteOptions,
     ) -> Result<Written, Refusal> {
         let kind = &target.kind;
-        check_config(target, config)?;
+        self.check_config(target, config)?;
         let mut config = config.clone();
+        let said = meta(&config, "namespace").to_owned();
         if kind.namespaced && meta(&config, "namespace").is_empty() {
             config["metadata"]["namespace"] = json!(target.namespace);
         }
         let live = self.live(target);
         let issues = kind.typed().validate(&config, false);
         if !issues.is_empty() {
-            let name = format!("{}/{}", target.namespace, target.name);
-            let name = name.trim_start_matches('/');
             return Err(Refusal::internal(format!(
-                "failed to create typed patch object ({name}; {}, Kind={}): {}",
-                kind.api_version(),
+                "failed to create typed patch object ({said}/{}; {}, Kind={}): {}",
+                meta(&config, "name"),
+                gvk_version(&kind.api_version()),
                 kind.kind,
                 issues_text(&issues)
             )));
@@ -360,6 +374,49 @@ impl World {
         prepare::reset_for_update(kind, &target.subresource, &base, &mut object);
         self.finish_update(target, &base, object, &managed, options, warnings)
     }
+    /// What an applied configuration may not say.
+    fn check_config(&self, target: &Target, config: &Value) -> Result<(), Refusal> {
+        let version = config["apiVersion"].as_str().unwrap_or_default();
+        let wanted = target.kind.api_version();
+        let kind = config["kind"].as_str().unwrap_or_default();
+        if self.kinds.named(version, kind).is_none() && version != wanted {
+            let version = gvk_version(version);
+            return Err(Refusal::bad_request(format!("invalid object type: {version}, Kind={kind}")));
+        }
+        if version != wanted {
+            return Err(Refusal::bad_request(format!(
+                "Incorrect version specified in apply patch. Specified patch version: {version}, \
+                 expected: {wanted}"
+            )));
+        }
+        if !config["metadata"]["managedFields"].is_null() {
+            return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+        }
+        let name = meta(config, "name");
+        if !name.is_empty() && name != target.name {
+            return Err(Refusal::bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                target.name
+            )));
+        }
+        check_namespace(target, &mut config.clone())
+    }
+}
+
+/// `group/version` as Go prints it: the core group leaves its slash.
+fn gvk_version(api_version: &str) -> String {
+    if api_version.contains('/') { api_version.to_owned() } else { format!("/{api_version}") }
+}
+
+/// Gives the fields that the server itself changed in a status to `kube-apiserver`.
+pub(crate) fn record_status(target: &Target, live: &Value, new: &mut Value) {
+    let mut managed = Managed::parse(live);
+    let (mut before, mut after) = (live.clone(), new.clone());
+    strip_managed(&mut before);
+    strip_managed(&mut after);
+    let options = WriteOptions { manager: "kube-apiserver".to_owned(), ..WriteOptions::default() };
+    managed.update(&context(target), &before, &after, &updater(target, &options));
+    managed.write(new);
 }
 
 /// Whether nothing holds a deleted object any more.
@@ -367,28 +424,6 @@ pub(crate) fn is_released(object: &Value) -> bool {
     let empty = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
     let namespace = object["kind"] == "Namespace" && object["apiVersion"] == "v1";
     empty(&object["metadata"]["finalizers"]) && (!namespace || empty(&object["spec"]["finalizers"]))
-}
-
-fn check_config(target: &Target, config: &Value) -> Result<(), Refusal> {
-    let version = config["apiVersion"].as_str().unwrap_or_default();
-    let wanted = target.kind.api_version();
-    if version != wanted {
-        return Err(Refusal::bad_request(format!(
-            "Incorrect version specified in apply patch. Specified patch version: {version}, \
-             expected: {wanted}"
-        )));
-    }
-    if !config["metadata"]["managedFields"].is_null() {
-        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
-    }
-    let name = meta(config, "name");
-    if !name.is_empty() && name != target.name {
-        return Err(Refusal::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            target.name
-        )));
-    }
-    check_namespace(target, &mut config.clone())
 }
 
 /// The namespace of the object, when it says one, is that of the request.
@@ -420,22 +455,39 @@ fn uid_conflict(target: &Target, uid: &str) -> Refusal {
     Refusal::conflict(&id.group, &id.resource, &target.name, &why)
 }
 
+/// A replacement that names a uid means that object and no other.
+fn check_uid(target: &Target, live: &Value, new: &Value) -> Result<(), Refusal> {
+    let (wanted, found) = (meta(new, "uid"), meta(live, "uid"));
+    if wanted.is_empty() || wanted == found {
+        return Ok(());
+    }
+    let id = &target.kind.id;
+    let shelf = match target.kind.custom {
+        Some(_) => format!("{}/{}", id.group, id.resource),
+        None => id.resource.clone(),
+    };
+    let key = format!("/registry/{shelf}/{}/{}", target.namespace, target.name).replace("//", "/");
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, \
+         AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object \
+         meta: {found}"
+    );
+    Err(Refusal::conflict(&id.group, &id.resource, &target.name, &why))
+}
+
 /// A resource version or uid in the new object has to be the live one.
 fn check_preconditions(target: &Target, live: &Value, new: &Value) -> Result<(), Refusal> {
-    let id = &target.kind.id;
-    let conflict = |why: &str| Refusal::conflict(&id.group, &id.resource, &target.name, why);
-    let (wanted, found) = (meta(new, "uid"), meta(live, "uid"));
-    if !wanted.is_empty() && wanted != found {
-        return Err(conflict(&format!(
-            "Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
-        )));
-    }
+    let kind = &target.kind;
     let wanted = meta(new, "resourceVersion");
     if !wanted.is_empty() && wanted != "0" && wanted != meta(live, "resourceVersion") {
-        return Err(conflict(
-            "the object has been modified; please apply your changes to the latest version and \
-             try again",
-        ));
+        let why = "the object has been modified; please apply your changes to the latest version \
+            and try again";
+        return Err(Refusal::conflict(&kind.id.group, &kind.id.resource, &target.name, why));
+    }
+    let uid = meta(new, "uid");
+    if !uid.is_empty() && uid != meta(live, "uid") {
+        let error = FieldError::invalid("metadata.uid", &json!(uid), "field is immutable");
+        return Err(Refusal::invalid(&kind.id.group, &kind.kind, &target.name, &[error]));
     }
     Ok(())
 }
@@ -443,6 +495,7 @@ fn check_preconditions(target: &Target, live: &Value, new: &Value) -> Result<(),
 fn refuse_broken(target: &Target, object: &Value, live: Option<&Value>) -> Result<(), Refusal> {
     let kind = &target.kind;
     let mut errors = validate::metadata(kind, object);
+    errors.extend(live.map(|live| validate::finalizers(live, object)).unwrap_or_default());
     match &kind.custom {
         Some(custom) => errors.extend(super::crd_validate::validate(&custom.schema, object)),
         None => {
