@@ -1,8 +1,82 @@
-//! The command line: one file per verb.
+//! The command line: one file per verb, each with its arguments, help and one function.
+//!
+//! Data goes to stdout, progress to stderr. Exit codes: 0 done or true, 1 the user's input, false or a
+//! difference, 2 unknown or partial, 3 the cluster or a source refused, 70 our own bug.
+
+mod audit;
+mod build;
+mod completion;
+mod demo;
+mod output;
+mod query;
+mod rules;
+mod run;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::cli::output::Failure;
+use crate::cli::output::Outcome;
+
+/// GitOps that can prove every action.
+#[derive(Debug, Parser)]
+#[command(name = "hence", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon
+    Run(run::RunArgs),
+    /// Show the main job on an embedded cluster: no Kubernetes needed
+    Demo(demo::DemoArgs),
+    /// Say why an object exists, or why it was pruned
+    Why(query::WhyArgs),
+    /// Say why a unit is not ready, or why a revision is not live
+    #[command(name = "why-not")]
+    WhyNot(query::WhyNotArgs),
+    /// Say who owns an object and who wants it
+    Owners(query::OwnersArgs),
+    /// List what is due, held or waited for
+    Pending(query::PendingArgs),
+    /// List, show, verify and export the journal
+    Audit(audit::AuditArgs),
+    /// Check rule files
+    Rules(rules::RulesArgs),
+    /// Build a kustomization and print its objects
+    Build(build::BuildArgs),
+    /// Print a completion script for a shell
+    Completion(completion::CompletionArgs),
+}
+
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let outcome = match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Demo(args) => demo::demo(&args),
+        Verb::Why(args) => query::why(&args),
+        Verb::WhyNot(args) => query::why_not(&args),
+        Verb::Owners(args) => query::owners(&args),
+        Verb::Pending(args) => query::pending(&args),
+        Verb::Audit(args) => audit::audit(&args),
+        Verb::Rules(args) => rules::rules(&args),
+        Verb::Build(args) => build::build(&args),
+        Verb::Completion(args) => completion::completion(&args),
+    };
+    finish(outcome)
+}
+
+fn finish(outcome: Result<Outcome, Failure>) -> ExitCode {
+    match outcome {
+        Ok(outcome) => ExitCode::from(outcome.code()),
+        Err(failure) => {
+            output::error(&failure.report);
+            ExitCode::from(failure.code)
+        }
+    }
 }

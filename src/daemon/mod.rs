@@ -1,1 +1,144 @@
-//! Wiring: the step loop, lease, shutdown, HTTP.
+//! Wiring: opens the state, starts the loop and everything around it, and stops in order.
+//!
+//! ```text
+//! watcher ─┐                         ┌─▶ executor lanes ─┐
+//! clock ───┼──▶ inbox ──▶ StepLoop ──┼─▶ fetch, build ───┼──▶ inbox
+//! lease ───┘        (own thread)     └─▶ journal         ┘
+//! ```
+//!
+//! Not here: what is decided (`rules/`), how a write is sent (`executor`, `cluster`).
+
+pub mod ask;
+mod clock;
+mod due;
+mod http;
+mod lease;
+mod outlets;
+mod record;
+mod restore;
+mod startup;
+pub mod socket;
+mod state;
+mod step;
+mod timers;
+mod watcher;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::actions::ActionError;
+use crate::actions::LintError;
+use crate::audit::AuditError;
+use crate::cluster::ClusterError;
+use crate::datalog::CheckError;
+use crate::facts::store::StoreError;
+
+pub use clock::SystemClock;
+pub use restore::read_state;
+pub use startup::run;
+
+/// How the daemon runs: everything that flags can say.
+#[derive(Clone, Debug)]
+pub struct DaemonOptions {
+    /// A kubeconfig file; without one `KUBECONFIG`, then the pod's credentials.
+    pub kubeconfig: Option<PathBuf>,
+    /// The state directory.
+    pub state: PathBuf,
+    /// Directories of user rules.
+    pub rules: Vec<PathBuf>,
+    /// Where `/healthz`, `/readyz`, `/metrics` and queries are served; none when absent.
+    pub listen: Option<String>,
+    /// Kinds that this daemon reconciles.
+    pub kinds: Vec<String>,
+    /// Whether the leases of the replaced controllers are held; off for single-process tests.
+    pub leader_election: bool,
+    /// The namespace of leases; `RUNTIME_NAMESPACE`.
+    pub namespace: String,
+    /// How many units are written at once.
+    pub concurrent: usize,
+    /// Managers besides Flux's list whose fields are taken over.
+    pub override_managers: Vec<String>,
+    /// Refuse cross-namespace source references.
+    pub no_cross_namespace_refs: bool,
+    /// Where artifact files are served for other controllers; none when absent.
+    pub artifact_addr: Option<String>,
+    /// Host and port under which others reach them; empty when none are served.
+    pub artifact_adv_addr: String,
+    /// Wait before a source without artifact is looked at again.
+    pub requeue_dependency: Duration,
+}
+
+impl Default for DaemonOptions {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            state: PathBuf::from("hence-state"),
+            rules: Vec::new(),
+            listen: None,
+            kinds: vec!["Kustomization".to_owned(), "GitRepository".to_owned()],
+            leader_election: true,
+            namespace: "flux-system".to_owned(),
+            concurrent: 16,
+            override_managers: Vec::new(),
+            no_cross_namespace_refs: false,
+            artifact_addr: None,
+            artifact_adv_addr: String::new(),
+            requeue_dependency: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why the daemon stopped or could not start.
+#[derive(Debug, Error, Diagnostic)]
+pub enum DaemonError {
+    /// The rules do not check.
+    #[error("the rules have {} mistakes", errors.len())]
+    #[diagnostic(code(daemon::rules), help("`hence rules check DIR` shows each of them"))]
+    Rules {
+        /// Each mistake.
+        #[related]
+        errors: Vec<CheckError>,
+    },
+    /// The cluster cannot be reached or refuses.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The fact log failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Facts(#[from] StoreError),
+    /// The journal failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Journal(#[from] AuditError),
+    /// The rules derived something that is no action.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Action(#[from] ActionError),
+    /// The rules derived a plan that contradicts itself.
+    #[error("the plan contradicts itself; nothing of it was done")]
+    #[diagnostic(code(daemon::lint), help("a built-in guard refused what the rules derived"))]
+    Lint(#[related] Vec<LintError>),
+    /// A file or socket of the daemon failed.
+    #[error("{what}")]
+    #[diagnostic(code(daemon::io), help("check path, permissions and free space"))]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The lease went to somebody else.
+    #[error("the lease `{name}` was lost to {holder}")]
+    #[diagnostic(code(daemon::lease), help("only one replica may write; this one stops"))]
+    LeaseLost {
+        /// The lease.
+        name: String,
+        /// Who has it now.
+        holder: String,
+    },
+}

@@ -1,1 +1,75 @@
-//! The Datalog engine: text rules over typed facts, kept up to date, every conclusion with a proof.
+//! The Datalog engine.
+
+mod arithmetic;
+mod builtins;
+mod check;
+mod compile;
+mod decimal;
+mod diagnostic;
+mod engine;
+mod exec;
+mod expr;
+mod fact;
+mod fault;
+mod fold;
+mod instance;
+mod lexer;
+mod literal;
+mod maintain;
+mod moment;
+mod parser;
+mod plan;
+mod program;
+mod proof;
+mod reader;
+mod solve;
+mod store;
+mod syntax;
+mod value;
+mod why;
+mod why_not;
+mod world;
+
+pub use builtins::Builtins;
+pub use check::check;
+pub use decimal::Decimal;
+pub use diagnostic::CheckError;
+pub use diagnostic::Code;
+pub use diagnostic::Span;
+pub use engine::Delta;
+pub use engine::Engine;
+pub use engine::EngineOptions;
+pub use fact::Fact;
+pub use fact::Pattern;
+pub use fact::Transaction;
+pub use fault::Fault;
+pub use fault::FaultKind;
+pub use fault::Refused;
+pub use fault::RefusedReason;
+pub use maintain::Effort;
+pub use program::Clause;
+pub use program::Column;
+pub use program::FileOrigin;
+pub use program::Program;
+pub use program::RelationInfo;
+pub use program::RelationKind;
+pub use program::RuleFile;
+pub use proof::Answer;
+pub use proof::ClauseText;
+pub use proof::Cut;
+pub use proof::FailedRule;
+pub use proof::Failure;
+pub use proof::NodeKind;
+pub use proof::Premise;
+pub use proof::Proof;
+pub use proof::ProofNode;
+pub use proof::QueryOptions;
+pub use reader::Fork;
+pub use reader::Reader;
+pub use value::Row;
+pub use value::Type;
+pub use value::Value;
+pub use value::Version;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,32 @@
 //! Why, why-not and what-if: proofs become short answers.
+//!
+//! In: a reader of one generation, or a proof from the journal. Out: an [`Answer`]: verdict first, then
+//! the cause, the evidence, one next step, and how complete it is.
+//!
+//! Pure and read-only. Cost: a few indexed look-ups; nothing is enumerated. Not here: how a proof is
+//! found (`datalog`), where the journal is (`audit`), who may ask (`daemon`).
+
+mod answer;
+mod ask;
+mod live;
+mod object;
+mod object_query;
+mod owners;
+mod pending;
+mod phrase;
+mod pruned;
+mod ready;
+
+pub use answer::Answer;
+pub use answer::Verdict;
+pub use ask::is_cluster_scoped;
+pub use ask::known_kinds;
+pub use live::why_not_live;
+pub use object::why_object;
+pub use object_query::ObjectError;
+pub use object_query::ObjectQuery;
+pub use owners::owners;
+pub use pending::pending;
+pub use pruned::Pruned;
+pub use pruned::why_pruned;
+pub use ready::why_not_ready;

@@ -1,1 +1,127 @@
-//! The only writer of facts: one adapter per kind of observation.
+//! The only writer of facts: one adapter per kind of observation. It decides nothing.
+//!
+//! In: [`Observation`]s from watches, workers, the executor and the clock. Out: statements for the
+//! fact base. What is needed between observations (specs, trees, read sets, recorded fields) is
+//! remembered here and can always be observed again.
+//!
+//! ```text
+//! watch events ─┐
+//! effects ──────┼──▶ Ingest::statements ──▶ facts
+//! fetches,      │
+//! builds ───────┘
+//! ```
+//!
+//! Not here: what follows from a fact (`rules/`), any write to the world (`executor`).
+
+mod build;
+mod effect;
+mod fetch;
+mod memory;
+mod object;
+mod pack;
+mod source;
+mod unit;
+mod values;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::api::Kustomization;
+use crate::facts::Statement;
+use crate::facts::relation;
+use crate::model::Effect;
+use crate::model::GroupKind;
+use crate::model::ObjectRef;
+use crate::model::SourceName;
+use crate::model::Timestamp;
+use crate::model::UnitName;
+
+pub use build::BuildJob;
+pub use build::Built;
+pub use fetch::FetchJob;
+pub use fetch::Fetched;
+pub use fetch::Stores;
+pub use memory::Ingest;
+pub use memory::IngestOptions;
+pub use pack::PackJob;
+pub use source::AnySource;
+
+/// Something that was observed.
+pub enum Observation {
+    /// Flags of the daemon, as facts.
+    Configured(Vec<Statement>),
+    /// All Kustomizations, from a complete list.
+    Units(Vec<Kustomization>),
+    /// One Kustomization was added or changed.
+    Unit(Box<Kustomization>),
+    /// One Kustomization does not exist any more.
+    UnitGone(UnitName),
+    /// All sources of one kind, from a complete list.
+    Sources(String, Vec<AnySource>),
+    /// One source was added or changed.
+    Source(Box<AnySource>),
+    /// One source does not exist any more.
+    SourceGone(SourceName),
+    /// All owned objects of one kind, from a complete list.
+    Objects(GroupKind, Vec<(ObjectRef, Arc<Json>)>),
+    /// One owned object was added or changed.
+    Object(ObjectRef, Arc<Json>),
+    /// One object left the watch: it was deleted, or lost its labels.
+    ObjectUnseen(ObjectRef),
+    /// The watch of a kind is not fresh any more.
+    Stale(GroupKind),
+    /// Which kinds the server serves, and whether they are namespaced.
+    Served(BTreeMap<GroupKind, bool>),
+    /// A ConfigMap or Secret that some unit or source reads; `None` when it does not exist.
+    Values(ObjectRef, Option<BTreeMap<String, Vec<u8>>>),
+    /// A fetch ended.
+    Fetched(Box<Fetched>),
+    /// A build ended.
+    Built(Box<Built>),
+    /// An artifact file was packed.
+    Packed {
+        /// The source.
+        source: SourceName,
+        /// The tree that it holds.
+        tree: String,
+        /// The revision.
+        revision: String,
+        /// Digest of the file.
+        digest: String,
+        /// Where it is served.
+        url: String,
+    },
+    /// An action of the executor had this effect.
+    Effect(Effect),
+}
+
+impl Ingest {
+    /// What the observation says, given what is remembered. `now` is the time of observation.
+    pub fn statements(&mut self, observation: Observation, now: Timestamp) -> Vec<Statement> {
+        match observation {
+            Observation::Configured(statements) => statements,
+            Observation::Units(units) => self.units(units, now),
+            Observation::Unit(unit) => self.unit(&unit, now),
+            Observation::UnitGone(name) => self.unit_gone(&name),
+            Observation::Sources(kind, sources) => self.sources(&kind, sources, now),
+            Observation::Source(source) => self.source(*source, now),
+            Observation::SourceGone(name) => self.source_gone(&name),
+            Observation::Objects(kind, objects) => self.objects(&kind, objects, now),
+            Observation::Object(object, live) => self.object(&object, &live, now),
+            Observation::ObjectUnseen(object) => object::unseen(&object),
+            Observation::Stale(kind) => {
+                vec![Statement::Fails(relation::listed(&kind.to_string()))]
+            }
+            Observation::Served(kinds) => self.served(kinds),
+            Observation::Values(object, values) => self.values(object, values),
+            Observation::Fetched(fetched) => self.fetched(*fetched, now),
+            Observation::Built(built) => self.built(*built, now),
+            Observation::Packed { source, tree, revision, digest, url } => {
+                vec![Statement::Holds(relation::packed(&source, &tree, &revision, &digest, &url))]
+            }
+            Observation::Effect(effect) => self.effect(effect, now),
+        }
+    }
+}

@@ -4,7 +4,11 @@
 //! Not here: Kubernetes client types (`cluster`), custom resources (`api`).
 
 mod digest;
+mod effect;
+pub mod kinds;
 pub mod limits;
+mod manifest;
+mod names;
 mod object;
 mod secret;
 mod time;
@@ -12,6 +16,14 @@ mod tree;
 
 pub use digest::Digest;
 pub use digest::DigestKey;
+pub use effect::Effect;
+pub use effect::EffectResult;
+pub use manifest::Manifest;
+pub use manifest::Manifests;
+pub use names::KUSTOMIZE_GROUP;
+pub use names::SOURCE_GROUP;
+pub use names::SourceName;
+pub use names::UnitName;
 pub use object::GroupKind;
 pub use object::ObjectRef;
 pub use object::ParseInventoryIdError;

@@ -1,1 +1,85 @@
-//! Loads rule files, built in and from user directories; built-in functions; extension points.
+//! Loads rule files, built in and from user directories, and registers the built-in functions.
+//!
+//! In: rule texts. Out: a checked program, or every mistake in them at once. The built-in set is
+//! embedded; user files come as texts from the caller and may add clauses only to extension points.
+//!
+//! Pure: who reads the directory and watches it is `daemon`. Not here: the language (`datalog`).
+
+mod builtin;
+#[cfg(test)]
+mod scenarios;
+
+use std::sync::Arc;
+
+use crate::datalog::CheckError;
+use crate::datalog::FileOrigin;
+use crate::datalog::Program;
+use crate::datalog::RuleFile;
+use crate::datalog::check;
+
+pub use builtin::builtins;
+
+/// The shipped rule files by name, in the order in which a reader meets them.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("rules/schema.dl", include_str!("../../rules/schema.dl")),
+    ("rules/schema_cluster.dl", include_str!("../../rules/schema_cluster.dl")),
+    ("rules/sources.dl", include_str!("../../rules/sources.dl")),
+    ("rules/builds.dl", include_str!("../../rules/builds.dl")),
+    ("rules/depends.dl", include_str!("../../rules/depends.dl")),
+    ("rules/ownership.dl", include_str!("../../rules/ownership.dl")),
+    ("rules/guards.dl", include_str!("../../rules/guards.dl")),
+    ("rules/apply.dl", include_str!("../../rules/apply.dl")),
+    ("rules/drift.dl", include_str!("../../rules/drift.dl")),
+    ("rules/prune.dl", include_str!("../../rules/prune.dl")),
+    ("rules/health.dl", include_str!("../../rules/health.dl")),
+    ("rules/status.dl", include_str!("../../rules/status.dl")),
+    ("rules/shows.dl", include_str!("../../rules/shows.dl")),
+    ("rules/source_status.dl", include_str!("../../rules/source_status.dl")),
+    ("rules/events.dl", include_str!("../../rules/events.dl")),
+    ("rules/actions.dl", include_str!("../../rules/actions.dl")),
+];
+
+/// The shipped rule files.
+pub fn built_in_files() -> Vec<RuleFile> {
+    let file = |&(name, text): &(&str, &str)| RuleFile {
+        name: name.to_owned(),
+        text: text.into(),
+        origin: FileOrigin::BuiltIn,
+    };
+    BUILT_IN.iter().map(file).collect()
+}
+
+/// A user's rule file; `name` is what diagnostics call it.
+pub fn user_file(name: &str, text: &str) -> RuleFile {
+    RuleFile { name: name.to_owned(), text: Arc::from(text), origin: FileOrigin::User }
+}
+
+/// Checks the shipped rules together with the user's files.
+///
+/// # Errors
+/// Every mistake found, in the order of files and positions.
+pub fn load(user: Vec<RuleFile>) -> Result<Program, Vec<CheckError>> {
+    let mut files = built_in_files();
+    files.extend(user);
+    check(&files, &builtins())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datalog::Code;
+
+    fn texts(errors: impl IntoIterator<Item = CheckError>) -> String {
+        let texts = errors.into_iter().map(|error| format!("{:?}", miette::Report::new(error)));
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_shipped_rules_check_without_a_warning() {
+        let program = load(Vec::new()).unwrap_or_else(|errors| panic!("{}", texts(errors)));
+        // Joins with the few rows of flags and settings are no cross products to worry about.
+        let serious = program.warnings().iter().filter(|w| w.kind() != Code::CrossProduct);
+        let warnings = texts(serious.cloned());
+        assert!(warnings.is_empty(), "{warnings}");
+    }
+}

@@ -95,9 +95,9 @@ const PREFIXES: &[(&str, &str)] = &[
 
 /// The name that OpenAPI documents use for a recorded type.
 pub(crate) fn open_api_name(short: &str) -> String {
-    let known = PREFIXES.iter().find_map(|(prefix, full)| {
-        short.strip_prefix(prefix).map(|rest| format!("{full}{rest}"))
-    });
+    let known = PREFIXES
+        .iter()
+        .find_map(|(prefix, full)| short.strip_prefix(prefix).map(|rest| format!("{full}{rest}")));
     known.unwrap_or_else(|| match short.starts_with("io.k8s.") {
         true => short.to_owned(),
         false => format!("io.k8s.api.{short}"),
@@ -108,8 +108,7 @@ type Ids = BTreeMap<String, TypeId>;
 
 fn read_types(recorded: &BTreeMap<String, BTreeMap<String, String>>) -> (Types, Ids) {
     let mut types = Types::new();
-    let ids: Ids =
-        recorded.keys().map(|name| (name.clone(), types.add(Type::default()))).collect();
+    let ids: Ids = recorded.keys().map(|name| (name.clone(), types.add(Type::default()))).collect();
     for (name, fields) in recorded {
         let mut map = MapShape { atomic: fields.contains_key("*"), ..MapShape::default() };
         for (field, words) in fields.iter().filter(|(field, _)| *field != "*") {

@@ -35,7 +35,8 @@ fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>
     }
     if !type_fits(schema, value) {
         let wanted = schema.get("type").and_then(Value::as_str).unwrap_or_default();
-        let wanted = if flag(schema, "x-kubernetes-int-or-string") { "integer,string" } else { wanted };
+        let wanted =
+            if flag(schema, "x-kubernetes-int-or-string") { "integer,string" } else { wanted };
         let got = type_name(value);
         let detail = format!("{path} in body must be of type {wanted}: {got:?}");
         errors.push(FieldError::wrong_type(path, got, &detail));
@@ -96,13 +97,7 @@ fn pattern_fits(pattern: &str, text: &str) -> bool {
     compiled.as_ref().is_none_or(|regex| regex.is_match(text))
 }
 
-fn check_text(
-    schema: &Value,
-    text: &str,
-    value: &Value,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) {
+fn check_text(schema: &Value, text: &str, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let count = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
     if let Some(most) = number(schema, "maxLength").filter(|most| count > *most) {
         errors.push(FieldError::too_long(path, most));
@@ -180,7 +175,8 @@ fn check_items(
     let identity = |item: &Value| match schema["x-kubernetes-list-type"].as_str() {
         Some("set") => Some(item.clone()),
         Some("map") => {
-            let named = keys.iter().filter_map(|key| Some(((*key).to_owned(), item.get(*key)?.clone())));
+            let named =
+                keys.iter().filter_map(|key| Some(((*key).to_owned(), item.get(*key)?.clone())));
             Some(Value::Object(named.collect::<Map<_, _>>()))
         }
         _ => None,
@@ -259,7 +255,9 @@ fn check_combined(schema: &Value, value: &Value, path: &str, errors: &mut Vec<Fi
                 0 => "none valid".to_owned(),
                 count => format!("{count} valid alternatives"),
             };
-            complain(format!("{path:?} must validate one and only one schema (oneOf). Found {found}"));
+            complain(format!(
+                "{path:?} must validate one and only one schema (oneOf). Found {found}"
+            ));
         }
     }
     if let Some(not) = schema.get("not")
@@ -298,7 +296,8 @@ mod tests {
             (json!({"spec": {"url": "https://x"}}), vec![]),
         ];
         for (object, want) in cases {
-            let errors: Vec<String> = validate(&schema, &object).iter().map(FieldError::text).collect();
+            let errors: Vec<String> =
+                validate(&schema, &object).iter().map(FieldError::text).collect();
             assert_eq!(errors, want, "{object}");
         }
     }

@@ -66,7 +66,8 @@ impl fmt::Display for Element {
             return write!(f, "[{}]", self.0.trim_start_matches("i:"));
         };
         let keys: BTreeMap<String, Value> = serde_json::from_str(keys).unwrap_or_default();
-        let shown: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let shown: Vec<String> =
+            keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
         write!(f, "[{}]", shown.join(","))
     }
 }
@@ -184,10 +185,9 @@ impl FieldSet {
         self.combine(|element, node| match other.nodes.get(element) {
             None => Some(node.clone()),
             Some(theirs) if theirs.member => None,
-            Some(theirs) => Some(Node {
-                member: node.member,
-                below: node.below.without_trees(&theirs.below),
-            }),
+            Some(theirs) => {
+                Some(Node { member: node.member, below: node.below.without_trees(&theirs.below) })
+            }
         })
     }
 

@@ -202,7 +202,8 @@ impl Managed {
             for (manager, owned) in self.entries.iter_mut().filter(others) {
                 let paths = owned.set.intersection(&touched).paths();
                 let shown = shown(manager, owned);
-                conflicts.extend(paths.into_iter().map(|path| (manager.clone(), shown.clone(), path)));
+                conflicts
+                    .extend(paths.into_iter().map(|path| (manager.clone(), shown.clone(), path)));
             }
             if !conflicts.is_empty() {
                 let plain = |(_, manager, path)| Conflict { manager, path };

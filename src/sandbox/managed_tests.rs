@@ -102,7 +102,12 @@ fn old_update_managers_become_ancient_changes() {
         cx.now = format!("2026-01-01T00:00:{round:02}Z");
         let key = format!("k{round}");
         let new = json!({"metadata": {"annotations": {key: "v"}}});
-        managed.update(&cx, &json!({"metadata": {"annotations": {"x": "y"}}}), &new, &who(&format!("m{round:02}"), false));
+        managed.update(
+            &cx,
+            &json!({"metadata": {"annotations": {"x": "y"}}}),
+            &new,
+            &who(&format!("m{round:02}"), false),
+        );
     }
     let updates = managed.entries.len();
     assert_eq!(updates, UPDATE_MANAGERS_MAX);

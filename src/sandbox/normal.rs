@@ -205,9 +205,11 @@ fn wrong(value: &Value, path: &str, holder: &str, wanted: &str) -> WrongType {
         Value::Object(_) => "object",
     };
     let holder = holder.rsplit('.').next().unwrap_or(holder);
-    let plain: String = path.split('[').map(|part| part.split_once(']').map_or(part, |p| p.1)).collect();
-    let message =
-        format!("json: cannot unmarshal {got} into Go struct field {holder}.{plain} of type {wanted}");
+    let plain: String =
+        path.split('[').map(|part| part.split_once(']').map_or(part, |p| p.1)).collect();
+    let message = format!(
+        "json: cannot unmarshal {got} into Go struct field {holder}.{plain} of type {wanted}"
+    );
     WrongType { message }
 }
 

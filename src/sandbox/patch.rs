@@ -40,15 +40,19 @@ fn operate(document: &mut Value, operation: &Value) -> Result<(), String> {
     let kind = text("op").unwrap_or_default();
     let value = || operation.get("value").cloned().unwrap_or(Value::Null);
     let from = || text("from").ok_or_else(|| "missing from".to_owned());
-    let missing = |what: &str| format!("{what} operation does not apply: doc is missing path: {path:?}: missing value");
+    let missing = |what: &str| {
+        format!("{what} operation does not apply: doc is missing path: {path:?}: missing value")
+    };
     match kind {
         "add" => add(document, path, value()),
-        "remove" => take(document, path)
-            .map(drop)
-            .ok_or_else(|| format!("remove operation does not apply: doc is missing path: {path:?}")),
+        "remove" => take(document, path).map(drop).ok_or_else(|| {
+            format!("remove operation does not apply: doc is missing path: {path:?}")
+        }),
         "replace" => {
             let slot = document.pointer_mut(path).ok_or_else(|| {
-                format!("replace operation does not apply: doc is missing key: {path}: missing value")
+                format!(
+                    "replace operation does not apply: doc is missing key: {path}: missing value"
+                )
             })?;
             *slot = value();
             Ok(())
@@ -76,7 +80,8 @@ fn split(path: &str) -> Option<(&str, String)> {
 }
 
 fn add(document: &mut Value, path: &str, value: Value) -> Result<(), String> {
-    let missing = || format!("add operation does not apply: doc is missing path: {path:?}: missing value");
+    let missing =
+        || format!("add operation does not apply: doc is missing path: {path:?}: missing value");
     let Some((parent, last)) = split(path) else {
         *document = value;
         return Ok(());
@@ -89,7 +94,9 @@ fn add(document: &mut Value, path: &str, value: Value) -> Result<(), String> {
         Value::Array(items) => {
             let index: usize = last.parse().map_err(|_| missing())?;
             if index > items.len() {
-                return Err(format!("add operation does not apply: Unable to access invalid index: {index}"));
+                return Err(format!(
+                    "add operation does not apply: Unable to access invalid index: {index}"
+                ));
             }
             items.insert(index, value);
         }

@@ -178,11 +178,8 @@ impl Types {
     /// An arena with the two free types.
     pub(crate) fn new() -> Self {
         let list = List { item: Self::FREE_ATOMIC, relation: Relation::Atomic };
-        let map = |atomic, element| MapShape {
-            atomic,
-            element: Some(element),
-            ..MapShape::default()
-        };
+        let map =
+            |atomic, element| MapShape { atomic, element: Some(element), ..MapShape::default() };
         let free = |map| Type {
             name: None,
             scalar: Some(Scalar::Any),
@@ -237,9 +234,7 @@ impl Types {
             let found = self.get(at);
             match (*step, &found.list, &found.map) {
                 ("*", Some(list), _) => Some(list.item),
-                (name, _, Some(map)) => {
-                    map.fields.get(name).map(|field| field.ty).or(map.element)
-                }
+                (name, _, Some(map)) => map.fields.get(name).map(|field| field.ty).or(map.element),
                 _ => None,
             }
         })

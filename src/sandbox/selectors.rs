@@ -113,11 +113,13 @@ fn label_rule(rule: &str) -> Result<LabelRule, String> {
         Ok(inner.ok_or_else(wrong)?.split(',').map(|value| value.trim().to_owned()).collect())
     };
     if let Some((name, list)) = rule.split_once(" notin ").or_else(|| rule.split_once(" notin(")) {
-        let list = if list.trim_start().starts_with('(') { list.to_owned() } else { format!("({list}") };
+        let list =
+            if list.trim_start().starts_with('(') { list.to_owned() } else { format!("({list}") };
         return Ok(LabelRule::NotIn(key(name)?, values(&list)?));
     }
     if let Some((name, list)) = rule.split_once(" in ").or_else(|| rule.split_once(" in(")) {
-        let list = if list.trim_start().starts_with('(') { list.to_owned() } else { format!("({list}") };
+        let list =
+            if list.trim_start().starts_with('(') { list.to_owned() } else { format!("({list}") };
         return Ok(LabelRule::In(key(name)?, values(&list)?));
     }
     if let Some((name, value)) = rule.split_once("!=") {

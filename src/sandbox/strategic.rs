@@ -114,13 +114,7 @@ fn field(
     }
 }
 
-fn merge_items(
-    types: &Types,
-    item: TypeId,
-    key: &str,
-    items: &mut Vec<Value>,
-    changes: &[Value],
-) {
+fn merge_items(types: &Types, item: TypeId, key: &str, items: &mut Vec<Value>, changes: &[Value]) {
     let directive = |change: &Value| {
         change.get("$patch").and_then(Value::as_str).unwrap_or_default().to_owned()
     };

@@ -83,10 +83,10 @@ impl<'t> Typed<'t> {
                 Value::Array(_) => {
                     Err("not supported: associative list with lists as elements".to_owned())
                 }
-                Value::Null => Err(
-                    "associative list without keys has an element that's an explicit null"
-                        .to_owned(),
-                ),
+                Value::Null => {
+                    Err("associative list without keys has an element that's an explicit null"
+                        .to_owned())
+                }
                 scalar => Ok(Element::item(scalar)),
             },
             Relation::Keyed(keys) => self.keyed(list, keys, item),
@@ -334,7 +334,8 @@ impl<'t> Typed<'t> {
                 if list.relation == Relation::Atomic || l.is_empty() && r.is_empty() {
                     return keep_right();
                 }
-                Some(Value::Array(self.lay_items(list, l, r))).filter(|v| v != &Value::Array(vec![]))
+                Some(Value::Array(self.lay_items(list, l, r)))
+                    .filter(|v| v != &Value::Array(vec![]))
             }
             Form::Map(map) => {
                 let (l, r) = as_maps(left, right);

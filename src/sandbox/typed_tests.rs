@@ -9,7 +9,8 @@ fn of(name: &str) -> Typed<'static> {
 
 #[test]
 fn a_field_set_names_leaves_and_items() {
-    let given = json!({"spec": {"selector": {"app": "a"}, "ports": [{"port": 80, "name": "http"}]}});
+    let given =
+        json!({"spec": {"selector": {"app": "a"}, "ports": [{"port": 80, "name": "http"}]}});
     let set = of("core.v1.Service").field_set(&given);
     assert_eq!(
         set.to_json(),
@@ -22,7 +23,8 @@ fn a_field_set_names_leaves_and_items() {
 fn a_comparison_tells_added_from_modified() {
     let service = of("core.v1.Service");
     let left = json!({"metadata": {"labels": {"a": "1", "b": "2"}}, "spec": {"type": "ClusterIP"}});
-    let right = json!({"metadata": {"labels": {"a": "2", "c": "3"}}, "spec": {"type": "ClusterIP"}});
+    let right =
+        json!({"metadata": {"labels": {"a": "2", "c": "3"}}, "spec": {"type": "ClusterIP"}});
     let found = service.compare(&left, &right);
     assert_eq!(found.added.paths(), [".metadata.labels.c"]);
     assert_eq!(found.modified.paths(), [".metadata.labels.a"]);
@@ -58,10 +60,7 @@ fn unknown_fields_and_wrong_types_are_named() {
     let issues = deployment.validate(&json!({"spec": {"nonsense": 1}}), false);
     assert_eq!(issues_text(&issues), ".spec.nonsense: field not declared in schema");
     let issues = deployment.validate(&json!({"spec": {"replicas": "two"}}), false);
-    assert_eq!(
-        issues_text(&issues),
-        ".spec.replicas: expected numeric (int or float), got string"
-    );
+    assert_eq!(issues_text(&issues), ".spec.replicas: expected numeric (int or float), got string");
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! Reading a journal that somebody else may be writing: no lock, and a torn tail is no error.
+
+use crate::audit::AuditError;
+use crate::audit::Head;
+use crate::audit::JournalStorage;
+use crate::audit::Problem;
+use crate::audit::View;
+use crate::audit::index::Index;
+use crate::audit::scan::Walk;
+
+/// All whole records of a journal at the time of the last [`JournalReader::refresh`].
+///
+/// It may show a record that is not durable yet: what is acknowledged is the writer's to say.
+#[derive(Debug)]
+pub struct JournalReader<S> {
+    storage: S,
+    index: Index,
+    walk: Walk,
+}
+
+impl<S: JournalStorage> JournalReader<S> {
+    /// Reads the journal in `storage` once.
+    pub fn open(storage: S) -> Result<Self, AuditError> {
+        let mut reader = Self { storage, index: Index::default(), walk: Walk::new() };
+        reader.advance()?;
+        Ok(reader)
+    }
+
+    /// Reads what was written since.
+    pub fn refresh(&mut self) -> Result<(), AuditError> {
+        let known = self.walk.problems.len();
+        self.advance()?;
+        if self.walk.problems.len() > known {
+            // A writer that opened after a crash may have cut off what was read before, and that
+            // looks like damage from here: read all of it again to know.
+            self.index = Index::default();
+            self.walk = Walk::new();
+            self.advance()?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<(), AuditError> {
+        let index = &mut self.index;
+        self.walk.advance(&self.storage, &mut |place, frame, head, problems| {
+            index.add(place, frame, head, problems);
+        })
+    }
+
+    /// The last record.
+    pub fn head(&self) -> Head {
+        self.walk.head
+    }
+
+    /// What is wrong with the journal. Bytes at the very end that are no record (yet) are not.
+    pub fn problems(&self) -> &[Problem] {
+        &self.walk.problems
+    }
+
+    /// Answers questions.
+    pub fn view(&self) -> View<'_> {
+        View::new(&self.storage, &self.index)
+    }
+}

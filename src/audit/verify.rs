@@ -1,0 +1,77 @@
+//! Verification: every record follows the one before it, every intent has one outcome or is open.
+//!
+//! Reads the whole journal again, whatever was read before. Not here: deriving again what a proof
+//! says, which needs the engine (`explain`); the rule texts for it are in the journal.
+
+use crate::audit::AuditError;
+use crate::audit::Head;
+use crate::audit::JournalStorage;
+use crate::audit::Problem;
+use crate::audit::ProofId;
+use crate::audit::RecordKind;
+use crate::audit::index::Index;
+use crate::audit::scan::Walk;
+
+/// What verification found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// Records that are there.
+    pub records: u64,
+    /// The record before the first one that is there: record 0 unless older ones were archived.
+    pub start: Head,
+    /// The last record. Compare it with the head that was seen elsewhere.
+    pub head: Head,
+    /// Intents.
+    pub intents: u64,
+    /// Intents without outcome, oldest first: right while a plan runs, or after a crash.
+    pub open: Vec<ProofId>,
+    /// Different rule sets.
+    pub rule_sets: u64,
+    /// Records whose body an export left out: counted, chained, but not shown.
+    pub left_out: u64,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+}
+
+impl Verification {
+    /// Whether nothing is wrong. Open intents are not wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    pub(super) fn of(index: &Index, start: Head, head: Head, problems: Vec<Problem>) -> Self {
+        let intents = index.entries.iter().filter(|entry| entry.kind == RecordKind::Intent);
+        Self {
+            records: index.entries.len() as u64,
+            start,
+            head,
+            intents: intents.count() as u64,
+            open: index.open().map(|entry| entry.id).collect(),
+            rule_sets: index.rule_set_count() as u64,
+            left_out: 0,
+            problems,
+        }
+    }
+}
+
+/// Verifies the journal in `storage`, and that it holds `expected`, a head that was seen elsewhere.
+pub fn verify(
+    storage: &dyn JournalStorage,
+    expected: Option<Head>,
+) -> Result<Verification, AuditError> {
+    let mut index = Index::default();
+    let mut walk = Walk::new();
+    walk.advance(storage, &mut |place, frame, head, problems| {
+        index.add(place, frame, head, problems);
+    })?;
+    let Walk { head, start, mut problems, .. } = walk;
+    if let Some(expected) = expected
+        && expected.seq > 0
+        && !index.holds(&expected)
+    {
+        let Head { seq, hash } = expected;
+        problems.push(Problem::RolledBack { seq, hash, ends_at: head.seq });
+    }
+    let start = start.unwrap_or(Head::empty());
+    Ok(Verification::of(&index, start, head, problems))
+}

@@ -1,0 +1,188 @@
+//! `hence why`, `why-not`, `owners`, `pending`: questions to the running daemon, or to the state that a
+//! stopped one left.
+
+use std::io::BufRead as _;
+use std::io::BufReader;
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::Subcommand;
+use serde_json::Value as Json;
+
+use crate::audit::DiskStorage;
+use crate::audit::JournalReader;
+use crate::cli::output;
+use crate::cli::output::Failure;
+use crate::cli::output::Form;
+use crate::cli::output::Outcome;
+use crate::daemon::ask;
+use crate::daemon::ask::Asked;
+use crate::daemon::ask::Question;
+use crate::daemon::socket;
+use crate::explain::Answer;
+
+/// How long the daemon may take; after that the state on disk answers.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where to ask, and in which form to answer.
+#[derive(Debug, Args)]
+pub struct Where {
+    /// The state directory of the daemon
+    #[arg(long, value_name = "DIR", default_value = "hence-state", env = "HENCE_STATE")]
+    state: PathBuf,
+    /// Text for people, or JSON
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+/// An object as kubectl users write it.
+#[derive(Debug, Args)]
+pub struct Object {
+    /// kind/name, such as deploy/api or ks/web
+    #[arg(value_name = "OBJECT")]
+    object: String,
+    /// Its namespace
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+}
+
+impl Object {
+    fn asked(&self) -> Asked {
+        Asked { object: self.object.clone(), namespace: self.namespace.clone() }
+    }
+}
+
+/// `why OBJECT`, `why pruned OBJECT`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// `pruned`, when asking about an object that is gone
+    #[arg(value_names = ["pruned", "OBJECT"], num_args = 1..=2, required = true)]
+    words: Vec<String>,
+    /// Its namespace
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// `why-not ready UNIT`, `why-not live REVISION --on OBJECT`.
+#[derive(Debug, Args)]
+pub struct WhyNotArgs {
+    #[command(subcommand)]
+    what: WhyNot,
+}
+
+#[derive(Debug, Subcommand)]
+enum WhyNot {
+    /// Why a unit is not ready
+    Ready {
+        #[command(flatten)]
+        object: Object,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Why a commit or revision is not live on an object
+    Live {
+        /// A commit id, its beginning, or a revision
+        revision: String,
+        /// kind/name of the object
+        #[arg(long, value_name = "OBJECT")]
+        on: String,
+        /// Its namespace
+        #[arg(short, long, default_value = "default")]
+        namespace: String,
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// `owners OBJECT`.
+#[derive(Debug, Args)]
+pub struct OwnersArgs {
+    #[command(flatten)]
+    object: Object,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// `pending`.
+#[derive(Debug, Args)]
+pub struct PendingArgs {
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Answers `why`.
+pub fn why(args: &WhyArgs) -> Result<Outcome, Failure> {
+    let asked = |object: &String| Asked { object: object.clone(), namespace: args.namespace.clone() };
+    let question = match args.words.as_slice() {
+        [word, object] if word == "pruned" => Question::WhyPruned(asked(object)),
+        [object] => Question::Why(asked(object)),
+        _ => {
+            let text = "`why` takes an object, or `pruned` and an object".to_owned();
+            return Err(Failure::unknown(text, "for example: hence why pruned cm/flags -n shop"));
+        }
+    };
+    ask_and_print(&question, &args.place)
+}
+
+/// Answers `why-not`.
+pub fn why_not(args: &WhyNotArgs) -> Result<Outcome, Failure> {
+    match &args.what {
+        WhyNot::Ready { object, place } => {
+            ask_and_print(&Question::WhyNotReady(object.asked()), place)
+        }
+        WhyNot::Live { revision, on, namespace, place } => {
+            let object = Asked { object: on.clone(), namespace: namespace.clone() };
+            let question = Question::WhyNotLive { revision: revision.clone(), object };
+            ask_and_print(&question, place)
+        }
+    }
+}
+
+/// Answers `owners`.
+pub fn owners(args: &OwnersArgs) -> Result<Outcome, Failure> {
+    ask_and_print(&Question::Owners(args.object.asked()), &args.place)
+}
+
+/// Answers `pending`.
+pub fn pending(args: &PendingArgs) -> Result<Outcome, Failure> {
+    ask_and_print(&Question::Pending, &args.place)
+}
+
+fn ask_and_print(question: &Question, place: &Where) -> Result<Outcome, Failure> {
+    let answer = match from_daemon(question, &place.state) {
+        Some(answer) => answer?,
+        None => from_state(question, &place.state)?,
+    };
+    Ok(output::answer(&answer, place.output))
+}
+
+/// The daemon's answer; `None` when no daemon listens or it does not answer in time.
+fn from_daemon(question: &Question, state: &Path) -> Option<Result<Answer, Failure>> {
+    let mut stream = UnixStream::connect(socket::path(state)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_write_timeout(Some(PATIENCE)).ok()?;
+    let question = serde_json::to_string(question).ok()?;
+    stream.write_all(format!("{question}\n").as_bytes()).ok()?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    let reply: Json = serde_json::from_str(&line).ok()?;
+    if let Some(error) = reply["error"].as_str() {
+        let help = "kinds are written as for kubectl: deploy/api, ks/web, crd/NAME";
+        return Some(Err(Failure::unknown(error.to_owned(), help)));
+    }
+    Some(Ok(serde_json::from_value(reply["answer"].clone()).ok()?))
+}
+
+/// The answer of a stopped daemon's state.
+fn from_state(question: &Question, state: &Path) -> Result<Answer, Failure> {
+    let storage = DiskStorage::for_reading(&state.join("journal"));
+    let journal = JournalReader::open(storage).map_err(Failure::input)?;
+    let reader = crate::daemon::read_state(state);
+    ask::answer(question, reader.as_ref(), &journal).map_err(Failure::input)
+}

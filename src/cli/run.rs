@@ -1,0 +1,115 @@
+//! `hence run`: the daemon.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::output::Failure;
+use crate::cli::output::Outcome;
+use crate::daemon;
+use crate::daemon::DaemonError;
+use crate::daemon::DaemonOptions;
+
+/// Flags of the daemon; names are those of the Flux controllers where they have one.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A kubeconfig file; without one `KUBECONFIG`, then the pod's service account
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Where facts, journal and fetched sources are kept
+    #[arg(long, value_name = "DIR", default_value = "hence-state", env = "HENCE_STATE")]
+    state: PathBuf,
+    /// A directory of rule files of your own
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+    /// Where /healthz, /readyz and /metrics are served
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Which kinds to reconcile
+    #[arg(long, value_delimiter = ',', default_value = "Kustomization,GitRepository")]
+    kinds: Vec<String>,
+    /// Hold the leases of the controllers that are replaced
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    enable_leader_election: bool,
+    /// The namespace of the leases
+    #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "flux-system")]
+    runtime_namespace: String,
+    /// How many units are written at once
+    #[arg(long, default_value_t = 16)]
+    concurrent: usize,
+    /// A field manager whose fields are taken over, besides kubectl
+    #[arg(long)]
+    override_manager: Vec<String>,
+    /// Refuse references to sources of other namespaces
+    #[arg(long)]
+    no_cross_namespace_refs: bool,
+    /// Where artifact files are served for other controllers
+    #[arg(long, value_name = "ADDR", env = "STORAGE_ADDR")]
+    artifact_addr: Option<String>,
+    /// Host and port under which other controllers reach them
+    #[arg(long, value_name = "HOST:PORT", env = "STORAGE_ADV_ADDR", default_value = "")]
+    artifact_adv_addr: String,
+    /// Wait before a source without artifact is looked at again, in seconds
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    requeue_dependency: u64,
+    /// Log level: error, info, debug or trace
+    #[arg(long, default_value = "info")]
+    log_level: String,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+pub fn run(args: &RunArgs) -> Result<Outcome, Failure> {
+    let filter = format!("warn,hence={}", args.log_level);
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .init();
+    let options = DaemonOptions {
+        kubeconfig: args.kubeconfig.clone(),
+        state: args.state.clone(),
+        rules: args.rules.clone(),
+        listen: args.listen.clone(),
+        kinds: args.kinds.clone(),
+        leader_election: args.enable_leader_election,
+        namespace: args.runtime_namespace.clone(),
+        concurrent: args.concurrent,
+        override_managers: args.override_manager.clone(),
+        no_cross_namespace_refs: args.no_cross_namespace_refs,
+        artifact_addr: args.artifact_addr.clone(),
+        artifact_adv_addr: args.artifact_adv_addr.clone(),
+        requeue_dependency: Duration::from_secs(args.requeue_dependency),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let io = |source| DaemonError::Io { what: "cannot start threads".to_owned(), source };
+    let runtime = runtime.map_err(|error| Failure::world(io(error)))?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(signals(stop.clone()));
+        daemon::run(options, stop).await
+    })
+    .map_err(|error| match &error {
+        DaemonError::Rules { .. } | DaemonError::Io { .. } => Failure::input(error),
+        _ => Failure::world(error),
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// Cancels `stop` at the first SIGTERM or SIGINT.
+async fn signals(stop: CancellationToken) {
+    use tokio::signal::unix::SignalKind;
+    use tokio::signal::unix::signal;
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+}

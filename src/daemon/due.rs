@@ -1,0 +1,177 @@
+//! Which derived actions still have to be planned: the bridge from deltas to plans.
+//!
+//! In: deltas of `act_*`, and which actions have begun and ended. Out: the rows to plan next. Cost
+//! follows the change: a turn looks only at rows that are new or whose action has just ended.
+//!
+//! An action that ended and is derived again from the very same rows is held back for a while: its
+//! outcome changed nothing, so doing it at once again would only turn in circles.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::actions::Action;
+use crate::actions::ActionError;
+use crate::actions::RELATIONS;
+use crate::datalog::Delta;
+use crate::datalog::Row;
+use crate::model::Timestamp;
+
+/// First pause of an action whose outcome changed nothing.
+const PAUSE_FIRST_MS: i64 = 1_000;
+/// Longest pause.
+const PAUSE_MAX_MS: i64 = 60_000;
+
+type Rows = BTreeSet<(String, Row)>;
+
+/// Derived actions by key, and their state.
+#[derive(Default)]
+pub struct Due {
+    rows: BTreeMap<String, Rows>,
+    fresh: BTreeSet<String>,
+    underway: BTreeMap<String, Rows>,
+    paused: BTreeMap<String, Pause>,
+}
+
+struct Pause {
+    rows: Rows,
+    until: Timestamp,
+    times: u32,
+}
+
+impl Due {
+    /// Takes over what a commit changed.
+    ///
+    /// # Errors
+    /// A row does not have the shape of its action.
+    pub fn update(&mut self, delta: &Delta) -> Result<(), ActionError> {
+        for relation in RELATIONS {
+            for row in delta.removed.get(*relation).into_iter().flatten() {
+                self.remove(relation, row)?;
+            }
+        }
+        for relation in RELATIONS {
+            for row in delta.added.get(*relation).into_iter().flatten() {
+                let key = Action::from_row(relation, row)?.key();
+                let rows = self.rows.entry(key.clone()).or_default();
+                rows.insert(((*relation).to_owned(), row.clone()));
+                self.fresh.insert(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, relation: &str, row: &Row) -> Result<(), ActionError> {
+        let key = Action::from_row(relation, row)?.key();
+        let Some(rows) = self.rows.get_mut(&key) else { return Ok(()) };
+        rows.remove(&(relation.to_owned(), row.clone()));
+        if rows.is_empty() {
+            self.rows.remove(&key);
+            self.fresh.remove(&key);
+        } else {
+            self.fresh.insert(key);
+        }
+        Ok(())
+    }
+
+    /// The rows to plan now. Those of actions that are underway or paused stay for later.
+    pub fn take(&mut self, now: Timestamp) -> Vec<(String, Row)> {
+        let over = |pause: &Pause| pause.until <= now;
+        let woken: Vec<String> = self
+            .paused
+            .iter()
+            .filter(|(key, pause)| over(pause) && !self.underway.contains_key(*key))
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.fresh.extend(woken.into_iter().filter(|key| self.rows.contains_key(key)));
+        let mut taken = Vec::new();
+        for key in std::mem::take(&mut self.fresh) {
+            if self.underway.contains_key(&key) {
+                continue;
+            }
+            let Some(rows) = self.rows.get(&key) else { continue };
+            let waits = |pause: &Pause| pause.rows == *rows && pause.until > now;
+            if !self.paused.get(&key).is_some_and(waits) {
+                taken.extend(rows.iter().cloned());
+            }
+        }
+        taken
+    }
+
+    /// The action with this key begins, because of the rows that it has now.
+    pub fn begin(&mut self, key: &str) {
+        let rows = self.rows.get(key).cloned().unwrap_or_default();
+        self.underway.insert(key.to_owned(), rows);
+    }
+
+    /// The action with this key ended. Call it after the commit of its outcome.
+    pub fn end(&mut self, key: &str, now: Timestamp) {
+        let Some(begun) = self.underway.remove(key) else { return };
+        match self.rows.get(key) {
+            Some(rows) if *rows == begun => {
+                let times = self.paused.get(key).filter(|p| p.rows == begun).map_or(0, |p| p.times);
+                let pause = PAUSE_FIRST_MS.saturating_mul(1 << times.min(10)).min(PAUSE_MAX_MS);
+                let until = now.plus_ms(pause);
+                self.paused.insert(key.to_owned(), Pause { rows: begun, until, times: times + 1 });
+            }
+            Some(_) => {
+                self.paused.remove(key);
+                self.fresh.insert(key.to_owned());
+            }
+            None => {
+                self.paused.remove(key);
+            }
+        }
+    }
+
+    /// When the next pause after `now` ends.
+    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        self.paused.values().map(|pause| pause.until).filter(|until| *until > now).min()
+    }
+
+    /// How many actions are underway.
+    pub fn underway(&self) -> usize {
+        self.underway.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datalog::Value;
+
+    fn delta(added: &[&str], removed: &[&str]) -> Delta {
+        let rows = |objects: &[&str]| {
+            let row = |object: &&str| vec![Value::from(*object)];
+            [("act_observe".into(), objects.iter().map(row).collect())].into()
+        };
+        Delta { added: rows(added), removed: rows(removed), ..Delta::default() }
+    }
+
+    #[test]
+    fn an_action_is_planned_once_until_it_ends() {
+        let mut due = Due::default();
+        due.update(&delta(&["ConfigMap/a/b"], &[])).expect("a well-formed row");
+        assert_eq!(due.take(Timestamp(0)).len(), 1);
+        due.begin("observe ConfigMap/a/b");
+        assert!(due.take(Timestamp(0)).is_empty());
+        due.update(&delta(&[], &["ConfigMap/a/b"])).expect("a well-formed row");
+        due.end("observe ConfigMap/a/b", Timestamp(0));
+        assert!(due.take(Timestamp(1_000_000)).is_empty());
+    }
+
+    #[test]
+    fn an_outcome_that_changes_nothing_is_not_repeated_at_once() {
+        let mut due = Due::default();
+        due.update(&delta(&["ConfigMap/a/b"], &[])).expect("a well-formed row");
+        for (round, pause) in [1_000, 2_000, 4_000].into_iter().enumerate() {
+            let start = Timestamp(i64::try_from(round).expect("small") * 1_000_000);
+            assert_eq!(due.take(start).len(), 1, "round {round}");
+            due.begin("observe ConfigMap/a/b");
+            due.end("observe ConfigMap/a/b", start);
+            assert!(due.take(start.plus_ms(pause - 1)).is_empty(), "round {round}");
+        }
+        due.update(&delta(&[], &["ConfigMap/a/b"])).expect("a well-formed row");
+        due.update(&delta(&["ConfigMap/a/b"], &[])).expect("a well-formed row");
+        assert_eq!(due.next_wake(Timestamp(2_000_000)), Some(Timestamp(2_004_000)));
+    }
+}

@@ -1,0 +1,101 @@
+//! The leases of the controllers that hence replaces: while one of them runs, hence waits, and while
+//! hence runs, it waits.
+//!
+//! The write gate follows the leases: it is open until the nearest deadline of all that are held, and
+//! closes at once when one is lost. The journal's head travels in the lease's annotations, so that a
+//! journal that was lost or rolled back is noticed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::cluster::Cluster;
+use crate::cluster::Purpose;
+use crate::cluster::write::Elector;
+use crate::cluster::write::LeaseOptions;
+use crate::cluster::write::Standing;
+use crate::cluster::write::WriteGate;
+use crate::daemon::DaemonError;
+use crate::daemon::state::Published;
+use crate::model::Clock;
+use crate::model::Timestamp;
+
+/// Flux's retry period.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// The annotation that carries the journal's head.
+pub const JOURNAL_HEAD: &str = "hence.dev/journal-head";
+
+/// The lease of the controller that reconciles this kind.
+pub fn lease_name(kind: &str) -> &'static str {
+    match kind {
+        "Kustomization" => "kustomize-controller-leader-election",
+        _ => "source-controller-leader-election",
+    }
+}
+
+/// Who competes for the leases.
+pub struct Candidate {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Where the leases are.
+    pub namespace: String,
+    /// The leases to hold, all of them.
+    pub names: Vec<String>,
+    /// Who we are, unique for each start.
+    pub identity: String,
+    /// Opened while all leases are held.
+    pub gate: WriteGate,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Candidate {
+    /// Waits until all leases are held, says so on `held`, then renews them until one is lost.
+    pub async fn run(
+        self,
+        published: Arc<Published>,
+        held: oneshot::Sender<()>,
+    ) -> Result<(), DaemonError> {
+        let mut held = Some(held);
+        let options = |name: &String| LeaseOptions::new(&self.namespace, name, &self.identity);
+        let mut electors: Vec<(String, Elector)> =
+            self.names.iter().map(|name| (name.clone(), Elector::new(options(name)))).collect();
+        let writer = self.cluster.writer(Purpose::Upkeep("lease"), WriteGate::open());
+        loop {
+            let head = published.head().map(|head| format!("{}:{}", head.seq, head.hash));
+            let annotations: BTreeMap<String, String> =
+                head.map(|head| (JOURNAL_HEAD.to_owned(), head)).into_iter().collect();
+            let mut deadline = Timestamp(i64::MAX);
+            let mut waits_for = None;
+            for (name, elector) in &mut electors {
+                match elector.step(&writer, self.clock.now(), &annotations).await {
+                    Ok(Standing::Leading { deadline: until, .. }) => {
+                        deadline = deadline.min(until);
+                    }
+                    Ok(Standing::Waiting { holder }) => waits_for = Some((name.clone(), holder)),
+                    Err(error) => {
+                        tracing::warn!(lease = %name, %error, "lease not renewed");
+                        deadline = Timestamp(i64::MIN);
+                    }
+                }
+            }
+            match waits_for {
+                Some((name, holder)) if held.is_none() => {
+                    self.gate.close();
+                    return Err(DaemonError::LeaseLost { name, holder });
+                }
+                Some((name, holder)) => tracing::info!(lease = %name, %holder, "waiting for lease"),
+                None if deadline > Timestamp(i64::MIN) => {
+                    self.gate.extend(deadline);
+                    if let Some(held) = held.take() {
+                        held.send(()).ok();
+                    }
+                }
+                None => {}
+            }
+            tokio::time::sleep(RENEW_EVERY).await;
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Where orders go: observing work to workers, writes to the executor, watch changes to the watcher.
+//! Whatever they bring about comes back through the inbox.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::actions::Action;
+use crate::audit::OutcomeKind;
+use crate::audit::ProofId;
+use crate::daemon::record::Ended;
+use crate::daemon::step::Message;
+use crate::daemon::step::Order;
+use crate::daemon::watcher::Wanted;
+use crate::datalog::Delta;
+use crate::datalog::Value;
+use crate::executor::Executor;
+use crate::executor::Lanes;
+use crate::ingest::Ingest;
+use crate::ingest::Observation;
+use crate::ingest::Stores;
+use crate::model::GroupKind;
+use crate::model::ObjectRef;
+use crate::model::Timestamp;
+
+/// How many fetches run at once.
+const FETCHES: usize = 8;
+
+/// The loop's ends towards the world.
+pub struct Outlets {
+    runtime: tokio::runtime::Handle,
+    executor: Executor,
+    lanes: Lanes,
+    stores: Stores,
+    fetches: Arc<Semaphore>,
+    builds: Arc<Semaphore>,
+    inbox: mpsc::Sender<Message>,
+    watcher: mpsc::UnboundedSender<Wanted>,
+    cancel: CancellationToken,
+}
+
+/// What the outlets are made of.
+pub struct OutletParts {
+    /// Where tasks run.
+    pub runtime: tokio::runtime::Handle,
+    /// Carries out writes.
+    pub executor: Executor,
+    /// How many units may be written at once.
+    pub concurrent: usize,
+    /// Where fetched content is kept.
+    pub stores: Stores,
+    /// The loop's inbox.
+    pub inbox: mpsc::Sender<Message>,
+    /// The watcher.
+    pub watcher: mpsc::UnboundedSender<Wanted>,
+    /// Ends fetches when the daemon stops.
+    pub cancel: CancellationToken,
+}
+
+impl Outlets {
+    /// Outlets over these parts.
+    pub fn new(parts: OutletParts) -> Self {
+        let workers = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            runtime: parts.runtime,
+            executor: parts.executor,
+            lanes: Lanes::new(parts.concurrent),
+            stores: parts.stores,
+            fetches: Arc::new(Semaphore::new(FETCHES)),
+            builds: Arc::new(Semaphore::new(workers)),
+            inbox: parts.inbox,
+            watcher: parts.watcher,
+            cancel: parts.cancel,
+        }
+    }
+
+    /// Tells the watcher which kinds and objects are to be watched from now on, or no longer.
+    pub fn watch(&self, delta: &Delta) {
+        let kinds = |rows: Option<&Vec<Vec<Value>>>| -> BTreeSet<GroupKind> {
+            let texts = rows.into_iter().flatten().filter_map(|row| row.first()?.as_symbol());
+            texts.filter_map(GroupKind::parse).collect()
+        };
+        let objects = |rows: Option<&Vec<Vec<Value>>>| -> BTreeSet<ObjectRef> {
+            let texts = rows.into_iter().flatten().filter_map(|row| row.first()?.as_symbol());
+            texts.filter_map(ObjectRef::parse_fact_text).collect()
+        };
+        let wanted = Wanted {
+            kinds_added: kinds(delta.added.get("watched")),
+            kinds_removed: kinds(delta.removed.get("watched")),
+            objects_added: objects(delta.added.get("watched_object")),
+            objects_removed: objects(delta.removed.get("watched_object")),
+        };
+        if !wanted.is_empty() {
+            // The watcher outlives the loop; if it is gone the daemon is stopping.
+            self.watcher.send(wanted).ok();
+        }
+    }
+
+    /// Hands each order to whoever carries it out.
+    pub fn dispatch(&self, orders: Vec<Order>, ingest: &Ingest, now: Timestamp) {
+        for order in orders {
+            match &order.planned.action {
+                Action::Fetch { source, spec, .. } => {
+                    let job = ingest.fetch_job(source, spec);
+                    let (stores, cancel) = (self.stores.clone(), self.cancel.clone());
+                    self.observe(&order, &self.fetches, move || {
+                        Ok(Observation::Fetched(Box::new(job.run(&stores, &cancel))))
+                    });
+                }
+                Action::Render { unit, tree, key, .. } => {
+                    let Some(job) = ingest.build_job(unit, tree, key) else {
+                        self.end_unbegun(&order);
+                        continue;
+                    };
+                    self.observe(&order, &self.builds, move || {
+                        Ok(Observation::Built(Box::new(job.run())))
+                    });
+                }
+                Action::Pack { source, tree, revision } => {
+                    let Some(job) = ingest.pack_job(source, tree, revision, now) else {
+                        self.end_unbegun(&order);
+                        continue;
+                    };
+                    let stores = self.stores.clone();
+                    self.observe(&order, &self.builds, move || job.run(&stores));
+                }
+                _ => self.execute(order),
+            }
+        }
+    }
+
+    /// Runs blocking work that ends in an observation.
+    fn observe(
+        &self,
+        order: &Order,
+        slots: &Arc<Semaphore>,
+        work: impl FnOnce() -> Result<Observation, String> + Send + 'static,
+    ) {
+        let (inbox, slots) = (self.inbox.clone(), Arc::clone(slots));
+        let (key, intent) = (order.planned.action.key(), order.intent);
+        self.runtime.spawn(async move {
+            let slot = slots.acquire_owned().await;
+            let done = tokio::task::spawn_blocking(work).await;
+            drop(slot);
+            let (observed, outcome) = match done {
+                Ok(Ok(observation)) => {
+                    let outcome = summary(&observation);
+                    (vec![observation], outcome)
+                }
+                Ok(Err(error)) => (Vec::new(), Ended::plain(OutcomeKind::Failed, &error)),
+                Err(panic) => (Vec::new(), Ended::plain(OutcomeKind::Failed, &panic.to_string())),
+            };
+            let ended = Message::Ended { key, intent, effects: Vec::new(), observed, outcome };
+            inbox.send(ended).await.ok();
+        });
+    }
+
+    /// The action cannot begin: what it needs is not known any more.
+    fn end_unbegun(&self, order: &Order) {
+        let inbox = self.inbox.clone();
+        let outcome = Ended::plain(OutcomeKind::Superseded, "its inputs are not known any more");
+        let (key, intent) = (order.planned.action.key(), order.intent);
+        self.runtime.spawn(async move {
+            let (effects, observed) = (Vec::new(), Vec::new());
+            inbox.send(Message::Ended { key, intent, effects, observed, outcome }).await.ok();
+        });
+    }
+
+    fn execute(&self, order: Order) {
+        let (inbox, executor) = (self.inbox.clone(), self.executor.clone());
+        let lane = lane(&order.planned.action);
+        let _guard = self.runtime.enter();
+        self.lanes.push(&lane, async move {
+            let Order { intent, planned } = order;
+            let key = planned.action.key();
+            let effects = executor.carry_out(&planned.action, &intent_text(&intent)).await;
+            let outcome = Ended::from_effects(&effects);
+            let observed = Vec::new();
+            inbox.send(Message::Ended { key, intent, effects, observed, outcome }).await.ok();
+        });
+    }
+}
+
+/// The id of an intent as `User-Agent` and journal write it.
+pub fn intent_text(intent: &ProofId) -> String {
+    intent.with_digits(16)
+}
+
+/// Actions of one unit keep their order; those on custom resources keep it per resource.
+fn lane(action: &Action) -> String {
+    match (action.unit(), action.object()) {
+        (Some(unit), _) => format!("unit {unit}"),
+        (None, Some(object)) => format!("object {}", object.fact_text()),
+        (None, None) => action.key(),
+    }
+}
+
+/// What the journal says of an observation that an action brought.
+fn summary(observation: &Observation) -> Ended {
+    match observation {
+        Observation::Fetched(fetched) => match fetched.failure() {
+            None => Ended::plain(OutcomeKind::Done, &fetched.summary()),
+            Some(message) => Ended::plain(OutcomeKind::Failed, message),
+        },
+        Observation::Built(built) => match built.failure() {
+            None => Ended::plain(OutcomeKind::Done, &built.summary()),
+            Some(message) => Ended::plain(OutcomeKind::Failed, message),
+        },
+        _ => Ended::plain(OutcomeKind::Done, "packed"),
+    }
+}

@@ -1,0 +1,181 @@
+//! What the journal keeps of an action: intent with proof before, outcome after.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use serde_json::json;
+
+use crate::actions::Action;
+use crate::actions::Planned;
+use crate::audit;
+use crate::audit::AuditError;
+use crate::audit::Body;
+use crate::audit::DiskStorage;
+use crate::audit::Journal;
+use crate::audit::Note;
+use crate::audit::NoteKind;
+use crate::audit::OutcomeKind;
+use crate::audit::Precondition;
+use crate::audit::ProofId;
+use crate::datalog::QueryOptions;
+use crate::datalog::Reader;
+use crate::model::Digest;
+use crate::model::Effect;
+use crate::model::EffectResult;
+use crate::model::Timestamp;
+
+/// How an action ended, in the journal's words.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The word.
+    pub result: OutcomeKind,
+    /// What there is to say; no secret values.
+    pub detail: String,
+    /// The object's uid, when the server told it.
+    pub uid: Option<String>,
+    /// The object's resourceVersion, when the server told it.
+    pub resource_version: Option<String>,
+}
+
+impl Ended {
+    /// How an action with these effects ended.
+    pub fn from_effects(effects: &[Effect]) -> Self {
+        let Some(effect) = effects.last() else {
+            return Self::plain(OutcomeKind::Unchanged, "nothing was to be done");
+        };
+        let text = |pointer: &str| {
+            let live = effect.result.live()?;
+            live.pointer(pointer).and_then(Json::as_str).map(str::to_owned)
+        };
+        let word = effect.result.word();
+        let message = effect.result.message();
+        let detail =
+            if message.is_empty() { word.to_owned() } else { format!("{word}: {message}") };
+        Self {
+            result: kind(&effect.result),
+            detail,
+            uid: text("/metadata/uid"),
+            resource_version: text("/metadata/resourceVersion"),
+        }
+    }
+
+    /// An outcome without an object.
+    pub fn plain(result: OutcomeKind, detail: &str) -> Self {
+        Self { result, detail: detail.to_owned(), uid: None, resource_version: None }
+    }
+
+    /// The journal's record.
+    pub fn record(self, intent: ProofId) -> audit::Outcome {
+        let observed =
+            audit::Observed { uid: self.uid, resource_version: self.resource_version, head: None };
+        audit::Outcome { intent, result: self.result, detail: self.detail, observed }
+    }
+}
+
+fn kind(result: &EffectResult) -> OutcomeKind {
+    match result {
+        EffectResult::Same { .. } | EffectResult::Observed(_) => OutcomeKind::Unchanged,
+        EffectResult::ApplyRefused { .. } | EffectResult::DeleteRefused { .. } => {
+            OutcomeKind::Refused
+        }
+        EffectResult::Superseded { .. } | EffectResult::Withheld { .. } => OutcomeKind::Superseded,
+        EffectResult::Unknown { .. } => OutcomeKind::Unknown,
+        _ => OutcomeKind::Done,
+    }
+}
+
+/// The proofs of the rows from which the action follows.
+pub fn proof_of(reader: &Reader, planned: &Planned) -> Json {
+    let options = QueryOptions::default();
+    let proofs = planned.because.iter().filter_map(|fact| {
+        let answer = reader.why(fact, &options);
+        serde_json::to_value(answer.value?).ok()
+    });
+    match proofs.collect::<Vec<Json>>() {
+        mut one if one.len() == 1 => one.remove(0),
+        several => json!({ "proofs": several }),
+    }
+}
+
+/// The intent of a planned action.
+pub fn intent(
+    planned: &Planned,
+    generation: u64,
+    fact_log: Digest,
+    rules: Digest,
+    proof: Json,
+) -> audit::Intent {
+    let action = &planned.action;
+    audit::Intent {
+        generation,
+        fact_log,
+        rules,
+        action: audit::Action {
+            kind: action.verb().to_owned(),
+            unit: action.unit().map(ToString::to_string),
+            object: action.object().map(audit::Object::from),
+            fields: fields(planned),
+        },
+        precondition: precondition(action),
+        proof,
+    }
+}
+
+fn fields(planned: &Planned) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    fields.insert("key".to_owned(), planned.action.key());
+    let mut put = |name: &str, value: &str| {
+        fields.insert(name.to_owned(), value.to_owned());
+    };
+    match &planned.action {
+        Action::Apply { manifest, reason, .. } => {
+            put("manifest", manifest);
+            put("reason", reason);
+        }
+        Action::Fetch { reason, .. } | Action::Forget { reason, .. } => put("reason", reason),
+        Action::Render { revision, .. } | Action::Pack { revision, .. } => {
+            put("revision", revision);
+        }
+        Action::Status { fields: changed, .. } => {
+            for (field, value) in changed.iter().filter(|(field, _)| field != "inventory") {
+                put(field, value);
+            }
+        }
+        Action::Event { reason, message, .. } => {
+            put("reason", reason);
+            put("message", message);
+        }
+        _ => {}
+    }
+    fields
+}
+
+fn precondition(action: &Action) -> Precondition {
+    match action {
+        Action::Delete { uid, resource_version, .. }
+        | Action::Claim { uid, resource_version, .. } => Precondition {
+            uid: Some(uid.clone()),
+            resource_version: Some(resource_version.clone()),
+            head: None,
+        },
+        Action::Adopt { uid, .. } => {
+            Precondition { uid: Some(uid.clone()), resource_version: None, head: None }
+        }
+        _ => Precondition::default(),
+    }
+}
+
+/// Notes that the daemon stopped in order.
+///
+/// # Errors
+/// The journal could not be written.
+pub fn note_stop(journal: &mut Journal<DiskStorage>, now: Timestamp) -> Result<(), AuditError> {
+    let note = Note {
+        about: NoteKind::Stop,
+        text: "stopped in order: nothing is underway".to_owned(),
+        fields: BTreeMap::new(),
+    };
+    journal.append(now, Body::Note(note))?;
+    journal.sync()?;
+    Ok(())
+}

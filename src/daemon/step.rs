@@ -1,0 +1,207 @@
+//! The product's story, one turn of the loop: observe → commit → derive → plan → check → journal →
+//! carry out. It closes when outcomes come back as observations.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::actions::Plan;
+use crate::actions::Planned;
+use crate::audit::Body;
+use crate::audit::DiskStorage;
+use crate::audit::Journal;
+use crate::audit::ProofId;
+use crate::daemon::DaemonError;
+use crate::daemon::due::Due;
+use crate::daemon::outlets::Outlets;
+use crate::daemon::record;
+use crate::daemon::state::Published;
+use crate::daemon::timers::Timers;
+use crate::datalog::Delta;
+use crate::facts::FactBase;
+use crate::facts::Statement;
+use crate::ingest::Ingest;
+use crate::ingest::Observation;
+use crate::model::Clock;
+use crate::model::Digest;
+use crate::model::Effect;
+use crate::model::Timestamp;
+
+/// Most messages that one turn takes at once, so that a burst is one commit and yet ends.
+const BATCH_MAX: usize = 4096;
+
+/// What the loop hears.
+pub enum Message {
+    /// Something was observed.
+    Observed(Observation),
+    /// An action ended; its effects are observations too.
+    Ended {
+        /// The action's key.
+        key: String,
+        /// The intent under which it ran.
+        intent: ProofId,
+        /// What it brought about, on each object that it touched.
+        effects: Vec<Effect>,
+        /// What else was observed by it, such as a fetched tree.
+        observed: Vec<Observation>,
+        /// The word and detail for the journal.
+        outcome: record::Ended,
+    },
+    /// Finish what is underway and stop.
+    Stop,
+}
+
+/// An action on its way to whoever carries it out, with the id of its intent.
+pub struct Order {
+    /// The intent, already durable.
+    pub intent: ProofId,
+    /// What to do.
+    pub planned: Planned,
+}
+
+/// The loop's state. It runs on a thread of its own, so that a commit never waits for a socket.
+pub struct StepLoop {
+    pub(super) facts: FactBase,
+    pub(super) journal: Journal<DiskStorage>,
+    pub(super) ingest: Ingest,
+    pub(super) timers: Timers,
+    pub(super) due: Due,
+    pub(super) outlets: Outlets,
+    pub(super) published: Arc<Published>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rules: Digest,
+    pub(super) inbox: mpsc::Receiver<Message>,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Running,
+    Stopping,
+}
+
+impl StepLoop {
+    /// Runs until told to stop and nothing is underway.
+    ///
+    /// # Errors
+    /// The fact log or the journal failed, or rules and code disagree: nothing may be done then.
+    pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), DaemonError> {
+        let mut mode = Mode::Running;
+        while mode == Mode::Running || self.due.underway() > 0 {
+            let messages = runtime.block_on(self.wait());
+            if messages.iter().any(|message| matches!(message, Message::Stop)) {
+                mode = Mode::Stopping;
+            }
+            self.turn(messages, mode)?;
+        }
+        record::note_stop(&mut self.journal, self.clock.now())?;
+        Ok(())
+    }
+
+    /// Waits for messages, or for the next deadline.
+    async fn wait(&mut self) -> Vec<Message> {
+        let now = self.clock.now();
+        let next = [self.timers.next(), self.due.next_wake(now)].into_iter().flatten().min();
+        let mut messages = Vec::new();
+        let Some(at) = next else {
+            let received = self.inbox.recv_many(&mut messages, BATCH_MAX).await;
+            return if received == 0 { vec![Message::Stop] } else { messages };
+        };
+        let wait = u64::try_from(at.millis() - now.millis()).unwrap_or(0);
+        let wait = std::time::Duration::from_millis(wait);
+        match tokio::time::timeout(wait, self.inbox.recv_many(&mut messages, BATCH_MAX)).await {
+            Ok(0) => vec![Message::Stop],
+            _ => messages,
+        }
+    }
+
+    /// One turn.
+    fn turn(&mut self, messages: Vec<Message>, mode: Mode) -> Result<(), DaemonError> {
+        let now = self.clock.now();
+        let (statements, ended) = self.observe(messages, now)?;
+        let delta = self.commit(statements, now)?;
+        for key in ended {
+            self.due.end(&key, now);
+        }
+        self.outlets.watch(&delta);
+        if mode == Mode::Stopping {
+            return Ok(());
+        }
+        let plan = self.plan(now)?;
+        let orders = self.journal_intents(plan, now)?;
+        self.outlets.dispatch(orders, &self.ingest, now);
+        Ok(())
+    }
+
+    /// Turns messages into statements; outcomes reach the journal before their facts do.
+    fn observe(
+        &mut self,
+        messages: Vec<Message>,
+        now: Timestamp,
+    ) -> Result<(Vec<Statement>, Vec<String>), DaemonError> {
+        let mut statements = self.timers.passed(now);
+        let mut ended = Vec::new();
+        for message in messages {
+            match message {
+                Message::Stop => {}
+                Message::Observed(observation) => {
+                    statements.extend(self.ingest.statements(observation, now));
+                }
+                Message::Ended { key, intent, effects, observed, outcome } => {
+                    self.journal.append(now, Body::Outcome(outcome.record(intent)))?;
+                    ended.push(key);
+                    for effect in effects {
+                        let observation = Observation::Effect(effect);
+                        statements.extend(self.ingest.statements(observation, now));
+                    }
+                    for observation in observed {
+                        statements.extend(self.ingest.statements(observation, now));
+                    }
+                }
+            }
+        }
+        Ok((statements, ended))
+    }
+
+    /// Commits one generation and lets everybody see it.
+    fn commit(&mut self, statements: Vec<Statement>, now: Timestamp) -> Result<Delta, DaemonError> {
+        if statements.is_empty() {
+            return Ok(Delta::default());
+        }
+        let delta = self.facts.commit(statements, now)?;
+        self.timers.update(&delta);
+        self.due.update(&delta)?;
+        self.published.set(self.facts.reader());
+        Ok(delta)
+    }
+
+    /// The plan of this generation: ordered and checked.
+    fn plan(&mut self, now: Timestamp) -> Result<Plan, DaemonError> {
+        let rows = self.due.take(now);
+        let generation = self.facts.reader().generation();
+        let plan = Plan::build(generation, rows, &Default::default())?;
+        plan.lint().map_err(DaemonError::Lint)?;
+        Ok(plan)
+    }
+
+    /// Makes facts and intents durable; only then are there orders.
+    fn journal_intents(&mut self, plan: Plan, now: Timestamp) -> Result<Vec<Order>, DaemonError> {
+        if plan.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.facts.sync()?;
+        let reader = self.facts.reader();
+        let (generation, fact_log) = (plan.generation(), self.facts.log_head());
+        let mut orders = Vec::new();
+        for planned in plan.into_actions() {
+            let proof = record::proof_of(&reader, &planned);
+            let intent = record::intent(&planned, generation, fact_log, self.rules, proof);
+            let intent = self.journal.append(now, Body::Intent(intent))?;
+            self.due.begin(&planned.action.key());
+            orders.push(Order { intent, planned });
+        }
+        let head = self.journal.sync()?;
+        self.published.set_head(head);
+        Ok(orders)
+    }
+}

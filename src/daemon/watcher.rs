@@ -1,0 +1,356 @@
+//! The watcher: keeps one watch per kind that the rules want watched, and turns what watches say into
+//! observations. It decides nothing: which kinds and objects are watched is derived.
+//!
+//! Custom resources are watched whole; managed kinds by owner label; ConfigMaps and Secrets that
+//! somebody reads by name. A change of a CRD makes the served kinds be read again.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value as Json;
+use tokio::sync::mpsc;
+
+use crate::api::Kustomization;
+use crate::api::keys;
+use crate::cluster::Cluster;
+use crate::cluster::Kinds;
+use crate::cluster::Observed;
+use crate::cluster::Resource;
+use crate::cluster::discovery::Known;
+use crate::cluster::read::ListOptions;
+use crate::cluster::read::WatchEvent;
+use crate::cluster::read::WatchHandle;
+use crate::cluster::read::WatchMessage;
+use crate::cluster::read::WatchSpec;
+use crate::daemon::step::Message;
+use crate::executor::Seen;
+use crate::ingest::AnySource;
+use crate::ingest::Observation;
+use crate::model::GroupKind;
+use crate::model::KUSTOMIZE_GROUP;
+use crate::model::ObjectRef;
+use crate::model::SOURCE_GROUP;
+
+/// How long to wait before the served kinds are read again because a wanted one is unknown.
+const REDISCOVER: Duration = Duration::from_secs(10);
+/// Source kinds that units may name.
+const SOURCE_KINDS: &[&str] = &["GitRepository", "OCIRepository", "Bucket", "ExternalArtifact"];
+
+/// What is to be watched from now on, or no longer.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Kinds to watch by owner label.
+    pub kinds_added: BTreeSet<GroupKind>,
+    /// Kinds to watch no longer.
+    pub kinds_removed: BTreeSet<GroupKind>,
+    /// ConfigMaps and Secrets to watch by name.
+    pub objects_added: BTreeSet<ObjectRef>,
+    /// ConfigMaps and Secrets to watch no longer.
+    pub objects_removed: BTreeSet<ObjectRef>,
+}
+
+impl Wanted {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.kinds_added.is_empty()
+            && self.kinds_removed.is_empty()
+            && self.objects_added.is_empty()
+            && self.objects_removed.is_empty()
+    }
+}
+
+/// Why something is watched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    /// All custom resources of a kind that hence reads as such.
+    Resources(GroupKind),
+    /// Objects of a kind that carry owner labels.
+    Managed(GroupKind),
+    /// One ConfigMap or Secret.
+    Values(ObjectRef),
+    /// CRDs: kinds come and go with them.
+    Definitions,
+}
+
+/// Keeps the watches.
+pub struct Watcher {
+    cluster: Cluster,
+    kinds: Arc<RwLock<Arc<Kinds>>>,
+    seen: Seen,
+    inbox: mpsc::Sender<Message>,
+    running: BTreeMap<Subject, (Arc<WatchSpec>, WatchHandle)>,
+    /// Wanted, but their kind is not served yet.
+    waiting: BTreeSet<Subject>,
+    messages: mpsc::Sender<WatchMessage<Observed>>,
+}
+
+/// The loop is gone.
+struct Unheard;
+
+impl Watcher {
+    /// Starts the watches that are always there and then follows `wanted`.
+    pub async fn run(
+        cluster: Cluster,
+        kinds: Arc<RwLock<Arc<Kinds>>>,
+        seen: Seen,
+        inbox: mpsc::Sender<Message>,
+        mut wanted: mpsc::UnboundedReceiver<Wanted>,
+    ) {
+        let (messages, mut heard) = mpsc::channel(256);
+        let (running, waiting) = (BTreeMap::new(), BTreeSet::new());
+        let mut watcher = Self { cluster, kinds, seen, inbox, running, waiting, messages };
+        watcher.start(Subject::Definitions);
+        for kind in SOURCE_KINDS {
+            watcher.start(Subject::Resources(group_kind(SOURCE_GROUP, kind)));
+        }
+        watcher.start(Subject::Resources(group_kind(KUSTOMIZE_GROUP, "Kustomization")));
+        let mut again = tokio::time::interval(REDISCOVER);
+        loop {
+            let go_on = tokio::select! {
+                change = wanted.recv() => match change {
+                    Some(change) => { watcher.follow(change); Ok(()) }
+                    None => Err(Unheard),
+                },
+                message = heard.recv() => match message {
+                    Some(message) => watcher.hear(message).await,
+                    None => Err(Unheard),
+                },
+                _ = again.tick(), if !watcher.waiting.is_empty() => watcher.rediscover().await,
+            };
+            if go_on.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn follow(&mut self, change: Wanted) {
+        for kind in change.kinds_removed {
+            self.running.remove(&Subject::Managed(kind.clone()));
+            self.waiting.remove(&Subject::Managed(kind));
+        }
+        for object in change.objects_removed {
+            self.running.remove(&Subject::Values(object));
+        }
+        for kind in change.kinds_added {
+            self.start(Subject::Managed(kind));
+        }
+        for object in change.objects_added {
+            self.start(Subject::Values(object));
+        }
+    }
+
+    fn start(&mut self, subject: Subject) {
+        if self.running.contains_key(&subject) {
+            return;
+        }
+        let Some(spec) = self.spec(&subject) else {
+            self.waiting.insert(subject);
+            return;
+        };
+        self.waiting.remove(&subject);
+        let handle = self.cluster.watch(spec.clone(), |object| object, self.messages.clone());
+        self.running.insert(subject, (Arc::new(spec), handle));
+    }
+
+    /// What to watch for a subject; `None` while its kind is not served.
+    fn spec(&self, subject: &Subject) -> Option<WatchSpec> {
+        let (kind, options) = match subject {
+            Subject::Resources(kind) => (kind.clone(), ListOptions::default()),
+            Subject::Managed(kind) => {
+                let labels = keys::OWNER_NAME.to_owned();
+                (kind.clone(), ListOptions { labels, ..ListOptions::default() })
+            }
+            Subject::Values(object) => {
+                let options = ListOptions {
+                    namespace: object.namespace.clone(),
+                    fields: format!("metadata.name={}", object.name),
+                    ..ListOptions::default()
+                };
+                (object.group_kind(), options)
+            }
+            Subject::Definitions => {
+                let kind = group_kind("apiextensions.k8s.io", "CustomResourceDefinition");
+                (kind, ListOptions::default())
+            }
+        };
+        let resource = self.resource(&kind)?;
+        Some(WatchSpec { resource, options })
+    }
+
+    fn resource(&self, kind: &GroupKind) -> Option<Resource> {
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match kinds.find(kind) {
+            Known::Served(resource) => Some(resource.clone()),
+            _ => None,
+        }
+    }
+
+    /// Reads the served kinds again, says so, and starts what had to wait.
+    async fn rediscover(&mut self) -> Result<(), Unheard> {
+        let Ok(kinds) = self.cluster.discover().await else { return Ok(()) };
+        let served = kinds.preferred().map(|r| (r.group_kind(), r.namespaced)).collect();
+        *self.kinds.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(kinds);
+        for subject in std::mem::take(&mut self.waiting) {
+            self.start(subject);
+        }
+        self.say(Observation::Served(served)).await
+    }
+
+    async fn say(&self, observation: Observation) -> Result<(), Unheard> {
+        self.inbox.send(Message::Observed(observation)).await.map_err(|_| Unheard)
+    }
+
+    async fn hear(&mut self, message: WatchMessage<Observed>) -> Result<(), Unheard> {
+        let found = self.running.iter().find(|(_, (spec, _))| **spec == *message.spec);
+        let Some(subject) = found.map(|(subject, _)| subject.clone()) else { return Ok(()) };
+        match &subject {
+            Subject::Definitions => match message.event {
+                WatchEvent::Stale | WatchEvent::Failed { .. } => Ok(()),
+                _ => self.rediscover().await,
+            },
+            Subject::Resources(kind) => self.hear_resource(kind, message.event).await,
+            Subject::Managed(kind) => self.hear_managed(kind, message.event).await,
+            Subject::Values(object) => self.hear_values(object, message.event).await,
+        }
+    }
+
+    async fn hear_managed(
+        &self,
+        kind: &GroupKind,
+        event: WatchEvent<Observed>,
+    ) -> Result<(), Unheard> {
+        let one = |seen: Observed| (seen.object, Arc::new(seen.raw));
+        let observation = match event {
+            WatchEvent::Listed(list) => {
+                let objects = list.items.into_iter().map(one).collect();
+                Observation::Objects(kind.clone(), objects)
+            }
+            WatchEvent::Changed(seen) => {
+                let (object, live) = one(seen);
+                Observation::Object(object, live)
+            }
+            WatchEvent::Gone(seen) => Observation::ObjectUnseen(seen.object),
+            WatchEvent::Stale => Observation::Stale(kind.clone()),
+            WatchEvent::Failed { error, .. } => {
+                tracing::warn!(%kind, %error, "watch failed");
+                Observation::Stale(kind.clone())
+            }
+        };
+        self.say(observation).await
+    }
+
+    async fn hear_values(
+        &self,
+        object: &ObjectRef,
+        event: WatchEvent<Observed>,
+    ) -> Result<(), Unheard> {
+        let values = match event {
+            WatchEvent::Listed(list) => list.items.first().map(|seen| values(&seen.raw)),
+            WatchEvent::Changed(seen) => Some(values(&seen.raw)),
+            WatchEvent::Gone(_) => None,
+            WatchEvent::Stale => return Ok(()),
+            WatchEvent::Failed { error, .. } => {
+                tracing::warn!(%object, %error, "watch failed");
+                return Ok(());
+            }
+        };
+        self.say(Observation::Values(object.clone(), values)).await
+    }
+
+    async fn hear_resource(
+        &self,
+        kind: &GroupKind,
+        event: WatchEvent<Observed>,
+    ) -> Result<(), Unheard> {
+        let remember = |seen: &Observed| {
+            self.seen.put(seen.object.clone(), Arc::new(seen.raw.clone()));
+        };
+        match event {
+            WatchEvent::Listed(list) => {
+                list.items.iter().for_each(remember);
+                self.say(listed(kind, &list.items)).await
+            }
+            WatchEvent::Changed(seen) => {
+                remember(&seen);
+                match changed(kind, &seen) {
+                    Some(observation) => self.say(observation).await,
+                    None => Ok(()),
+                }
+            }
+            WatchEvent::Gone(seen) => {
+                self.seen.remove(&seen.object);
+                self.say(gone(kind, &seen.object)).await
+            }
+            WatchEvent::Stale => Ok(()),
+            WatchEvent::Failed { error, .. } => {
+                tracing::warn!(%kind, %error, "watch failed");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn group_kind(group: &str, kind: &str) -> GroupKind {
+    GroupKind { group: group.to_owned(), kind: kind.to_owned() }
+}
+
+fn is_unit(kind: &GroupKind) -> bool {
+    kind.group == KUSTOMIZE_GROUP
+}
+
+fn read_unit(seen: &Observed) -> Option<Kustomization> {
+    let read = Kustomization::read(&seen.raw);
+    read.inspect_err(|error| tracing::error!(object = %seen.object, %error, "cannot be read")).ok()
+}
+
+fn read_source(kind: &GroupKind, seen: &Observed) -> Option<AnySource> {
+    let read = AnySource::read(&kind.kind, &seen.raw);
+    read.inspect_err(|error| tracing::error!(object = %seen.object, %error, "cannot be read")).ok()
+}
+
+fn listed(kind: &GroupKind, items: &[Observed]) -> Observation {
+    if is_unit(kind) {
+        return Observation::Units(items.iter().filter_map(read_unit).collect());
+    }
+    let sources = items.iter().filter_map(|seen| read_source(kind, seen)).collect();
+    Observation::Sources(kind.kind.clone(), sources)
+}
+
+fn changed(kind: &GroupKind, seen: &Observed) -> Option<Observation> {
+    if is_unit(kind) {
+        return read_unit(seen).map(|unit| Observation::Unit(Box::new(unit)));
+    }
+    read_source(kind, seen).map(|source| Observation::Source(Box::new(source)))
+}
+
+fn gone(kind: &GroupKind, object: &ObjectRef) -> Observation {
+    let (namespace, name) = (&object.namespace, &object.name);
+    if is_unit(kind) {
+        return Observation::UnitGone(crate::model::UnitName::new(namespace, name));
+    }
+    Observation::SourceGone(crate::model::SourceName::new(&kind.kind, namespace, name))
+}
+
+/// The values of a ConfigMap (`data`, `binaryData`) or a Secret (`data`, decoded).
+fn values(raw: &Json) -> BTreeMap<String, Vec<u8>> {
+    let secret = raw["kind"] == "Secret";
+    let mut found = BTreeMap::new();
+    for (map, encoded) in [("data", secret), ("binaryData", true)] {
+        for (key, value) in raw[map].as_object().into_iter().flatten() {
+            let text = value.as_str().unwrap_or_default();
+            let bytes = if encoded {
+                STANDARD.decode(text).unwrap_or_default()
+            } else {
+                text.as_bytes().to_vec()
+            };
+            found.insert(key.clone(), bytes);
+        }
+    }
+    found
+}

@@ -1,0 +1,371 @@
+//! The engine: transactions in, deltas out, one generation per transaction.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::datalog::builtins::Builtins;
+use crate::datalog::builtins::Calls;
+use crate::datalog::compile::compile;
+use crate::datalog::expr;
+use crate::datalog::fact::Fact;
+use crate::datalog::fact::Transaction;
+use crate::datalog::fault::Fault;
+use crate::datalog::fault::Refused;
+use crate::datalog::fault::RefusedReason;
+use crate::datalog::maintain;
+use crate::datalog::maintain::Effort;
+use crate::datalog::maintain::Outcome;
+use crate::datalog::maintain::Stated;
+use crate::datalog::maintain::Work;
+use crate::datalog::maintain::input::ASSERTED;
+use crate::datalog::program::Program;
+use crate::datalog::program::RelationKind;
+use crate::datalog::reader::Reader;
+use crate::datalog::store::Age;
+use crate::datalog::store::Interner;
+use crate::datalog::store::Store;
+use crate::datalog::store::Table;
+use crate::datalog::value::Row;
+use crate::datalog::world::World;
+
+/// How an engine runs. Each default is the safe choice.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// The generation that the empty engine starts from; the first commit is the next one.
+    pub generation: u64,
+    /// Rows that the clauses of one user file may look at in one transaction.
+    pub user_work_max: u64,
+    /// A transaction with more than this share of all input rows, in percent, is evaluated in full.
+    pub elastic_percent: u64,
+    /// Dead values that may gather before they are collected.
+    pub garbage_max: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        let user_work_max = 20_000_000;
+        Self { generation: 0, user_work_max, elastic_percent: 20, garbage_max: 65_536 }
+    }
+}
+
+/// What one transaction changed: `old + delta = new`, nothing in it twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// The generation that the transaction made.
+    pub generation: u64,
+    /// Rows that hold now and did not before, inputs included, sorted by value.
+    pub added: BTreeMap<Arc<str>, Vec<Row>>,
+    /// Rows that held before and do not now.
+    pub removed: BTreeMap<Arc<str>, Vec<Row>>,
+    /// All relations that are faulted now.
+    pub faults: Vec<Fault>,
+    /// Facts that the transaction could not take.
+    pub refused: Vec<Refused>,
+}
+
+impl Delta {
+    /// True when no row came or went.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// Keeps the conclusions of a program up to date.
+pub struct Engine {
+    world: World,
+    effort: Effort,
+    /// Values that the interner held after the last collection.
+    values_kept: usize,
+}
+
+impl Engine {
+    /// An engine that holds the facts stated in the rule files and what follows from them.
+    pub fn new(program: Program, builtins: Builtins, options: EngineOptions) -> Self {
+        let compiled = compile(&program);
+        let calls = Calls::new(program.functions(), &builtins);
+        let tables = compiled
+            .relations
+            .iter()
+            .map(|relation| Arc::new(Table::new(relation.arity, &relation.indexes)));
+        let mut store = Store { interner: Interner::default(), tables: tables.collect() };
+        let stated = stated(&program, &calls, &mut store.interner);
+        let generation = options.generation;
+        let world = World {
+            compiled: Arc::new(compiled),
+            calls,
+            options,
+            store,
+            stated: Arc::new(stated),
+            faults: BTreeMap::new(),
+            generation,
+        };
+        let mut engine = Self { world, effort: Effort::default(), values_kept: 0 };
+        engine.work(true, |work| {
+            for (relation, rows) in work.stated {
+                rows.iter().for_each(|row| work.state(*relation, row));
+            }
+        });
+        engine
+    }
+
+    /// The last commit.
+    pub fn generation(&self) -> u64 {
+        self.world.generation
+    }
+
+    /// The program in force.
+    pub fn program(&self) -> &Program {
+        self.world.program()
+    }
+
+    /// What the last transaction cost, in counted work.
+    pub fn effort(&self) -> Effort {
+        self.effort
+    }
+
+    /// Commits `transaction` as the next generation: deletes first, then inserts. A fact that does not
+    /// fit the program is refused and the others commit. An insert into an input with a key replaces
+    /// the row of that key.
+    pub fn transact(&mut self, transaction: Transaction) -> Delta {
+        let mut refused = Vec::new();
+        let mut accept = |facts: Vec<Fact>| -> Vec<(usize, Row)> {
+            let accepted = facts.into_iter().map(|fact| accept(self.program(), fact));
+            let mut rows = Vec::new();
+            for outcome in accepted {
+                match outcome {
+                    Ok(row) => rows.push(row),
+                    Err(error) => refused.push(error),
+                }
+            }
+            rows
+        };
+        let (deletes, inserts) = (accept(transaction.deletes), accept(transaction.inserts));
+        self.world.generation += 1;
+        let full = self.is_large(deletes.len() + inserts.len());
+        let outcome = self.work(full, |work| {
+            for (relation, row) in deletes {
+                let words: Option<Vec<u32>> =
+                    row.iter().map(|value| work.store.interner.find(value)).collect();
+                if let Some(words) = words {
+                    work.retract(relation, &words);
+                }
+            }
+            for (relation, row) in inserts {
+                let words: Vec<u32> =
+                    row.iter().map(|value| work.store.interner.intern(value)).collect();
+                work.assert(relation, &words);
+            }
+        });
+        Delta { refused, ..outcome }
+    }
+
+    fn is_large(&self, operations: usize) -> bool {
+        let relations = self.program().relations().enumerate();
+        let inputs = relations.filter(|(_, info)| info.kind == RelationKind::Input);
+        let rows: usize = inputs.map(|(at, _)| self.world.len(at)).sum();
+        operations as u64 * 100 > (rows as u64 + 100) * self.world.options.elastic_percent
+    }
+
+    /// Runs one transaction and commits it.
+    fn work(&mut self, full: bool, change: impl FnOnce(&mut Work<'_>)) -> Delta {
+        let World { compiled, calls, options, store, stated, faults, .. } = &mut self.world;
+        let mut work = Work::new(compiled, calls, store, faults, stated);
+        work.full = full;
+        work.user_work_max = options.user_work_max;
+        change(&mut work);
+        let outcome = work.finish();
+        self.effort = outcome.effort;
+        let delta = self.delta(&outcome);
+        maintain::commit(&mut self.world.store, &outcome, self.world.generation);
+        self.collect();
+        delta
+    }
+
+    fn delta(&self, outcome: &Outcome) -> Delta {
+        let mut delta = Delta { generation: self.generation(), ..Delta::default() };
+        for (at, info) in self.program().relations().enumerate() {
+            let (table, change) = (self.world.store.table(at), &outcome.changes[at]);
+            let sides = [(&change.added, &mut delta.added), (&change.removed, &mut delta.removed)];
+            for (ids, side) in sides {
+                if ids.is_empty() {
+                    continue;
+                }
+                let rows = ids.iter().map(|id| self.world.decode(table.row(*id)));
+                let mut rows: Vec<Row> = rows.collect();
+                rows.sort();
+                side.insert(Arc::clone(&info.name), rows);
+            }
+        }
+        delta.faults = self.faults();
+        delta
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let visible =
+            self.world.faults.iter().filter(|(at, _)| !self.world.compiled.relations[**at].hidden);
+        visible.map(|(_, fault)| fault.clone()).collect()
+    }
+
+    /// Frees values that no row holds any more, when enough have gathered.
+    fn collect(&mut self) {
+        let World { store, stated, options, .. } = &mut self.world;
+        if store.interner.len() < 2 * self.values_kept + options.garbage_max {
+            return;
+        }
+        let mut live = vec![false; store.interner.slots()];
+        let mut mark = |words: &[u32]| {
+            for slot in words.iter().filter_map(|word| Interner::slot_of(*word)) {
+                live[slot] = true;
+            }
+        };
+        for table in &store.tables {
+            table.ids().into_iter().for_each(|id| mark(table.row(id)));
+        }
+        stated.values().flatten().for_each(|row| mark(row));
+        store.interner.keep(&live);
+        self.values_kept = store.interner.len();
+    }
+
+    /// Puts another program in force as the next generation. Asserted facts of inputs that both have
+    /// with the same types stay; the delta says what changed, relations that only one has included.
+    pub fn replace_program(&mut self, program: Program, builtins: Builtins) -> Delta {
+        let mut options = self.world.options.clone();
+        options.generation = self.generation();
+        let mut next = Self::new(program, builtins, options);
+        let inserts = self.inputs().collect();
+        let refused = next.transact(Transaction { inserts, deletes: Vec::new() }).refused;
+        let delta = compare(&self.world, &mut next.world);
+        *self = next;
+        Delta { refused, faults: self.faults(), ..delta }
+    }
+
+    /// A view of this generation that stays as it is while the engine commits on.
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.world.clone())
+    }
+
+    /// The facts that transactions asserted and did not delete, for snapshots.
+    pub fn inputs(&self) -> impl Iterator<Item = Fact> {
+        self.inputs_since().map(|(fact, _)| fact)
+    }
+
+    /// The same, each with the generation since which it holds.
+    pub fn inputs_since(&self) -> impl Iterator<Item = (Fact, u64)> {
+        let relations = self.program().relations().enumerate();
+        let inputs = relations.filter(|(_, info)| info.kind == RelationKind::Input);
+        inputs.flat_map(move |(at, info)| {
+            let table = self.world.store.table(at);
+            let asserted = table.ids().into_iter().filter(move |id| {
+                let meta = table.meta(*id);
+                meta.is_in(Age::Old) && meta.support == ASSERTED
+            });
+            asserted.map(move |id| {
+                let row = self.world.decode(table.row(id));
+                (Fact::new(Arc::clone(&info.name), row), table.meta(id).since())
+            })
+        })
+    }
+
+    /// Sets since when some input rows hold, after they were inserted again from a record.
+    pub fn restore_since(&mut self, facts: impl IntoIterator<Item = (Fact, u64)>) {
+        for (fact, since) in facts {
+            let Some(relation) = self.program().position(&fact.relation) else { continue };
+            let found = self
+                .world
+                .words(&fact.row)
+                .and_then(|words| self.world.store.table(relation).find(&words));
+            if let Some(id) = found {
+                self.world.store.table_mut(relation).set_since(id, since);
+            }
+        }
+    }
+
+    /// The rows of one relation, sorted by value.
+    pub fn rows(&self, relation: &str) -> Vec<Row> {
+        let at = self.program().position(relation);
+        at.map(|at| self.world.sorted_rows(at)).unwrap_or_default()
+    }
+
+    pub(crate) fn of_world(world: World) -> Self {
+        let values_kept = world.store.interner.len();
+        Self { world, effort: Effort::default(), values_kept }
+    }
+}
+
+/// Facts that rule files state for inputs.
+fn stated(program: &Program, calls: &Calls, interner: &mut Interner) -> Stated {
+    let mut stated = Stated::new();
+    for clause in program.clauses() {
+        if program.info(clause.head).kind != RelationKind::Input {
+            continue;
+        }
+        let values: Result<Row, _> =
+            clause.head_args.iter().map(|arg| expr::value(arg, &[], calls)).collect();
+        if let Ok(values) = values {
+            let words = values.iter().map(|value| interner.intern(value)).collect();
+            stated.entry(clause.head).or_default().push(words);
+        }
+    }
+    stated
+}
+
+fn accept(program: &Program, fact: Fact) -> Result<(usize, Row), Refused> {
+    let refuse = |reason| Refused { fact: fact.clone(), reason };
+    let Some(relation) = program.position(&fact.relation) else {
+        return Err(refuse(RefusedReason::UnknownRelation));
+    };
+    let info = program.info(relation);
+    if info.kind != RelationKind::Input {
+        return Err(refuse(RefusedReason::NotAnInput));
+    }
+    let (have, want) = (fact.row.len(), info.columns.len());
+    if have != want {
+        return Err(refuse(RefusedReason::Arity { have, want }));
+    }
+    for (value, column) in fact.row.iter().zip(&info.columns) {
+        if value.base() != column.base {
+            return Err(refuse(RefusedReason::Type {
+                column: Arc::clone(&column.name),
+                have: value.base(),
+                want: column.base,
+            }));
+        }
+    }
+    Ok((relation, fact.row))
+}
+
+/// The difference of two worlds with different programs, relations matched by name. Rows that stay
+/// keep since when they hold.
+fn compare(old: &World, new: &mut World) -> Delta {
+    let mut delta = Delta { generation: new.generation, ..Delta::default() };
+    let (old_names, new_names) = (&old.program().inner.names, &new.program().inner.names);
+    let names: BTreeSet<Arc<str>> = old_names.keys().chain(new_names.keys()).cloned().collect();
+    for name in names {
+        let rows = |world: &World| -> BTreeSet<Row> {
+            let at = world.program().position(&name);
+            at.map(|at| world.sorted_rows(at).into_iter().collect()).unwrap_or_default()
+        };
+        let (before, after) = (rows(old), rows(new));
+        let added: Vec<Row> = after.difference(&before).cloned().collect();
+        let removed: Vec<Row> = before.difference(&after).cloned().collect();
+        if let (Some(was), Some(is)) =
+            (old.program().position(&name), new.program().position(&name))
+        {
+            for row in before.intersection(&after) {
+                let since = old.note(was, row).map(|note| note.since);
+                let id = new.words(row).and_then(|words| new.store.table(is).find(&words));
+                if let (Some(since), Some(id)) = (since, id) {
+                    new.store.table_mut(is).set_since(id, since);
+                }
+            }
+        }
+        if !added.is_empty() {
+            delta.added.insert(Arc::clone(&name), added);
+        }
+        if !removed.is_empty() {
+            delta.removed.insert(name, removed);
+        }
+    }
+    delta
+}

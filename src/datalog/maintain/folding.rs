@@ -1,0 +1,294 @@
+//! Folds: the result rows of the groups that changed, and of no other.
+//!
+//! `count` and `sum` add the signed changes to the value that stands. `min max best top join` read the
+//! group's rows from its ordered index, best first: one step for the extremum, N for `top`; only `join`
+//! walks the group, because it says how many items there are.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use crate::datalog::compile::FoldUnit;
+use crate::datalog::compile::empty_value;
+use crate::datalog::expr::Stop;
+use crate::datalog::fault::Fault;
+use crate::datalog::fold;
+use crate::datalog::maintain::Work;
+use crate::datalog::store::Age;
+use crate::datalog::store::Interner;
+use crate::datalog::store::Sorted;
+use crate::datalog::store::Table;
+use crate::datalog::store::key_of;
+use crate::datalog::syntax::Fold;
+use crate::datalog::value::Value;
+
+/// Changed derivations and their sum, per group.
+type Groups = BTreeMap<Box<[u32]>, (i64, i128)>;
+
+impl Work<'_> {
+    /// Brings the result relation of a fold up to date.
+    pub(super) fn fold(&mut self, unit: &FoldUnit, full: bool) -> Result<(), Fault> {
+        let is_total = matches!(unit.aggregate.fold, Fold::Count | Fold::Sum);
+        if !is_total {
+            self.reorder(unit);
+        }
+        let groups = self.touched_groups(unit, full);
+        for (group, change) in groups {
+            let rows = if is_total && !full {
+                self.total_changed(unit, &group, change)?
+            } else {
+                self.results(unit, &group)?
+            };
+            self.put(unit, &group, rows);
+        }
+        Ok(())
+    }
+
+    fn touched_groups(&self, unit: &FoldUnit, full: bool) -> Groups {
+        let mut groups = Groups::new();
+        let table = self.store.table(unit.group);
+        let counts = self.counts.get(&unit.group);
+        for &(id, change) in counts.into_iter().flatten() {
+            let row = table.row(id);
+            let totals = groups.entry(row[..unit.keys].into()).or_default();
+            totals.0 += change;
+            if unit.aggregate.fold == Fold::Sum {
+                totals.1 += i128::from(change) * fold::wide(&self.selected(unit, row));
+            }
+        }
+        if full {
+            for relation in [unit.group, unit.result] {
+                let table = self.store.table(relation);
+                for id in table.ids() {
+                    groups.entry(table.row(id)[..unit.keys].into()).or_default();
+                }
+            }
+        }
+        groups
+    }
+
+    /// The first selected value of a group row.
+    fn selected(&self, unit: &FoldUnit, row: &[u32]) -> Value {
+        self.store.interner.value(row[unit.keys + unit.aggregate.order.len()])
+    }
+
+    /// Ids of a relation's rows in one version that belong to a group.
+    fn of_group(&self, relation: usize, index: Option<usize>, group: &[u32], age: Age) -> Vec<u32> {
+        let table = self.store.table(relation);
+        let fits = |id: &u32| table.meta(*id).is_in(age) && table.row(*id).starts_with(group);
+        match index {
+            Some(at) => {
+                let key = key_of(group.iter().copied());
+                table.probe(at, key).map(|entry| *entry as u32).filter(fits).collect()
+            }
+            None if group.is_empty() => {
+                table.entries().map(|entry| *entry as u32).filter(fits).collect()
+            }
+            None => {
+                let key = key_of(group.iter().copied());
+                table.probe_row(key).map(|entry| *entry as u32).filter(fits).collect()
+            }
+        }
+    }
+
+    /// `count` or `sum` after a change of derivations and their sum.
+    fn total_changed(
+        &mut self,
+        unit: &FoldUnit,
+        group: &[u32],
+        (count, sum): (i64, i128),
+    ) -> Result<Vec<Box<[u32]>>, Fault> {
+        let old = self.of_group(unit.result, unit.result_index, group, Age::Old);
+        let old = old.first().map(|id| {
+            let row = self.store.table(unit.result).row(*id);
+            fold::wide(&self.store.interner.value(row[unit.keys]))
+        });
+        let is_count = unit.aggregate.fold == Fold::Count;
+        let total = old.unwrap_or(0) + if is_count { i128::from(count) } else { sum };
+        let is_empty = if is_count { total == 0 } else { !self.has_members(unit, group) };
+        if is_empty {
+            return Ok(Vec::new());
+        }
+        self.total_row(unit, group, total).map(|row| vec![row])
+    }
+
+    fn has_members(&self, unit: &FoldUnit, group: &[u32]) -> bool {
+        let table = self.store.table(unit.group);
+        let fits = |entry: &&u64| {
+            let id = **entry as u32;
+            table.meta(id).is_in(Age::New) && table.row(id).starts_with(group)
+        };
+        match unit.group_index {
+            Some(at) => table.probe(at, key_of(group.iter().copied())).any(|entry| fits(&entry)),
+            None => table.entries().any(|entry| fits(&entry)),
+        }
+    }
+
+    fn total_row(
+        &mut self,
+        unit: &FoldUnit,
+        group: &[u32],
+        total: i128,
+    ) -> Result<Box<[u32]>, Fault> {
+        let Some(value) = fold::narrow(unit.aggregate.base, total) else {
+            let stop = Stop::Overflow("the sum of a group".to_owned());
+            return Err(self.stopped(unit.source, &stop));
+        };
+        Ok(self.result_row(group, &[value]))
+    }
+
+    fn result_row(&mut self, group: &[u32], values: &[Value]) -> Box<[u32]> {
+        let mut row = group.to_vec();
+        row.extend(values.iter().map(|value| self.store.interner.intern(value)));
+        row.into()
+    }
+
+    /// The result rows of a group, read from its members.
+    fn results(&mut self, unit: &FoldUnit, group: &[u32]) -> Result<Vec<Box<[u32]>>, Fault> {
+        let aggregate = &unit.aggregate;
+        match &aggregate.fold {
+            Fold::Count | Fold::Sum => {
+                let members = self.of_group(unit.group, unit.group_index, group, Age::New);
+                if members.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let table = self.store.table(unit.group);
+                let mut total: i128 = 0;
+                for id in members {
+                    let times = i128::from(table.meta(id).support);
+                    total += match aggregate.fold {
+                        Fold::Count => times,
+                        _ => times * fold::wide(&self.selected(unit, table.row(id))),
+                    };
+                }
+                self.total_row(unit, group, total).map(|row| vec![row])
+            }
+            Fold::Min | Fold::Max | Fold::Best => Ok(self.winners(unit, group, 1).0),
+            Fold::Top(rows) => Ok(self.winners(unit, group, *rows).0),
+            Fold::Join { separator, limit } => {
+                let (rows, total) = self.winners(unit, group, usize::MAX);
+                if total == 0 {
+                    return Ok(Vec::new());
+                }
+                let shown: Vec<Value> = rows
+                    .iter()
+                    .take(*limit)
+                    .map(|row| self.store.interner.value(row[unit.keys]))
+                    .collect();
+                let text = fold::joined(shown.iter(), separator, *limit, total);
+                Ok(vec![self.result_row(group, &[text])])
+            }
+        }
+    }
+
+    /// The first `rows` different selected tuples of a group behind its keys, and how many were seen.
+    fn winners(&self, unit: &FoldUnit, group: &[u32], rows: usize) -> (Vec<Box<[u32]>>, usize) {
+        let table = self.store.table(unit.group);
+        let from = unit.keys + unit.aggregate.order.len();
+        let mut seen = std::collections::HashSet::new();
+        let mut found: Vec<Box<[u32]>> = Vec::new();
+        let members = table.ordered.from_place(|id| &table.row(*id)[..unit.keys] < group);
+        for id in members {
+            let row = table.row(*id);
+            if !row.starts_with(group) || found.len() == rows {
+                break;
+            }
+            if seen.insert(&row[from..]) {
+                found.push(group.iter().chain(&row[from..]).copied().collect());
+            }
+        }
+        let total = found.len();
+        (found, total)
+    }
+
+    /// Keeps the ordered index of a group relation up to date with its rows.
+    fn reorder(&mut self, unit: &FoldUnit) {
+        let (added, removed) = {
+            let change = &self.changes[unit.group];
+            (change.added.clone(), change.removed.clone())
+        };
+        let mut ordered = std::mem::take(&mut self.store.table_mut(unit.group).ordered);
+        let table = self.store.table(unit.group);
+        let interner = &self.store.interner;
+        let order = |a: u32, b: u32| order(unit, interner, table, a, b);
+        for id in removed {
+            ordered.remove(|other| order(*other, id).is_lt(), |other| *other == id);
+        }
+        if added.len() > 64 + ordered.len() / 4 {
+            let mut all: Vec<u32> = ordered.iter().copied().chain(added).collect();
+            all.sort_by(|a, b| order(*a, *b));
+            ordered = Sorted::from_sorted(&all);
+        } else {
+            for id in added {
+                ordered.insert(id, |other| order(*other, id).is_lt());
+            }
+        }
+        self.store.table_mut(unit.group).ordered = ordered;
+    }
+
+    /// Makes `rows` the result of a group.
+    fn put(&mut self, unit: &FoldUnit, group: &[u32], rows: Vec<Box<[u32]>>) {
+        let standing = self.of_group(unit.result, unit.result_index, group, Age::Old);
+        let before: Vec<Box<[u32]>> =
+            standing.iter().map(|id| self.store.table(unit.result).row(*id).into()).collect();
+        for (id, row) in standing.iter().zip(&before) {
+            if !rows.contains(row) {
+                self.store.table_mut(unit.result).meta_mut(*id).set_new(false);
+                self.touched[unit.result].push(*id);
+            }
+        }
+        for row in &rows {
+            let id = self.place(unit.result, row);
+            if !self.store.table(unit.result).meta(id).is_in(Age::New) {
+                let meta = self.store.table_mut(unit.result).meta_mut(id);
+                meta.set_new(true);
+                meta.support = 1;
+                self.touched[unit.result].push(id);
+            }
+        }
+        self.note_with_empty_value(unit, group, before, rows);
+    }
+
+    /// Notes old and new value of a group, where the empty group has one.
+    fn note_with_empty_value(
+        &mut self,
+        unit: &FoldUnit,
+        group: &[u32],
+        mut before: Vec<Box<[u32]>>,
+        mut after: Vec<Box<[u32]>>,
+    ) {
+        let Some(value) = empty_value(&unit.aggregate) else { return };
+        for rows in [&mut before, &mut after] {
+            if rows.is_empty() {
+                rows.push(self.result_row(group, std::slice::from_ref(&value)));
+            }
+        }
+        if before != after {
+            let changes = self.fold_changes.entry(unit.result).or_default();
+            changes.extend(before.into_iter().map(|row| (row, false)));
+            changes.extend(after.into_iter().map(|row| (row, true)));
+        }
+    }
+}
+
+/// The order of a group relation: groups apart, best first within.
+fn order(unit: &FoldUnit, interner: &Interner, table: &Table, a: u32, b: u32) -> Ordering {
+    if a == b {
+        return Ordering::Equal;
+    }
+    let (a, b) = (table.row(a), table.row(b));
+    let keys = unit.keys;
+    let mut result = a[..keys].cmp(&b[..keys]);
+    for (at, (_, descending)) in unit.aggregate.order.iter().enumerate() {
+        result = result.then_with(|| {
+            let order = interner.compare(a[keys + at], b[keys + at]);
+            if *descending { order.reverse() } else { order }
+        });
+    }
+    for at in keys + unit.aggregate.order.len()..a.len() {
+        result = result.then_with(|| {
+            let order = interner.compare(a[at], b[at]);
+            if unit.aggregate.fold == Fold::Max { order.reverse() } else { order }
+        });
+    }
+    result
+}

@@ -1,0 +1,399 @@
+//! Maintenance: one transaction through all units, lowest first.
+//!
+//! ```text
+//! inputs ─▶ unit ─▶ unit ─▶ … ─▶ commit        each unit reads the changes of those below it
+//!            │ counted: derivations added and taken away     (`counting`)
+//!            │ recursive: rank-guided delete and rederive     (`recursive`)
+//!            └ fold: touched groups only                      (`folding`)
+//! ```
+//!
+//! A unit whose relations were faulted, and every unit of a large transaction, is evaluated in full
+//! instead; the difference to the old version comes out the same way. Cost: the changes, times the
+//! fan-out of the clauses that read them; counted in [`Effort`].
+//! Not here: joins (`exec`), storage (`store`).
+
+mod counting;
+mod folding;
+pub(crate) mod input;
+mod recursive;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::datalog::builtins::Calls;
+use crate::datalog::compile::Compiled;
+use crate::datalog::compile::CoreClause;
+use crate::datalog::compile::Stored;
+use crate::datalog::compile::Unit;
+use crate::datalog::exec::Ages;
+use crate::datalog::exec::Exec;
+use crate::datalog::exec::Found;
+use crate::datalog::exec::NOWHERE;
+use crate::datalog::exec::Start;
+use crate::datalog::expr::Stop;
+use crate::datalog::fault::Fault;
+use crate::datalog::fault::FaultKind;
+use crate::datalog::plan::Plan;
+use crate::datalog::store::Age;
+use crate::datalog::store::Sorted;
+use crate::datalog::store::Store;
+
+/// Work of one transaction, counted: exact, and the same on every machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Rows looked at by joins.
+    pub probed: u64,
+    /// Heads that joins gave, the same one several times included.
+    pub emitted: u64,
+    /// Recursive rows that lost their support and had to find another or leave.
+    pub overdeleted: u64,
+    /// Of those, rows that found another support.
+    pub rederived: u64,
+    /// Units evaluated in full.
+    pub full_units: u64,
+}
+
+/// Facts of inputs that rule files state, as words, in text order.
+pub(crate) type Stated = BTreeMap<usize, Vec<Box<[u32]>>>;
+
+/// Rows of one relation that came and went.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) added: Vec<u32>,
+    pub(crate) removed: Vec<u32>,
+}
+
+/// From which rows a plan starts.
+#[derive(Clone, Copy)]
+enum Starts<'a> {
+    Nowhere,
+    /// Rows of a relation; results carry the position in the list.
+    Ids(usize, &'a [u32]),
+    Words(&'a [Box<[u32]>]),
+}
+
+/// What a transaction did, before its commit.
+pub(crate) struct Outcome {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) effort: Effort,
+    /// Rows to commit, per relation, each once.
+    touched: Vec<(usize, Vec<u32>)>,
+}
+
+/// One transaction under work.
+pub(crate) struct Work<'a> {
+    pub(crate) compiled: &'a Compiled,
+    pub(crate) calls: &'a Calls,
+    pub(crate) store: &'a mut Store,
+    pub(crate) faults: &'a mut BTreeMap<usize, Fault>,
+    /// Stated facts of inputs, as words.
+    pub(crate) stated: &'a Stated,
+    pub(crate) user_work_max: u64,
+    /// Evaluate every unit in full.
+    pub(crate) full: bool,
+    pub(crate) changes: Vec<Change>,
+    touched: Vec<Vec<u32>>,
+    /// Counted derivations that came or went, for group relations.
+    counts: BTreeMap<usize, Vec<(u32, i64)>>,
+    /// For results with a value for the empty group: rows that came (true) or went, that value included.
+    fold_changes: BTreeMap<usize, Vec<(Box<[u32]>, bool)>>,
+    user_work: BTreeMap<Arc<str>, u64>,
+    /// A count went below zero.
+    inconsistent: bool,
+    pub(crate) effort: Effort,
+}
+
+impl<'a> Work<'a> {
+    pub(crate) fn new(
+        compiled: &'a Compiled,
+        calls: &'a Calls,
+        store: &'a mut Store,
+        faults: &'a mut BTreeMap<usize, Fault>,
+        stated: &'a Stated,
+    ) -> Self {
+        let count = compiled.relations.len();
+        Self {
+            compiled,
+            calls,
+            store,
+            faults,
+            stated,
+            user_work_max: u64::MAX,
+            full: false,
+            changes: vec![Change::default(); count],
+            touched: vec![Vec::new(); count],
+            counts: BTreeMap::new(),
+            fold_changes: BTreeMap::new(),
+            user_work: BTreeMap::new(),
+            inconsistent: false,
+            effort: Effort::default(),
+        }
+    }
+
+    /// Brings everything up to date with the inputs that were touched, and commits.
+    pub(crate) fn finish(mut self) -> Outcome {
+        for relation in 0..self.touched.len() {
+            self.settle(relation);
+        }
+        let compiled = self.compiled;
+        compiled.units.iter().for_each(|unit| self.unit(unit));
+        if self.inconsistent {
+            // Only a built-in that answers differently can cause this: believe its latest answers.
+            self.full = true;
+            self.counts.clear();
+            self.fold_changes.clear();
+            compiled.units.iter().for_each(|unit| self.unit(unit));
+        }
+        let mut touched = std::mem::take(&mut self.touched);
+        for ids in &mut touched {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        let touched = touched.into_iter().enumerate().filter(|(_, ids)| !ids.is_empty()).collect();
+        Outcome { changes: self.changes, effort: self.effort, touched }
+    }
+
+    fn unit(&mut self, unit: &Unit) {
+        let own: &[usize] = match unit {
+            Unit::Rules { relations, .. } => relations,
+            Unit::Fold(fold) => std::slice::from_ref(&fold.result),
+        };
+        let mut below = None;
+        let mut changed = false;
+        crate::datalog::compile::each_read(unit, &mut |relation| {
+            if own.contains(&relation) {
+                return;
+            }
+            if below.is_none() {
+                below = self.faults.get(&relation).cloned();
+            }
+            changed |= self.has_changed(relation);
+        });
+        if let Some(fault) = below {
+            self.fail(own, &fault);
+            return;
+        }
+        let standing = own.iter().find_map(|relation| self.faults.get(relation));
+        if standing.is_some_and(|fault| matches!(fault.kind, FaultKind::Work { .. })) {
+            return; // Only another program can change what it costs.
+        }
+        let full = self.full || standing.is_some();
+        own.iter().for_each(|relation| drop(self.faults.remove(relation)));
+        if !full && !changed {
+            return;
+        }
+        self.effort.full_units += u64::from(full);
+        let outcome = match unit {
+            Unit::Fold(fold) => self.fold(fold, full),
+            Unit::Rules { relations, clauses, recursive: true } if full => {
+                self.recursive_in_full(relations, clauses)
+            }
+            Unit::Rules { relations, clauses, recursive: true } => {
+                self.recursive_changes(relations, clauses)
+            }
+            Unit::Rules { relations, clauses, .. } if full => {
+                self.count_in_full(relations, clauses)
+            }
+            Unit::Rules { clauses, .. } => self.count_changes(clauses),
+        };
+        own.iter().for_each(|relation| self.settle(*relation));
+        if let Err(fault) = outcome.and_then(|()| own.iter().try_for_each(|at| self.check(*at))) {
+            self.fail(own, &fault);
+        }
+    }
+
+    fn has_changed(&self, relation: usize) -> bool {
+        let change = &self.changes[relation];
+        !change.added.is_empty()
+            || !change.removed.is_empty()
+            || self.counts.get(&relation).is_some_and(|counts| !counts.is_empty())
+            || self.fold_changes.get(&relation).is_some_and(|changes| !changes.is_empty())
+    }
+
+    /// Empties the relations of a unit and notes why.
+    fn fail(&mut self, relations: &[usize], fault: &Fault) {
+        for &relation in relations {
+            let source = self.compiled.relations[relation].source;
+            let name = Arc::clone(&self.compiled.program.info(source).name);
+            self.faults.insert(relation, Fault { relation: name, ..fault.clone() });
+            self.fold_changes.remove(&relation);
+            self.counts.remove(&relation);
+            self.reset(relation);
+            self.store.table_mut(relation).ordered = Sorted::default();
+            self.settle(relation);
+        }
+    }
+
+    /// Reads the changes of a relation off the rows that were touched.
+    fn settle(&mut self, relation: usize) {
+        let touched = &mut self.touched[relation];
+        touched.sort_unstable();
+        touched.dedup();
+        let table = self.store.table(relation);
+        let change = &mut self.changes[relation];
+        change.added.clear();
+        change.removed.clear();
+        for &id in touched.iter() {
+            let meta = table.meta(id);
+            match (meta.is_in(Age::Old), meta.is_in(Age::New)) {
+                (false, true) => change.added.push(id),
+                (true, false) => change.removed.push(id),
+                _ => {}
+            }
+        }
+    }
+
+    /// Limits and keys of a relation that was just brought up to date.
+    fn check(&self, relation: usize) -> Result<(), Fault> {
+        let core = &self.compiled.relations[relation];
+        if core.hidden {
+            return Ok(());
+        }
+        let info = self.compiled.program.info(relation);
+        let (table, change) = (self.store.table(relation), &self.changes[relation]);
+        let have = (table.live() + change.added.len() - change.removed.len()) as u64;
+        if let Some(limit) = info.limit
+            && have > limit
+        {
+            let kind = FaultKind::Limit { have, limit };
+            return Err(Fault::new(&self.compiled.program, relation, kind));
+        }
+        let Some(key) = &info.key else { return Ok(()) };
+        for &id in &change.added {
+            let row = table.row(id);
+            let others = self.with_same_key(relation, key, row);
+            if let Some(other) = others.into_iter().find(|other| *other != id) {
+                let decode = |id: u32| -> Vec<_> {
+                    table.row(id).iter().map(|word| self.store.interner.value(*word)).collect()
+                };
+                let mut rows = [decode(id), decode(other)];
+                rows.sort();
+                let kind = FaultKind::Key { rows };
+                return Err(Fault::new(&self.compiled.program, relation, kind));
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of the new version that share the key columns of `row`.
+    fn with_same_key(&self, relation: usize, key: &[usize], row: &[u32]) -> Vec<u32> {
+        let table = self.store.table(relation);
+        let words = key.iter().map(|column| row[*column]);
+        let entries: Vec<u64> = match self.compiled.key_indexes[relation] {
+            Some(at) => table.probe(at, crate::datalog::store::key_of(words)).copied().collect(),
+            None => table.entries().copied().collect(),
+        };
+        let same = |id: &u32| {
+            let other = table.row(*id);
+            table.meta(*id).is_in(Age::New) && key.iter().all(|at| other[*at] == row[*at])
+        };
+        entries.into_iter().map(|entry| entry as u32).filter(same).collect()
+    }
+
+    /// Runs a delta plan from the rows whose change made its condition come true, or false.
+    fn run_changed(
+        &mut self,
+        clause: &CoreClause,
+        stored: &Stored,
+        plan: &Plan,
+        to_true: bool,
+        ages: Ages,
+    ) -> Result<Vec<Found>, Fault> {
+        if stored.default.is_some() {
+            let changes = self.fold_changes.get(&stored.relation);
+            let wanted = changes.into_iter().flatten().filter(|(_, came)| *came == to_true);
+            let rows: Vec<Box<[u32]>> = wanted.map(|(row, _)| row.clone()).collect();
+            return self.run(clause, plan, Starts::Words(&rows), ages, u32::MAX);
+        }
+        let change = &self.changes[stored.relation];
+        let ids = if stored.negated == to_true { &change.removed } else { &change.added };
+        let ids = ids.clone();
+        self.run(clause, plan, Starts::Ids(stored.relation, &ids), ages, u32::MAX)
+    }
+
+    /// Runs one plan of a clause and pays for it.
+    fn run(
+        &mut self,
+        clause: &CoreClause,
+        plan: &Plan,
+        starts: Starts<'_>,
+        ages: Ages,
+        rank_limit: u32,
+    ) -> Result<Vec<Found>, Fault> {
+        let spent = clause
+            .user_file
+            .as_ref()
+            .map_or(0, |file| self.user_work.get(file).copied().unwrap_or(0));
+        let probed_max = if clause.user_file.is_some() { self.user_work_max } else { u64::MAX };
+        let mut probed = spent;
+        let Store { interner, tables } = &mut *self.store;
+        let tables: &[_] = tables;
+        let starts: Vec<Start<'_>> = match starts {
+            Starts::Nowhere => vec![NOWHERE],
+            Starts::Ids(relation, ids) => {
+                let table = &tables[relation];
+                let start = |(tag, id): (usize, &u32)| Start {
+                    words: table.row(*id),
+                    id: *id,
+                    rank: table.meta(*id).support,
+                    tag: tag as u32,
+                };
+                ids.iter().enumerate().map(start).collect()
+            }
+            Starts::Words(rows) => rows.iter().map(|words| Start { words, ..NOWHERE }).collect(),
+        };
+        let mut exec = Exec {
+            tables,
+            interner,
+            calls: self.calls,
+            ages,
+            rank_limit,
+            probed: &mut probed,
+            probed_max,
+        };
+        let outcome = exec.run(plan, &starts);
+        self.effort.probed += probed - spent;
+        if let Some(file) = &clause.user_file {
+            self.user_work.insert(Arc::clone(file), probed);
+        }
+        match outcome {
+            Ok(found) => {
+                self.effort.emitted += found.len() as u64;
+                Ok(found)
+            }
+            Err(stop) => Err(self.stopped(clause.source, &stop)),
+        }
+    }
+
+    fn stopped(&self, source: usize, stop: &Stop) -> Fault {
+        let program = &self.compiled.program;
+        Fault::stopped(program, &program.inner.clauses[source], stop)
+    }
+
+    /// The id of a row, added in no version when the relation does not have it.
+    fn place(&mut self, relation: usize, row: &[u32]) -> u32 {
+        match self.store.table(relation).find(row) {
+            Some(id) => id,
+            None => self.store.table_mut(relation).add(row),
+        }
+    }
+
+    /// Takes every row of a relation out of the new version.
+    fn reset(&mut self, relation: usize) {
+        for id in self.store.table(relation).ids() {
+            let meta = self.store.table_mut(relation).meta_mut(id);
+            meta.support = 0;
+            meta.set_new(false);
+            self.touched[relation].push(id);
+        }
+    }
+}
+
+/// Makes the new version of all touched rows the old one.
+pub(crate) fn commit(store: &mut Store, outcome: &Outcome, generation: u64) {
+    for (relation, ids) in &outcome.touched {
+        for id in ids {
+            store.table_mut(*relation).commit(*id, generation);
+        }
+    }
+}

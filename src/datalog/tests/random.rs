@@ -1,0 +1,539 @@
+//! Random programs and transactions against the oracle.
+//!
+//! A program is a list of clause seeds and a run is a list of small transactions, so a failure shrinks
+//! to few clauses and few changes. After every transaction: all relations equal, ranks exact, the delta
+//! is the difference; at the end the proofs equal those of an engine that never saw the history.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::Config;
+use proptest::test_runner::TestRunner;
+
+use crate::datalog::Builtins;
+use crate::datalog::Delta;
+use crate::datalog::Engine;
+use crate::datalog::EngineOptions;
+use crate::datalog::Fact;
+use crate::datalog::FileOrigin;
+use crate::datalog::Program;
+use crate::datalog::QueryOptions;
+use crate::datalog::RuleFile;
+use crate::datalog::Transaction;
+use crate::datalog::Value;
+use crate::datalog::builtins::Calls;
+use crate::datalog::check;
+use crate::datalog::program::RelationKind;
+use crate::datalog::solve::Note;
+use crate::datalog::tests::naive;
+use crate::datalog::value::Row;
+
+/// A small generator of its own: the same seed gives the same clause for ever.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.roll(100) < percent
+    }
+}
+
+/// Name, columns (`s` symbol, `n` number), level. Same level may be mutually recursive.
+const RELATIONS: &[(&str, &str, usize)] = &[
+    ("e", "ss", 0),
+    ("f", "ss", 0),
+    ("g", "sn", 0),
+    ("u", "s", 0),
+    ("k", "sn", 0),
+    ("a0", "s", 1),
+    ("a1", "ss", 1),
+    ("a2", "sn", 1),
+    ("b0", "ss", 2),
+    ("b1", "sss", 2),
+    ("c0", "sn", 3),
+    ("c1", "s", 3),
+    ("c2", "ss", 4),
+    ("d0", "ss", 4),
+    ("d1", "s", 5),
+    ("d2", "n", 5),
+];
+
+const SCHEMA: &str = r#"
+.input e(a: symbol, b: symbol)
+.input f(a: symbol, b: symbol)
+.input g(a: symbol, n: number)
+.input u(a: symbol)
+.input k(a: symbol, n: number) key(a)
+.output a0(a: symbol)
+.output a1(a: symbol, b: symbol)
+.output a2(a: symbol, n: number)
+.output b0(a: symbol, b: symbol)
+.output b1(a: symbol, b: symbol, c: symbol)
+.output c0(a: symbol, n: number)
+.output c1(a: symbol)
+.output c2(a: symbol, b: symbol)
+.output d0(a: symbol, b: symbol)
+.output d1(a: symbol)
+.output d2(n: number)
+k("s0", 3).
+u("s4").
+"#;
+
+const SYMBOLS: usize = 5;
+const NUMBERS: usize = 4;
+
+struct Writer {
+    dice: Dice,
+    bound: Vec<String>,
+    body: Vec<String>,
+    recursive: bool,
+}
+
+impl Writer {
+    fn variable(&mut self, kind: char) -> String {
+        let names = if kind == 's' { ["A", "B", "C", "D"] } else { ["I", "J", "K", "L"] };
+        names[self.dice.roll(4)].to_owned()
+    }
+
+    fn constant(&mut self, kind: char) -> String {
+        match kind {
+            's' => format!("\"s{}\"", self.dice.roll(SYMBOLS)),
+            _ => self.dice.roll(NUMBERS).to_string(),
+        }
+    }
+
+    fn bound_of(&mut self, kind: char) -> Option<String> {
+        let wanted = if kind == 's' { 'A'..='D' } else { 'I'..='L' };
+        let fit = |name: &&String| wanted.contains(&name.chars().next().unwrap());
+        let fits: Vec<String> = self.bound.iter().filter(fit).cloned().collect();
+        if fits.is_empty() { None } else { Some(fits[self.dice.roll(fits.len())].clone()) }
+    }
+
+    /// A bound variable or a constant.
+    fn known(&mut self, kind: char) -> String {
+        match self.bound_of(kind) {
+            Some(name) if !self.dice.chance(10) => name,
+            _ => self.constant(kind),
+        }
+    }
+
+    fn relation(&mut self, from: usize, to: usize) -> (&'static str, &'static str, usize) {
+        let fits: Vec<_> = RELATIONS.iter().filter(|(_, _, at)| (from..=to).contains(at)).collect();
+        *fits[self.dice.roll(fits.len())]
+    }
+
+    fn positive(&mut self, level: usize) {
+        let (name, columns, at) = if self.dice.chance(30) {
+            self.relation(level, level)
+        } else if self.dice.chance(45) {
+            self.relation(0, 0)
+        } else {
+            self.relation(0, level - 1)
+        };
+        self.recursive |= at == level;
+        let mut args = Vec::new();
+        for kind in columns.chars() {
+            args.push(match self.dice.roll(20) {
+                0..3 => "_".to_owned(),
+                3..5 => self.constant(kind),
+                _ => self.variable(kind),
+            });
+        }
+        self.bound.extend(args.iter().filter(|arg| arg.starts_with(char::is_uppercase)).cloned());
+        self.bound.sort();
+        self.bound.dedup();
+        self.body.push(format!("{name}({})", args.join(", ")));
+    }
+
+    fn negative(&mut self, level: usize) {
+        let (name, columns, _) = self.relation(0, level - 1);
+        let mut args = Vec::new();
+        for kind in columns.chars() {
+            args.push(if self.dice.chance(25) { "_".to_owned() } else { self.known(kind) });
+        }
+        self.body.push(format!("!{name}({})", args.join(", ")));
+    }
+
+    fn comparison(&mut self) {
+        let kind = if self.dice.chance(50) { 's' } else { 'n' };
+        let (left, right) = (self.known(kind), self.known(kind));
+        let sign = ["<", "<=", "!=", ">", ">=", "="][self.dice.roll(6)];
+        self.body.push(format!("{left} {sign} {right}"));
+    }
+
+    /// An aggregate over lower relations; its own variables have two letters.
+    fn aggregate(&mut self, level: usize) {
+        let fits: Vec<_> =
+            RELATIONS.iter().filter(|(_, columns, at)| *at < level && columns.len() > 1).collect();
+        let (name, columns, _) = *fits[self.dice.roll(fits.len())];
+        let key = match self.bound_of('s') {
+            Some(key) if self.dice.chance(75) => key,
+            _ => "_".to_owned(),
+        };
+        let last = columns.chars().last().unwrap();
+        let mut args = vec![key.clone()];
+        for _ in 2..columns.len() {
+            args.push("_".to_owned());
+        }
+        args.push("XX".to_owned());
+        let mut body = format!("{name}({})", args.join(", "));
+        match self.dice.roll(4) {
+            0 => write!(body, ", XX != {}", self.constant(last)).unwrap(),
+            1 if !self.recursive && last == 's' => write!(body, ", !u(XX)").unwrap(),
+            2 if !self.recursive => {
+                let other = self.known(last);
+                write!(body, ", XX >= {other}").unwrap();
+            }
+            _ => {}
+        }
+        let number =
+            ["I", "J", "K", "L"].into_iter().find(|name| !self.bound.iter().any(|b| b == name));
+        let symbol =
+            ["A", "B", "C", "D"].into_iter().find(|name| !self.bound.iter().any(|b| b == name));
+        let same = if last == 's' { symbol } else { number };
+        let direction = if self.dice.chance(50) { "desc" } else { "asc" };
+        let (target, fold) = match self.dice.roll(7) {
+            0 => (number, "count".to_owned()),
+            1 if last == 'n' => (number, "sum XX".to_owned()),
+            2 => (same, "min XX".to_owned()),
+            3 => (same, "max XX".to_owned()),
+            4 => (same, format!("best XX by XX {direction}")),
+            5 => (same, format!("top 2 XX by XX {direction}")),
+            _ => (symbol, format!("join(\"+\", 2, XX by XX {direction})")),
+        };
+        let Some(target) = target else { return };
+        self.body.push(format!("{target} = {fold} : {{ {body} }}"));
+        self.bound.push(target.to_owned());
+    }
+
+    fn compute(&mut self) {
+        let (Some(left), Some(right)) = (self.bound_of('n'), self.bound_of('n')) else { return };
+        let free =
+            ["I", "J", "K", "L"].into_iter().find(|name| !self.bound.iter().any(|b| b == name));
+        if let Some(free) = free {
+            let sign = ["+", "-", "*"][self.dice.roll(3)];
+            self.body.push(format!("{free} = {left} {sign} {right}"));
+            self.bound.push(free.to_owned());
+        }
+    }
+}
+
+/// Clauses that make random ones worth something: they fill relations and recurse.
+const GROUND: &[&str] = &[
+    "a1(A, B) :- e(A, B).",
+    "a1(A, C) :- a1(A, B), e(B, C).",
+    "a1(A, C) :- a1(A, B), a1(B, C).",
+    "a1(A, B) :- a1(B, A), u(A).",
+    "a0(A) :- u(A), !f(A, _).",
+    "a0(B) :- a0(A), e(A, B), !u(B).",
+    "a0(B) :- a1(A, B), a0(A).",
+    "a2(A, I) :- g(A, I).",
+    "a2(B, I) :- a2(A, I), f(A, B).",
+    "a2(A, I) :- k(A, I), a0(A).",
+    "b0(A, B) :- f(A, B), !a1(A, B).",
+    "b0(A, C) :- b0(A, B), a1(B, C).",
+    "b0(A, B) :- b1(A, _, B).",
+    "b1(A, B, C) :- e(A, B), b0(B, C).",
+    "b1(A, A, A) :- a0(A).",
+    "c0(A, I) :- u(A), I = count : { a1(A, _) }.",
+    "c0(A, I) :- a0(A), I = sum XX : { a2(A, XX) }.",
+    "c0(A, I) :- e(A, _), I = max XX : { g(A, XX) }.",
+    "c1(A) :- a1(A, A), !b0(A, _).",
+    "c1(B) :- c1(A), f(A, B).",
+    "c2(A, B) :- e(A, _), B = best XX by YY desc : { a1(A, XX), g(XX, YY) }.",
+    "c2(A, B) :- u(A), B = join(\"+\", 2, XX) : { b0(A, XX) }.",
+    "d0(A, B) :- c2(A, B), !c1(A).",
+    "d0(A, C) :- d0(A, B), e(B, C).",
+    "d0(A, B) :- c2(B, A), d0(B, _).",
+    "d1(A) :- d0(A, _), !c0(A, _).",
+    "d2(I) :- I = count : { d0(_, _) }.",
+    "d2(I) :- d1(A), I = min XX : { c0(A, XX) }.",
+];
+
+/// The text of one clause.
+fn clause(seed: u64) -> String {
+    if seed % 5 < 2 {
+        return format!("{}\n", GROUND[(seed / 5) as usize % GROUND.len()]);
+    }
+    let dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut writer = Writer { dice, bound: Vec::new(), body: Vec::new(), recursive: false };
+    let heads: Vec<_> = RELATIONS.iter().filter(|(_, _, level)| *level > 0).collect();
+    let pick = writer.dice.roll(heads.len()).min(writer.dice.roll(heads.len()));
+    let (head, columns, level) = *heads[pick];
+    for _ in 0..1 + writer.dice.roll(3) {
+        writer.positive(level);
+    }
+    if writer.dice.chance(30) {
+        writer.negative(level);
+    }
+    if writer.dice.chance(25) {
+        writer.aggregate(level);
+    }
+    if writer.dice.chance(25) {
+        writer.comparison();
+    }
+    if writer.dice.chance(15) && !writer.recursive {
+        writer.compute();
+    }
+    // A recursive clause must not make values: its head takes what positive conditions bind.
+    if writer.recursive {
+        let made: Vec<String> = writer
+            .body
+            .iter()
+            .filter_map(|literal| Some(literal.split_once(" = ")?.0.to_owned()))
+            .collect();
+        writer.bound.retain(|name| !made.contains(name));
+    }
+    let args: Vec<String> = columns.chars().map(|kind| writer.known(kind)).collect();
+    format!("{head}({}) :- {}.\n", args.join(", "), writer.body.join(", "))
+}
+
+fn program(seeds: &[u64]) -> (String, Program) {
+    let mut text = SCHEMA.to_owned();
+    seeds.iter().for_each(|seed| text.push_str(&clause(*seed)));
+    let file =
+        RuleFile { name: "r.dl".into(), text: text.as_str().into(), origin: FileOrigin::BuiltIn };
+    match check(&[file], &Builtins::new()) {
+        Ok(program) => (text, program),
+        Err(errors) => {
+            let error = errors.iter().find(|error| !error.is_warning());
+            panic!("{error:?}\n{text}")
+        }
+    }
+}
+
+/// One change: which input, which values, come or go.
+fn change(code: u32) -> (bool, Fact) {
+    let mut dice = Dice(u64::from(code).wrapping_mul(0xd134_2543_de82_ef95) | 1);
+    let inputs: Vec<_> = RELATIONS.iter().filter(|(_, _, level)| *level == 0).collect();
+    let (name, columns, _) = inputs[dice.roll(inputs.len())];
+    let mut row = Row::new();
+    for kind in columns.chars() {
+        row.push(match kind {
+            's' => Value::from(format!("s{}", dice.roll(SYMBOLS))),
+            _ => Value::from(dice.roll(NUMBERS) as i64),
+        });
+    }
+    (dice.chance(65), Fact::new(*name, row))
+}
+
+/// What the oracle holds: asserted facts, and everything that follows.
+struct Oracle {
+    program: Program,
+    calls: Calls,
+    asserted: BTreeSet<Fact>,
+    rows: naive::Rows,
+}
+
+impl Oracle {
+    fn new(program: Program) -> Self {
+        let calls = Calls::new(&[], &Builtins::new());
+        let rows = naive::Rows(vec![Arc::default(); program.relations().count()]);
+        let mut oracle = Self { program, calls, asserted: BTreeSet::new(), rows };
+        oracle.derive();
+        oracle
+    }
+
+    fn transact(&mut self, transaction: &Transaction) {
+        for fact in &transaction.deletes {
+            self.asserted.remove(fact);
+        }
+        for fact in &transaction.inserts {
+            if &*fact.relation == "k" {
+                self.asserted
+                    .retain(|other| other.relation != fact.relation || other.row[0] != fact.row[0]);
+            }
+            self.asserted.insert(fact.clone());
+        }
+        self.derive();
+    }
+
+    fn derive(&mut self) {
+        let mut inputs: BTreeMap<usize, BTreeMap<Row, Note>> = BTreeMap::new();
+        let note = Note { since: 0, rank: 0, asserted: true };
+        for fact in &self.asserted {
+            let at = self.program.position(&fact.relation).unwrap();
+            inputs.entry(at).or_default().insert(fact.row.clone(), note);
+        }
+        let at = |name: &str| self.program.position(name).unwrap();
+        let keyed = inputs.entry(at("k")).or_default();
+        if !keyed.keys().any(|row| row[0] == Value::from("s0")) {
+            keyed.insert(vec!["s0".into(), 3.into()], note);
+        }
+        inputs.entry(at("u")).or_default().insert(vec!["s4".into()], note);
+        for (at, rows) in self.rows.0.iter_mut().enumerate() {
+            *rows = Arc::new(inputs.remove(&at).unwrap_or_default());
+        }
+        naive::evaluate(&self.program, &self.calls, &mut self.rows, 0);
+    }
+}
+
+/// What a run saw, to know that the runs are worth something.
+#[derive(Default, Debug)]
+struct Coverage {
+    programs: u64,
+    transactions: u64,
+    facts: u64,
+    proofs: u64,
+    with_derived_delta: u64,
+    overdeleted_and_rederived: u64,
+    in_full: u64,
+    forks: u64,
+}
+
+fn compare(
+    engine: &Engine,
+    oracle: &Oracle,
+    delta: &Delta,
+    before: &naive::Rows,
+    seen: &mut Coverage,
+) {
+    let reader = engine.reader();
+    for (at, info) in oracle.program.relations().enumerate() {
+        let want = &oracle.rows.0[at];
+        let have = engine.rows(&info.name);
+        assert!(
+            have.iter().eq(want.keys()),
+            "{}: have {have:?}, want {:?}",
+            info.name,
+            want.keys()
+        );
+        seen.facts += have.len() as u64;
+        for (row, note) in want.iter() {
+            let rank = reader.rank(&Fact::new(Arc::clone(&info.name), row.clone()));
+            assert_eq!(rank, Some(note.rank), "rank of {}({row:?})", info.name);
+        }
+        let missing = |a: &BTreeMap<Row, Note>, b: &BTreeMap<Row, Note>| -> Vec<Row> {
+            a.keys().filter(|row| !b.contains_key(*row)).cloned().collect()
+        };
+        let (added, removed) = (missing(want, &before.0[at]), missing(&before.0[at], want));
+        assert_eq!(
+            delta.added.get(&info.name).cloned().unwrap_or_default(),
+            added,
+            "{}",
+            info.name
+        );
+        assert_eq!(
+            delta.removed.get(&info.name).cloned().unwrap_or_default(),
+            removed,
+            "{}",
+            info.name
+        );
+    }
+}
+
+/// `why` exists for every row, and is the same as in an engine without history.
+fn compare_proofs(engine: &Engine, oracle: &Oracle, seen: &mut Coverage) {
+    let mut fresh = Engine::new(oracle.program.clone(), Builtins::new(), EngineOptions::default());
+    let inserts = engine.inputs().collect();
+    fresh.transact(Transaction { inserts, deletes: Vec::new() });
+    let (reader, other) = (engine.reader(), fresh.reader());
+    let options = QueryOptions::default();
+    for info in oracle.program.relations().filter(|info| info.kind != RelationKind::Input) {
+        for row in engine.rows(&info.name) {
+            let fact = Fact::new(Arc::clone(&info.name), row);
+            let proof = reader.why(&fact, &options);
+            let proof = proof.value.unwrap_or_else(|| panic!("{fact} holds without a proof"));
+            assert!(proof.nodes.iter().all(|node| node.cut.is_none()), "{fact}");
+            let again = other.why(&fact, &options).value.unwrap();
+            assert!(proof.canonical() == again.canonical(), "{fact} has two proofs");
+            assert!(reader.why_not(&fact.pattern(), &options).value.is_empty());
+            seen.proofs += 1;
+        }
+    }
+}
+
+fn run(seeds: &[u64], transactions: &[Vec<u32>], options: &EngineOptions, seen: &mut Coverage) {
+    let (_, program) = program(seeds);
+    let mut engine = Engine::new(program.clone(), Builtins::new(), options.clone());
+    let mut oracle = Oracle::new(program);
+    seen.programs += 1;
+    for (at, codes) in transactions.iter().enumerate() {
+        let mut transaction = Transaction::default();
+        // The first transaction fills the inputs: each code stands for six facts.
+        let more = if at == 0 { 6 } else { 1 };
+        let codes = codes.iter().flat_map(|code| (0..more).map(|step| code.wrapping_add(step)));
+        for code in codes {
+            match change(code) {
+                (true, fact) => transaction.inserts.push(fact),
+                (false, fact) => transaction.deletes.push(fact),
+            }
+        }
+        let before = oracle.rows.clone();
+        let fork = engine.reader().what_if(transaction.clone(), &QueryOptions::default()).value;
+        let delta = engine.transact(transaction.clone());
+        oracle.transact(&transaction);
+        compare(&engine, &oracle, &delta, &before, seen);
+        assert_eq!(fork.delta(), &delta, "a fork sees what the engine sees");
+        seen.forks += 1;
+        seen.transactions += 1;
+        let is_derived =
+            |name: &Arc<str>| oracle.program.relation(name).unwrap().kind != RelationKind::Input;
+        let moved = delta.added.keys().chain(delta.removed.keys()).any(is_derived);
+        seen.with_derived_delta += u64::from(moved);
+        let effort = engine.effort();
+        seen.overdeleted_and_rederived += u64::from(effort.rederived > 0);
+        seen.in_full += u64::from(effort.full_units > 0);
+    }
+    compare_proofs(&engine, &oracle, seen);
+}
+
+fn property(cases: u32, options: &EngineOptions) -> Coverage {
+    let seen = std::cell::RefCell::new(Coverage::default());
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let strategy = (vec(any::<u64>(), 8..24), vec(vec(any::<u32>(), 1..14), 2..14));
+    TestRunner::new(config)
+        .run(&strategy, |(seeds, transactions)| {
+            run(&seeds, &transactions, options, &mut seen.borrow_mut());
+            Ok(())
+        })
+        .unwrap_or_else(|error| match error {
+            proptest::test_runner::TestError::Fail(reason, (seeds, transactions)) => {
+                let text: String = seeds.iter().map(|seed| clause(*seed)).collect();
+                let list: Vec<_> = transactions
+                    .iter()
+                    .map(|codes| {
+                        let lines = codes.iter().map(|code| change(*code));
+                        lines
+                            .map(|(come, fact)| format!("{}{fact}", if come { '+' } else { '-' }))
+                            .collect::<Vec<_>>()
+                    })
+                    .collect();
+                panic!("{reason}\n{text}{list:#?}")
+            }
+            other => panic!("{other}"),
+        });
+    seen.into_inner()
+}
+
+/// How many cases to run: `HENCE_CASES` for the long run.
+fn cases() -> u32 {
+    std::env::var("HENCE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+}
+
+#[test]
+fn incremental_equals_scratch() {
+    let options =
+        EngineOptions { elastic_percent: 100_000, garbage_max: 8, ..EngineOptions::default() };
+    let seen = property(cases(), &options);
+    println!("{seen:?}");
+    assert!(seen.with_derived_delta * 10 >= seen.transactions * 6, "{seen:?}");
+}
+
+#[test]
+fn elastic_rebuild_equals_scratch() {
+    let options = EngineOptions { elastic_percent: 10, ..EngineOptions::default() };
+    let seen = property(cases() / 3, &options);
+    assert!(seen.in_full > 0, "{seen:?}");
+}

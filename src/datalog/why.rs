@@ -1,0 +1,334 @@
+//! Why a fact holds: its canonical proof, built by running clauses backwards.
+//!
+//! For each fact the first clause that derives it (file and text order) with the smallest binding
+//! (values in order of the variables); inside a recursive stratum only premises of lower rank count,
+//! so the graph has no cycle. Facts are taken breadth first: a depth cut is the same on every way.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use crate::datalog::builtins::Calls;
+use crate::datalog::expr;
+use crate::datalog::expr::Binding;
+use crate::datalog::fact::Fact;
+use crate::datalog::fold;
+use crate::datalog::instance::Names;
+use crate::datalog::program::Aggregate;
+use crate::datalog::program::Clause;
+use crate::datalog::program::Expr;
+use crate::datalog::program::Literal;
+use crate::datalog::program::LiteralKind;
+use crate::datalog::program::Program;
+use crate::datalog::program::RelationKind;
+use crate::datalog::proof::Cut;
+use crate::datalog::proof::NodeKind;
+use crate::datalog::proof::Premise;
+use crate::datalog::proof::Proof;
+use crate::datalog::proof::ProofNode;
+use crate::datalog::proof::QueryOptions;
+use crate::datalog::proof::clause_text;
+use crate::datalog::solve::Note;
+use crate::datalog::solve::Solver;
+use crate::datalog::solve::View;
+use crate::datalog::value::Row;
+use crate::datalog::value::Value;
+use crate::datalog::world::World;
+
+/// Builds one proof.
+pub(crate) struct Prover<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) calls: &'a Calls,
+    pub(crate) rows: &'a World,
+    pub(crate) generation: u64,
+    pub(crate) options: &'a QueryOptions,
+    pub(crate) work: u64,
+    pub(crate) complete: bool,
+}
+
+/// The view in which a fact of a recursive stratum looks for premises: its own stratum below its rank.
+struct Below<'a> {
+    program: &'a Program,
+    rows: &'a World,
+    stratum: usize,
+    rank: u32,
+}
+
+impl View for Below<'_> {
+    fn each(
+        &self,
+        relation: usize,
+        wanted: &[Option<Value>],
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let limited = self.rank > 0 && self.program.info(relation).stratum == self.stratum;
+        self.rows.each(relation, wanted, &mut |row, note| {
+            if limited && note.rank >= self.rank {
+                return ControlFlow::Continue(());
+            }
+            visit(row, note)
+        })
+    }
+}
+
+/// A clause, a binding that satisfies it, and per positive literal the row that it matches.
+type Derivation<'a> = (&'a Clause, Binding, BTreeMap<usize, (usize, Row)>);
+
+fn is_positive(literal: &Literal) -> bool {
+    matches!(literal.kind, LiteralKind::Atom { negated: false, .. })
+}
+
+/// The nodes of a proof under construction.
+#[derive(Default)]
+struct Graph {
+    nodes: Vec<ProofNode>,
+    places: BTreeMap<(usize, Row), usize>,
+    open: VecDeque<(usize, usize, Row, usize)>,
+}
+
+impl<'a> Prover<'a> {
+    /// The proof of a fact, or none when it does not hold.
+    pub(crate) fn prove(&mut self, relation: usize, row: &Row) -> Option<Proof> {
+        self.rows.note(relation, row)?;
+        let mut graph = Graph::default();
+        self.place(&mut graph, relation, row, 0);
+        while let Some((node, relation, row, depth)) = graph.open.pop_front() {
+            self.expand(&mut graph, node, relation, &row, depth);
+        }
+        let rules_hash = self.program.hash().to_string();
+        Some(Proof { rules_hash, generation: self.generation, nodes: graph.nodes })
+    }
+
+    /// The node of a fact; a new one waits to be expanded.
+    fn place(&self, graph: &mut Graph, relation: usize, row: &Row, depth: usize) -> usize {
+        if let Some(node) = graph.places.get(&(relation, row.clone())) {
+            return *node;
+        }
+        let node = graph.nodes.len();
+        let info = self.program.info(relation);
+        graph.places.insert((relation, row.clone()), node);
+        graph.open.push_back((node, relation, row.clone(), depth));
+        graph.nodes.push(ProofNode {
+            conclusion: Fact::new(info.name.clone(), row.clone()).to_string(),
+            relation: info.name.to_string(),
+            row: row.clone(),
+            sentence: info.doc.to_string(),
+            kind: NodeKind::Derived,
+            clause: None,
+            bindings: Vec::new(),
+            premises: Vec::new(),
+            since: self.rows.note(relation, row).map(|note| note.since),
+            cut: None,
+        });
+        node
+    }
+
+    fn expand(&mut self, graph: &mut Graph, node: usize, relation: usize, row: &Row, depth: usize) {
+        if self.program.info(relation).kind == RelationKind::Input {
+            graph.nodes[node].kind = NodeKind::Input;
+            if !self.rows.note(relation, row).is_some_and(|note| note.asserted) {
+                graph.nodes[node].kind = NodeKind::Stated;
+                graph.nodes[node].clause = self.stating_clause(relation, row).map(clause_text);
+            }
+            return;
+        }
+        let reason = if depth >= self.options.depth {
+            "depth"
+        } else if graph.nodes.len() > self.options.limit {
+            "size"
+        } else if self.work > self.options.work {
+            "work"
+        } else {
+            ""
+        };
+        let found = if reason.is_empty() { self.derivation(relation, row) } else { None };
+        let Some((clause, binding, rows)) = found else {
+            let reason = if reason.is_empty() { "work" } else { reason };
+            let handle = graph.nodes[node].conclusion.clone();
+            let cut = Cut { reason: reason.to_owned(), generation: self.generation, handle };
+            graph.nodes[node].cut = Some(cut);
+            self.complete = false;
+            return;
+        };
+        let names = Names { program: self.program, clause };
+        let mut premises = Vec::new();
+        for (at, literal) in clause.body.iter().enumerate() {
+            premises.push(match rows.get(&at) {
+                Some((relation, row)) => {
+                    Premise::Fact { node: self.place(graph, *relation, row, depth + 1) }
+                }
+                None => self.premise(graph, &names, literal, &binding, depth),
+            });
+        }
+        let out = &mut graph.nodes[node];
+        out.kind = if clause.is_fact() { NodeKind::Stated } else { NodeKind::Derived };
+        out.clause = Some(clause_text(clause));
+        out.bindings = names.bindings(&binding);
+        out.premises = premises;
+    }
+
+    fn stating_clause(&self, relation: usize, row: &Row) -> Option<&Clause> {
+        let mut clauses =
+            self.program.inner.clauses.iter().filter(|clause| clause.head == relation);
+        clauses.find(|clause| {
+            bind_head(clause, &row.iter().cloned().map(Some).collect::<Vec<_>>()).is_some()
+        })
+    }
+
+    /// The canonical derivation of a fact that holds.
+    fn derivation(&mut self, relation: usize, row: &Row) -> Option<Derivation<'a>> {
+        let note = self.rows.note(relation, row)?;
+        let view = Below {
+            program: self.program,
+            rows: self.rows,
+            stratum: self.program.info(relation).stratum,
+            rank: note.rank,
+        };
+        let wanted: Vec<Option<Value>> = row.iter().cloned().map(Some).collect();
+        let program: &'a Program = self.program;
+        for clause in program.inner.clauses.iter().filter(|clause| clause.head == relation) {
+            let Some(mut binding) = bind_head(clause, &wanted) else { continue };
+            let work_max = self.options.work.saturating_sub(self.work);
+            let mut solver = Solver::new(&view, self.calls, work_max);
+            let mut best: Option<(Binding, Vec<(usize, Row)>)> = None;
+            let solved =
+                solver.solve(&clause.body, &clause.order, &mut binding, &mut |solver, binding| {
+                    let fits = head_is(clause, binding, row, solver.calls);
+                    let less = |best: &(Binding, Vec<(usize, Row)>)| {
+                        (&*binding, &solver.trail) < (&best.0, &best.1)
+                    };
+                    if fits && best.as_ref().is_none_or(less) {
+                        best = Some((binding.clone(), solver.trail.clone()));
+                    }
+                    Ok(ControlFlow::Continue(()))
+                });
+            self.work += solver.work;
+            self.complete &= solved.is_ok() && !solver.is_exhausted();
+            if let Some((binding, trail)) = best {
+                let positive = clause.order.iter().filter(|at| is_positive(&clause.body[**at]));
+                return Some((clause, binding, positive.copied().zip(trail).collect()));
+            }
+        }
+        None
+    }
+
+    fn premise(
+        &mut self,
+        graph: &mut Graph,
+        names: &Names<'_>,
+        literal: &Literal,
+        binding: &Binding,
+        depth: usize,
+    ) -> Premise {
+        match &literal.kind {
+            LiteralKind::Atom { relation, args, negated } => {
+                let pattern = names.pattern(*relation, args, binding);
+                debug_assert!(negated, "positive conditions have their row");
+                let searched = self.rows.len(*relation) as u64;
+                let expandable = self.program.info(*relation).kind != RelationKind::Input;
+                Premise::Absent { pattern, searched, expandable }
+            }
+            LiteralKind::Aggregate(aggregate) => {
+                self.aggregate(graph, names, literal, aggregate, binding, depth)
+            }
+            _ => Premise::Holds { text: names.computed(literal, binding, self.calls) },
+        }
+    }
+
+    fn aggregate(
+        &mut self,
+        graph: &mut Graph,
+        names: &Names<'_>,
+        literal: &Literal,
+        aggregate: &Aggregate,
+        binding: &Binding,
+        depth: usize,
+    ) -> Premise {
+        let work_max = self.options.work.saturating_sub(self.work);
+        let mut solver = Solver::new(self.rows, self.calls, work_max);
+        let entries = solver.group(aggregate, binding).unwrap_or_default();
+        self.complete &= !solver.is_exhausted();
+        let mut runner_up = None;
+        if let fold::Kept::First(kept) = fold::kept(&aggregate.fold) {
+            runner_up = fold::ranked(aggregate, &entries).into_iter().nth(kept);
+        }
+        let facts = self.contributors(aggregate, binding);
+        self.work += solver.work;
+        let listed: Vec<usize> = facts
+            .iter()
+            .map(|(relation, row)| self.place(graph, *relation, row, depth + 1))
+            .collect();
+        let group_size = entries.len() as u64;
+        Premise::Aggregate {
+            text: names.literal(literal, binding),
+            values: aggregate
+                .targets
+                .iter()
+                .filter_map(|term| expr::wanted(term, binding))
+                .collect(),
+            group_size,
+            more: group_size.saturating_sub(self.options.contributors as u64),
+            contributors: listed,
+            runner_up,
+        }
+    }
+
+    /// The positive facts of the first solutions of an aggregate's body, best first.
+    fn contributors(&mut self, aggregate: &Aggregate, binding: &Binding) -> Vec<(usize, Row)> {
+        let mut inner: Binding = vec![None; binding.len()];
+        for key in &aggregate.keys {
+            inner[*key].clone_from(&binding[*key]);
+        }
+        let work_max = self.options.work.saturating_sub(self.work);
+        let mut solver = Solver::new(self.rows, self.calls, work_max);
+        let mut found: Vec<Contributor> = Vec::new();
+        let keep = self.options.contributors;
+        let _ = solver.solve(
+            &aggregate.body,
+            &aggregate.body_order,
+            &mut inner,
+            &mut |solver, inner| {
+                if let Some(entry) = fold::entry(aggregate, inner, solver.calls)? {
+                    let item = (entry, inner.clone(), solver.trail.clone());
+                    let less = |a: &Contributor, b: &Contributor| {
+                        let by_entry = fold::best_first(aggregate, &a.0, &b.0);
+                        by_entry.then_with(|| (&a.1, &a.2).cmp(&(&b.1, &b.2)))
+                    };
+                    let at = found.partition_point(|other| less(other, &item).is_lt());
+                    if at < keep {
+                        found.insert(at, item);
+                        found.truncate(keep);
+                    }
+                }
+                Ok(ControlFlow::Continue(()))
+            },
+        );
+        found.into_iter().flat_map(|(_, _, trail)| trail).collect()
+    }
+}
+
+/// A solution of an aggregate's body: its entry, its binding, the rows it matched.
+type Contributor = (fold::Entry, Binding, Vec<(usize, Row)>);
+
+/// The binding that the head gives for the wanted columns; `None` when it can never fit.
+pub(crate) fn bind_head(clause: &Clause, wanted: &[Option<Value>]) -> Option<Binding> {
+    let mut binding: Binding = vec![None; clause.variables.len()];
+    for (arg, want) in clause.head_args.iter().zip(wanted) {
+        let Some(want) = want else { continue };
+        match arg {
+            Expr::Constant(value) if value != want => return None,
+            Expr::Variable(variable) => match &binding[*variable] {
+                Some(bound) if bound != want => return None,
+                _ => binding[*variable] = Some(want.clone()),
+            },
+            _ => {}
+        }
+    }
+    Some(binding)
+}
+
+/// True when the head under `binding` is `row`.
+fn head_is(clause: &Clause, binding: &Binding, row: &Row, calls: &Calls) -> bool {
+    let values = clause.head_args.iter().zip(row);
+    values.into_iter().all(|(arg, want)| expr::value(arg, binding, calls).as_ref() == Ok(want))
+}

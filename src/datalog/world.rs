@@ -1,0 +1,130 @@
+//! A world: all that an engine is at one generation. The engine owns one, readers share theirs.
+//!
+//! # How readers and forks see one generation while the engine commits on
+//!
+//! A world is cloned: [`Store`] shares its blocks, and whoever writes copies what it touches. A reader
+//! is a world behind an `Arc`; a fork is a world with an engine of its own. Nothing is locked, so no
+//! query delays a commit, and no vacuum is needed: a block lives as long as somebody holds it.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::datalog::builtins::Calls;
+use crate::datalog::compile::Compiled;
+use crate::datalog::engine::EngineOptions;
+use crate::datalog::fault::Fault;
+use crate::datalog::maintain::Stated;
+use crate::datalog::maintain::input::ASSERTED;
+use crate::datalog::program::Program;
+use crate::datalog::program::RelationKind;
+use crate::datalog::solve::Note;
+use crate::datalog::solve::View;
+use crate::datalog::store::Age;
+use crate::datalog::store::Store;
+use crate::datalog::store::key_of;
+use crate::datalog::value::Row;
+use crate::datalog::value::Value;
+
+/// One generation of an engine. A clone shares all of it.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) calls: Calls,
+    pub(crate) options: EngineOptions,
+    pub(crate) store: Store,
+    pub(crate) stated: Arc<Stated>,
+    pub(crate) faults: BTreeMap<usize, Fault>,
+    pub(crate) generation: u64,
+}
+
+impl World {
+    pub(crate) fn program(&self) -> &Program {
+        &self.compiled.program
+    }
+
+    /// How many rows a relation has.
+    pub(crate) fn len(&self, relation: usize) -> usize {
+        self.store.table(relation).live()
+    }
+
+    /// The words of a row, when all its values have one.
+    pub(crate) fn words(&self, row: &[Value]) -> Option<Vec<u32>> {
+        row.iter().map(|value| self.store.interner.find(value)).collect()
+    }
+
+    pub(crate) fn decode(&self, words: &[u32]) -> Row {
+        words.iter().map(|word| self.store.interner.value(*word)).collect()
+    }
+
+    /// What is noted of a row; none when it does not hold.
+    pub(crate) fn note(&self, relation: usize, row: &[Value]) -> Option<Note> {
+        let table = self.store.table(relation);
+        let id = table.find(&self.words(row)?)?;
+        table.meta(id).is_in(Age::Old).then(|| self.note_of(relation, id))
+    }
+
+    fn note_of(&self, relation: usize, id: u32) -> Note {
+        let meta = self.store.table(relation).meta(id);
+        let info = self.program().info(relation);
+        let recursive = self.program().inner.strata[info.stratum].recursive;
+        Note {
+            since: meta.since(),
+            rank: if recursive { meta.support } else { 0 },
+            asserted: info.kind == RelationKind::Input && meta.support == ASSERTED,
+        }
+    }
+
+    /// Rows of a relation, sorted by value.
+    pub(crate) fn sorted_rows(&self, relation: usize) -> Vec<Row> {
+        let table = self.store.table(relation);
+        let ids = table.ids().into_iter().filter(|id| table.meta(*id).is_in(Age::Old));
+        let mut rows: Vec<Row> = ids.map(|id| self.decode(table.row(id))).collect();
+        rows.sort();
+        rows
+    }
+}
+
+impl View for World {
+    fn each(
+        &self,
+        relation: usize,
+        wanted: &[Option<Value>],
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut words: Vec<Option<u32>> = Vec::with_capacity(wanted.len());
+        for want in wanted {
+            let Some(value) = want else {
+                words.push(None);
+                continue;
+            };
+            match self.store.interner.find(value) {
+                Some(word) => words.push(Some(word)),
+                None => return ControlFlow::Continue(()),
+            }
+        }
+        let table = self.store.table(relation);
+        let mut take = |entry: &u64| {
+            let id = *entry as u32;
+            let row = table.row(id);
+            let fits = words.iter().zip(row).all(|(want, word)| want.is_none_or(|w| w == *word));
+            if fits && table.meta(id).is_in(Age::Old) {
+                return visit(&self.decode(row), self.note_of(relation, id));
+            }
+            ControlFlow::Continue(())
+        };
+        if let Some(row) = words.iter().copied().collect::<Option<Vec<u32>>>() {
+            return table.probe_row(key_of(row.iter().copied())).try_for_each(&mut take);
+        }
+        let usable = table.indexes().enumerate().filter_map(|(at, columns)| {
+            let key: Option<Vec<u32>> = columns.iter().map(|column| words[*column]).collect();
+            key.map(|key| (key.len(), at, key))
+        });
+        match usable.max() {
+            Some((_, at, key)) => {
+                table.probe(at, key_of(key.iter().copied())).try_for_each(&mut take)
+            }
+            None => table.entries().try_for_each(&mut take),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Events about units and sources, as the Flux controller that would have sent them writes them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::actions::Action;
+use crate::cluster::write::EventType;
+use crate::cluster::write::ObjectEvent;
+use crate::executor::Act;
+use crate::executor::plain_effect;
+use crate::executor::unanswered;
+use crate::model::Effect;
+use crate::model::EffectResult;
+use crate::model::SOURCE_GROUP;
+use crate::model::limits::EVENT_MESSAGE_BYTES_MAX;
+
+impl Act<'_> {
+    pub(super) async fn event(&self, action: &Action) -> Vec<Effect> {
+        let Action::Event { object, topic, kind, reason, message, revision } = action else {
+            return Vec::new();
+        };
+        let seen = self.executor.seen.get(object);
+        let text = |pointer: &str| {
+            let found = seen.as_deref().and_then(|seen| seen.pointer(pointer));
+            found.and_then(Json::as_str).unwrap_or_default().to_owned()
+        };
+        let mut annotations = BTreeMap::new();
+        if !revision.is_empty() {
+            annotations.insert(format!("{}/revision", object.group), revision.clone());
+        }
+        let event = ObjectEvent {
+            about: object.clone(),
+            api_version: text("/apiVersion"),
+            uid: text("/metadata/uid"),
+            resource_version: text("/metadata/resourceVersion"),
+            type_: if kind == "Warning" { EventType::Warning } else { EventType::Normal },
+            reason: reason.clone(),
+            message: cut(message).to_owned(),
+            annotations,
+            controller: controller(&object.group).to_owned(),
+            at: self.executor.clock.now(),
+        };
+        let sent = self.executor.events.lock().await.record(&self.writer, &event).await;
+        let about = format!("{kind} {reason} {revision} {message}");
+        let result = match sent {
+            Ok(()) => EffectResult::EventSent { topic: topic.clone(), about },
+            // An event that the server refuses is not worth a second try: the condition says it too.
+            Err(error) if error.status().is_some() => {
+                EffectResult::EventSent { topic: topic.clone(), about }
+            }
+            Err(error) => unanswered(&error),
+        };
+        vec![plain_effect(object, result)]
+    }
+}
+
+fn controller(group: &str) -> &'static str {
+    if group == SOURCE_GROUP { "source-controller" } else { "kustomize-controller" }
+}
+
+fn cut(message: &str) -> &str {
+    let mut end = message.len().min(EVENT_MESSAGE_BYTES_MAX);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    &message[..end]
+}

@@ -1,0 +1,115 @@
+//! Why an object exists and is as it is (question 1).
+
+use crate::datalog::Reader;
+use crate::explain::Answer;
+use crate::explain::Verdict;
+use crate::explain::ask::holds;
+use crate::explain::ask::row;
+use crate::explain::ask::rows;
+use crate::explain::ask::text;
+use crate::model::ObjectRef;
+
+/// Why `object` exists: who declares it, from which file of which revision, who applied it.
+pub fn why_object(reader: &Reader, object: &ObjectRef) -> Answer {
+    let name = object.fact_text();
+    let wants = rows(reader, "renders", &[None, Some(&name)]);
+    let owner = row(reader, "ours", &[None, Some(&name)]);
+    let live = row(reader, "live", &[Some(&name)]);
+    match (wants.first(), &live) {
+        (Some(declared), _) => {
+            let unit = text(declared, 0);
+            declared_object(reader, object, &unit, live.is_some())
+        }
+        (None, Some(_)) => undeclared(reader, object, owner.map(|owner| text(&owner, 0))),
+        (None, None) => {
+            let headline = format!("{object} is neither declared by a unit nor known to be live");
+            let verdict = if holds(reader, "absent", &[Some(&name)]) {
+                Verdict::False
+            } else {
+                Verdict::Unknown
+            };
+            Answer::new(verdict, headline, reader.generation())
+                .line("because", "no complete build of any unit contains it")
+                .next(format!("hence why pruned {}", asked(object)))
+        }
+    }
+}
+
+/// The object as it is written on the command line.
+pub(super) fn asked(object: &ObjectRef) -> String {
+    let kind = object.kind.to_lowercase();
+    match object.namespace.as_str() {
+        "" => format!("{kind}/{}", object.name),
+        namespace => format!("{kind}/{} -n {namespace}", object.name),
+    }
+}
+
+fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) -> Answer {
+    let name = object.fact_text();
+    let target = row(reader, "target", &[Some(unit)]);
+    let revision = target.map(|target| text(&target, 1)).unwrap_or_default();
+    let applied = row(reader, "applied", &[Some(unit), Some(&name)]);
+    let (verdict, word) = match (&applied, live) {
+        (Some(_), true) => (Verdict::True, "EXISTS"),
+        (Some(_), false) => (Verdict::Unknown, "WAS APPLIED, its live state is not known"),
+        (None, _) => (Verdict::False, "NOT APPLIED YET"),
+    };
+    let source = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1));
+    let place = row(reader, "declared_at", &[Some(unit), Some(&name)]).map(|place| {
+        format!("{}:{} of {}", text(&place, 2), text(&place, 3), source.clone().unwrap_or_default())
+    });
+    let mut answer = Answer::new(verdict, format!("{object}  {word}"), reader.generation())
+        .line("because", format!("Kustomization {unit} declares it at {revision}"))
+        .line_if("from", place)
+        .line_if("applied", applied.map(|a| format!("at {} (uid {})", text(&a, 4), text(&a, 2))));
+    for drift in rows(reader, "drifted", &[Some(&name)]) {
+        let said = format!("{} by {} at {}", text(&drift, 1), text(&drift, 2), text(&drift, 3));
+        answer = answer.line("drift", said);
+    }
+    for contest in rows(reader, "contested", &[Some(&name)]) {
+        let said =
+            format!("{} and {} keep changing {}", unit, text(&contest, 2), text(&contest, 1));
+        answer = answer.line("fight", said);
+    }
+    for conflict in rows(reader, "conflict", &[None, Some(&name)]) {
+        answer = answer.line("conflict", format!("{} wants it too", text(&conflict, 0)));
+    }
+    for refusal in rows(reader, "refused", &[Some(unit), Some(&name)]) {
+        answer = answer.line("refused", text(&refusal, 4));
+    }
+    for due in rows(reader, "to_apply", &[Some(unit), Some(&name)]) {
+        answer = answer.line("due", text(&due, 3));
+    }
+    match verdict {
+        Verdict::True => answer,
+        _ => answer.next(format!("hence why-not ready ks/{}", in_namespace(unit))),
+    }
+}
+
+/// `namespace/name` as `name -n namespace`.
+pub(super) fn in_namespace(unit: &str) -> String {
+    match unit.split_once('/') {
+        Some((namespace, name)) => format!("{name} -n {namespace}"),
+        None => unit.to_owned(),
+    }
+}
+
+fn undeclared(reader: &Reader, object: &ObjectRef, owner: Option<String>) -> Answer {
+    let name = object.fact_text();
+    let answer = Answer::new(
+        Verdict::True,
+        format!("{object}  EXISTS, no unit declares it"),
+        reader.generation(),
+    );
+    match owner {
+        Some(unit) => {
+            let mut answer =
+                answer.line("because", format!("Kustomization {unit} applied it before"));
+            for held in rows(reader, "prune_held", &[Some(&unit), Some(&name)]) {
+                answer = answer.line("held", text(&held, 2));
+            }
+            answer.next("hence pending")
+        }
+        None => answer.line("because", "its owner labels are set, but no record of ours names it"),
+    }
+}

@@ -1,0 +1,68 @@
+//! What is still to be done, and what it waits for (question 11).
+
+use std::collections::BTreeMap;
+
+use crate::actions::RELATIONS;
+use crate::datalog::Reader;
+use crate::explain::Answer;
+use crate::explain::Verdict;
+use crate::explain::ask::fact;
+use crate::explain::ask::rows;
+use crate::explain::ask::show;
+use crate::explain::ask::text;
+use crate::explain::phrase::phrase;
+
+/// Most lines of one kind.
+const LISTED_MAX: usize = 20;
+
+/// What is due, held or waited for. True when there is nothing.
+pub fn pending(reader: &Reader) -> Answer {
+    let telling = ["act_status", "act_source_status", "act_event"];
+    let mut due = Vec::new();
+    for relation in RELATIONS.iter().filter(|relation| !telling.contains(relation)) {
+        for row in rows(reader, relation, &[]) {
+            due.push(phrase(&fact(relation, row)));
+        }
+    }
+    let mut held = Vec::new();
+    for row in rows(reader, "prune_held", &[]) {
+        held.push(format!(
+            "{}: {} is not deleted: {}",
+            text(&row, 0),
+            show(&text(&row, 1)),
+            text(&row, 2)
+        ));
+    }
+    for row in rows(reader, "freeze", &[]) {
+        held.push(format!("{}: frozen: {}", text(&row, 0), text(&row, 1)));
+    }
+    let mut waits: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows(reader, "waits_for", &[]) {
+        waits.entry(text(&row, 0)).or_default().push(text(&row, 1));
+    }
+    let waiting: Vec<String> =
+        waits.iter().map(|(unit, on)| format!("{unit} waits for {}", on.join(", "))).collect();
+    let suspended: Vec<String> = rows(reader, "unit_flag", &[None, Some("suspend")])
+        .iter()
+        .map(|row| format!("{} is suspended", text(row, 0)))
+        .collect();
+    let quiet = due.is_empty() && held.is_empty() && waiting.is_empty();
+    let verdict = if quiet { Verdict::True } else { Verdict::False };
+    let headline = match quiet {
+        true => "nothing is pending".to_owned(),
+        false => format!("{} due, {} held, {} waiting", due.len(), held.len(), waiting.len()),
+    };
+    let mut answer = Answer::new(verdict, headline, reader.generation());
+    for (label, list) in
+        [("due", due), ("held", held), ("waits", waiting), ("suspended", suspended)]
+    {
+        let more = list.len().saturating_sub(LISTED_MAX);
+        for text in list.into_iter().take(LISTED_MAX) {
+            answer = answer.line(label, text);
+        }
+        if more > 0 {
+            answer = answer.line(label, format!("… {more} more"));
+        }
+    }
+    answer
+}

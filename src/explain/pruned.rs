@@ -1,0 +1,89 @@
+//! Why an object was pruned (question 2), from the proof that was journaled before it was deleted.
+//!
+//! Nothing is derived again: the answer is what the rules concluded then, from the facts of then.
+
+use crate::datalog::Fact;
+use crate::datalog::Premise;
+use crate::datalog::Proof;
+use crate::explain::Answer;
+use crate::explain::Verdict;
+use crate::explain::phrase::phrase;
+use crate::model::ObjectRef;
+
+/// Relations whose facts are worth a line, in this order.
+const TELLING: &[&str] =
+    &["ours", "rendered", "current", "unit_deleting", "unit_flag", "live", "live_owner", "listed"];
+
+/// A delete as the journal tells it.
+pub struct Pruned {
+    /// When the intent was written.
+    pub at: String,
+    /// The unit.
+    pub unit: String,
+    /// The short id of the proof.
+    pub proof_id: String,
+    /// The proof.
+    pub proof: Proof,
+    /// The outcome's word and detail; empty when none was recorded.
+    pub outcome: String,
+}
+
+/// Why `object` was pruned: the latest of these deletes.
+pub fn why_pruned(object: &ObjectRef, deletes: &[Pruned]) -> Answer {
+    let Some(last) = deletes.last() else {
+        let headline = format!("{object}  NOT PRUNED: the journal has no delete of it");
+        return Answer::new(Verdict::False, headline, 0)
+            .line("because", "hence deletes nothing without a journaled proof")
+            .next(format!("hence why {}", super::object::asked(object)));
+    };
+    let headline =
+        format!("{object}  PRUNED {} by Kustomization {}   {}", last.at, last.unit, last.proof_id);
+    let mut answer = Answer::new(Verdict::True, headline, last.proof.generation);
+    for relation in TELLING {
+        for node in last.proof.nodes.iter().filter(|node| node.relation == *relation) {
+            let fact = Fact::new(node.relation.as_str(), node.row.clone());
+            answer = answer.line("because", phrase(&fact));
+        }
+    }
+    for absent in absences(&last.proof, object) {
+        answer = answer.line("and", absent);
+    }
+    if let Some(rule) =
+        last.proof.nodes.iter().find(|node| node.relation == "orphan" || node.relation == "doomed")
+    {
+        answer = answer.line_if(
+            "rule",
+            rule.clause.as_ref().map(|c| format!("{} ({}:{})", c.label, c.file, c.line)),
+        );
+    }
+    if !last.outcome.is_empty() {
+        answer = answer.line("outcome", last.outcome.clone());
+    }
+    if deletes.len() > 1 {
+        answer = answer.line("before", format!("pruned {} times in all", deletes.len()));
+    }
+    answer.next(format!("hence audit show {}", last.proof_id))
+}
+
+/// What was looked for and not found, as far as it tells something.
+fn absences(proof: &Proof, object: &ObjectRef) -> Vec<String> {
+    let mut said = Vec::new();
+    for node in &proof.nodes {
+        for premise in &node.premises {
+            let Premise::Absent { pattern, searched, .. } = premise else { continue };
+            match (&*pattern.relation, node.relation.as_str()) {
+                ("renders", "orphan") => {
+                    said.push(format!(
+                        "no build of it contains {object} ({searched} rows searched)"
+                    ));
+                }
+                ("prune_held", _) => said.push("nothing holds the deletion back".to_owned()),
+                ("spared", _) => {
+                    said.push("no other unit wants it, and no toggle spares it".to_owned())
+                }
+                _ => {}
+            }
+        }
+    }
+    said
+}

@@ -1,0 +1,218 @@
+//! The fact base: engine and fact log behind one commit.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::datalog::Delta;
+use crate::datalog::Engine;
+use crate::datalog::Fact;
+use crate::datalog::QueryOptions;
+use crate::datalog::Reader;
+use crate::datalog::RelationKind;
+use crate::datalog::Row;
+use crate::datalog::Transaction;
+use crate::datalog::Value;
+use crate::facts::Statement;
+use crate::facts::convert::row_refs;
+use crate::facts::store;
+use crate::facts::store::FactSource;
+use crate::facts::store::FactStore;
+use crate::facts::store::LogHead;
+use crate::facts::store::Since;
+use crate::facts::store::StoreError;
+use crate::facts::store::ValueRef;
+use crate::model::Digest;
+use crate::model::Timestamp;
+
+/// Relations that describe the moment of observation: they do not survive a restart, because nobody
+/// watched while the daemon was down. Builds are listed too, since manifests live in memory only.
+pub const VOLATILE: &[&str] = &[
+    "elapsed",
+    "reconciles",
+    "switch",
+    "setting",
+    "listed",
+    "served",
+    "live",
+    "absent",
+    "live_owner",
+    "live_toggle",
+    "live_health",
+    "live_deleting",
+    "applier_manages",
+    "overridden",
+    "drifted",
+    "rendered",
+    "reads",
+    "variables",
+    "variables_missing",
+    "differs",
+];
+
+/// The engine with its fact log.
+pub struct FactBase {
+    engine: Engine,
+    log: Option<Box<dyn FactStore + Send>>,
+    /// When recent generations were committed, for the snapshot's `since`.
+    times: BTreeMap<u64, Timestamp>,
+}
+
+/// How many generations keep their time; older rows are dated by the oldest of them.
+const TIMES_KEPT: usize = 100_000;
+
+impl FactBase {
+    /// A fact base over `engine`; without a log nothing survives the process.
+    pub fn new(engine: Engine, log: Option<Box<dyn FactStore + Send>>) -> Self {
+        Self { engine, log, times: BTreeMap::new() }
+    }
+
+    /// Commits the statements as one generation.
+    ///
+    /// Inputs always commit (an observation cannot be refused); the delta says what changed.
+    ///
+    /// # Errors
+    /// The fact log failed: nothing may be done that follows from this commit.
+    pub fn commit(
+        &mut self,
+        statements: Vec<Statement>,
+        now: Timestamp,
+    ) -> Result<Delta, StoreError> {
+        let transaction = self.resolve(statements);
+        let delta = self.engine.transact(transaction);
+        self.times.insert(delta.generation, now);
+        if self.times.len() > TIMES_KEPT {
+            self.times.pop_first();
+        }
+        if let Some(log) = &mut self.log {
+            log.append(&logged(&self.engine, &delta, now))?;
+        }
+        Ok(delta)
+    }
+
+    /// Makes everything committed so far durable, and writes a snapshot when that pays.
+    ///
+    /// # Errors
+    /// The fact log failed.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        log.sync()?;
+        if log.wants_snapshot() {
+            log.snapshot(&Everything { engine: &self.engine, times: &self.times })?;
+        }
+        Ok(())
+    }
+
+    /// Digest of the fact log's last durable record; all zeros without a log.
+    pub fn log_head(&self) -> Digest {
+        self.log.as_ref().map_or_else(|| LogHead::empty().hash, |log| log.head().hash)
+    }
+
+    /// A view of the present generation that later commits do not change.
+    pub fn reader(&self) -> Reader {
+        self.engine.reader()
+    }
+
+    /// The engine, for rule changes.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// Turns statements into the rows that come and go, in order, so that the last word counts.
+    fn resolve(&self, statements: Vec<Statement>) -> Transaction {
+        let reader = self.engine.reader();
+        let mut change = Change::default();
+        for statement in statements {
+            match statement {
+                Statement::Holds(fact) => change.insert(fact),
+                Statement::Fails(fact) => change.delete(fact),
+                Statement::Exactly { relation, prefix, rows } => {
+                    change.replace(&reader, &relation, &prefix, rows);
+                }
+            }
+        }
+        Transaction {
+            inserts: change.inserts.into_iter().collect(),
+            deletes: change.deletes.into_iter().collect(),
+        }
+    }
+}
+
+/// The input rows that a commit changed, as the fact log takes them.
+fn logged(engine: &Engine, delta: &Delta, now: Timestamp) -> store::Delta {
+    let mut logged = store::Delta::new(delta.generation, now);
+    let is_input = |name: &str| {
+        let info = engine.program().relation(name);
+        info.is_some_and(|info| info.kind == RelationKind::Input)
+    };
+    for (relation, rows) in delta.removed.iter().filter(|(name, _)| is_input(name)) {
+        rows.iter().for_each(|row| logged.delete(relation, &row_refs(row)));
+    }
+    for (relation, rows) in delta.added.iter().filter(|(name, _)| is_input(name)) {
+        rows.iter().for_each(|row| logged.insert(relation, &row_refs(row)));
+    }
+    logged
+}
+
+/// All input rows, for a snapshot.
+struct Everything<'a> {
+    engine: &'a Engine,
+    times: &'a BTreeMap<u64, Timestamp>,
+}
+
+impl FactSource for Everything<'_> {
+    fn each(&self, give: &mut dyn FnMut(&str, &[ValueRef<'_>], Since)) {
+        let reader = self.engine.reader();
+        let oldest = self.times.first_key_value().map_or(Timestamp(0), |(_, at)| *at);
+        for fact in self.engine.inputs() {
+            let generation = reader.since(&fact).unwrap_or(0);
+            let at = self.times.get(&generation).copied().unwrap_or(oldest);
+            give(&fact.relation, &row_refs(&fact.row), Since { generation, at });
+        }
+    }
+}
+
+/// The net effect of the statements so far. No fact is in both sets.
+#[derive(Default)]
+struct Change {
+    inserts: BTreeSet<Fact>,
+    deletes: BTreeSet<Fact>,
+}
+
+impl Change {
+    fn insert(&mut self, fact: Fact) {
+        self.deletes.remove(&fact);
+        self.inserts.insert(fact);
+    }
+
+    fn delete(&mut self, fact: Fact) {
+        self.inserts.remove(&fact);
+        self.deletes.insert(fact);
+    }
+
+    fn replace(&mut self, reader: &Reader, relation: &Arc<str>, prefix: &[Value], rows: Vec<Row>) {
+        let columns = reader.program().relation(relation).map_or(0, |info| info.columns.len());
+        let pattern = Statement::pattern(relation, prefix, columns);
+        let known = reader
+            .query(
+                &pattern,
+                &QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() },
+            )
+            .value;
+        let wanted: BTreeSet<Row> = rows.into_iter().collect();
+        let from = Fact { relation: relation.clone(), row: prefix.to_vec() };
+        let said = self.inserts.range(from..);
+        let said: Vec<Row> = said
+            .take_while(|fact| fact.relation == *relation && fact.row.starts_with(prefix))
+            .map(|fact| fact.row.clone())
+            .collect();
+        for row in known.into_iter().chain(said) {
+            if !wanted.contains(&row) {
+                self.delete(Fact { relation: relation.clone(), row });
+            }
+        }
+        for row in wanted {
+            self.insert(Fact { relation: relation.clone(), row });
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Builds: the job that a worker runs, and what its end says.
+//!
+//! After the kustomize build come the steps that Flux does on each object: owner labels,
+//! normalisation, common metadata (features 1.6). The result is held in memory by keyed digest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::api::CommonMetadata;
+use crate::api::keys;
+use crate::cluster::normalise;
+use crate::facts::Column as _;
+use crate::facts::Statement;
+use crate::facts::relation;
+use crate::ingest::Ingest;
+use crate::ingest::fetch::part;
+use crate::ingest::object::toggles;
+use crate::ingest::values::Resolved;
+use crate::kustomize::ReadSet;
+use crate::kustomize::flux;
+use crate::kustomize::flux::UnitBuild;
+use crate::model::Digest;
+use crate::model::DigestKey;
+use crate::model::GroupKind;
+use crate::model::Manifest;
+use crate::model::ObjectRef;
+use crate::model::Timestamp;
+use crate::model::UnitName;
+use crate::model::kinds;
+use crate::sources::tree::SourceTree;
+
+/// Everything that a build needs, taken from the memory when the action starts.
+pub struct BuildJob {
+    unit: UnitName,
+    tree_id: String,
+    tree: Option<Arc<SourceTree>>,
+    path: String,
+    build: UnitBuild,
+    common: CommonMetadata,
+    key: [String; 3],
+    digest_key: DigestKey,
+    scopes: BTreeMap<GroupKind, bool>,
+}
+
+/// How a build ended.
+pub struct Built {
+    unit: UnitName,
+    tree_id: String,
+    tree: Option<Arc<SourceTree>>,
+    key: [String; 3],
+    result: Result<Rendered, Failure>,
+}
+
+/// A complete build.
+struct Rendered {
+    text: Digest,
+    reads: ReadSet,
+    objects: Vec<RenderedObject>,
+}
+
+struct RenderedObject {
+    manifest: Manifest,
+    digest: String,
+    file: String,
+    line: i64,
+}
+
+/// A failed build: the condition's reason and message.
+struct Failure {
+    reason: &'static str,
+    message: String,
+}
+
+impl Ingest {
+    /// The job for an `act_render` row.
+    pub fn build_job(&self, unit: &UnitName, tree: &str, key: &[String; 3]) -> Option<BuildJob> {
+        let memory = self.units.get(unit)?;
+        let Resolved::Known(variables) = self.resolve(unit, &memory.spec) else { return None };
+        let mut build = UnitBuild::default();
+        build.variables = variables;
+        build.strict = self.options.strict_substitution;
+        Some(BuildJob {
+            unit: unit.clone(),
+            tree_id: tree.to_owned(),
+            tree: self.trees.get(tree).cloned(),
+            path: memory.spec.path.clone().unwrap_or_default(),
+            build,
+            common: memory.spec.common_metadata.clone().unwrap_or_default(),
+            key: key.clone(),
+            digest_key: self.options.key.clone(),
+            scopes: self.scopes.clone(),
+        })
+    }
+
+    pub(super) fn built(&mut self, built: Built, now: Timestamp) -> Vec<Statement> {
+        let Built { unit, tree_id, tree, key: [p, b, v], result } = built;
+        if !self.units.contains_key(&unit) {
+            return Vec::new();
+        }
+        match result {
+            // A failed build may have missed files that it would read next time, so it depends on the
+            // whole tree: any push may mend it.
+            Err(failure) => {
+                if let Some(memory) = self.units.get_mut(&unit) {
+                    memory.reads = None;
+                }
+                let (reason, message) = (failure.reason, failure.message);
+                let failed =
+                    relation::render_failed(&unit, &tree_id, &b, &v, reason, &message, &now);
+                vec![Statement::nothing("reads", vec![unit.column()]), Statement::Holds(failed)]
+            }
+            Ok(rendered) => {
+                let now_reads = tree.as_deref().and_then(|tree| part(&rendered.reads, tree));
+                let part = now_reads.unwrap_or(p);
+                let text = rendered.text.to_string();
+                let count = i64::try_from(rendered.objects.len()).unwrap_or(i64::MAX);
+                let mut said = vec![
+                    Statement::nothing("render_failed", vec![unit.column()]),
+                    Statement::Holds(relation::reads(&unit, &tree_id, &part)),
+                    Statement::Holds(relation::rendered(&unit, &part, &b, &v, &text, &count)),
+                ];
+                said.extend(object_statements(&unit, &rendered.objects));
+                self.hold(&unit, rendered);
+                said
+            }
+        }
+    }
+
+    /// Holds the manifests of the new build and lets go of those of the old one.
+    fn hold(&mut self, unit: &UnitName, rendered: Rendered) {
+        let Some(memory) = self.units.get_mut(unit) else { return };
+        for object in &rendered.objects {
+            self.manifests.hold(&object.digest, &object.manifest);
+        }
+        let new = rendered.objects.into_iter().map(|object| object.digest).collect();
+        let old = std::mem::replace(&mut memory.manifests, new);
+        old.iter().for_each(|digest| self.manifests.release(digest));
+        memory.reads = Some(rendered.reads);
+    }
+}
+
+fn object_statements(unit: &UnitName, objects: &[RenderedObject]) -> Vec<Statement> {
+    let mut renders = Vec::new();
+    let mut marked = Vec::new();
+    let mut places = Vec::new();
+    for object in objects {
+        let Manifest { object: name, api_version, json } = &object.manifest;
+        let version = api_version.rsplit('/').next().unwrap_or_default();
+        let kind = name.group_kind();
+        let stage = kinds::stage(&kind) as i64;
+        let order = kinds::order_key(name);
+        renders.push(relation::renders(unit, name, &object.digest, version, &stage, &order));
+        marked.extend(
+            toggles(json).into_iter().map(|(toggle, v)| relation::toggle(unit, name, toggle, &v)),
+        );
+        places.push(relation::declared_at(unit, name, &object.file, &object.line));
+    }
+    let subject = || vec![unit.column()];
+    vec![
+        Statement::exactly("renders", subject(), renders),
+        Statement::exactly("toggle", subject(), marked),
+        Statement::exactly("declared_at", subject(), places),
+    ]
+}
+
+impl Built {
+    /// Why it failed, if it did.
+    pub fn failure(&self) -> Option<&str> {
+        self.result.as_ref().err().map(|failure| failure.message.as_str())
+    }
+
+    /// What it brought, in a few words.
+    pub fn summary(&self) -> String {
+        match &self.result {
+            Ok(rendered) => format!("{} objects", rendered.objects.len()),
+            Err(failure) => failure.message.clone(),
+        }
+    }
+}
+
+impl BuildJob {
+    /// Runs the build; computes only, in proportion to the files that it reads.
+    pub fn run(self) -> Built {
+        let result = self.build();
+        Built { unit: self.unit, tree_id: self.tree_id, tree: self.tree, key: self.key, result }
+    }
+
+    fn build(&self) -> Result<Rendered, Failure> {
+        let failure = |reason, message| Failure { reason, message };
+        let Some(tree) = &self.tree else {
+            let message = "the source's files are not loaded".to_owned();
+            return Err(failure("ArtifactFailed", message));
+        };
+        let built = flux::build_unit(tree.as_ref(), &self.path, &self.build)
+            .map_err(|error| failure(error.reason(), error.message()))?;
+        let mut objects = Vec::new();
+        for resource in built.resources {
+            let json = self.finish(resource.json);
+            let manifest = self.manifest(json);
+            let digest = manifest.digest(&self.digest_key).to_string();
+            let (file, line) = (resource.file, resource.line);
+            objects.push(RenderedObject { manifest, digest, file, line });
+        }
+        Ok(Rendered { text: built.text, reads: built.reads, objects })
+    }
+
+    /// Flux's steps after the build, in its order: labels, normalisation, common metadata.
+    fn finish(&self, mut json: Json) -> Json {
+        set(&mut json, "labels", keys::OWNER_NAME, &self.unit.name);
+        set(&mut json, "labels", keys::OWNER_NAMESPACE, &self.unit.namespace);
+        normalise::normalise(&mut json);
+        for (key, value) in &self.common.labels {
+            set(&mut json, "labels", key, value);
+        }
+        for (key, value) in &self.common.annotations {
+            set(&mut json, "annotations", key, value);
+        }
+        json
+    }
+
+    fn manifest(&self, mut json: Json) -> Manifest {
+        let text = |json: &Json, pointer: &str| {
+            json.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned()
+        };
+        let api_version = text(&json, "/apiVersion");
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        let mut object = ObjectRef::new(
+            group,
+            &text(&json, "/kind"),
+            &text(&json, "/metadata/namespace"),
+            &text(&json, "/metadata/name"),
+        );
+        if self.scopes.get(&object.group_kind()) == Some(&false) {
+            object.namespace.clear();
+            if let Some(metadata) = json.get_mut("metadata").and_then(Json::as_object_mut) {
+                metadata.remove("namespace");
+            }
+        }
+        Manifest { object, api_version, json: Arc::new(json) }
+    }
+}
+
+/// Sets an entry of `metadata.<map>`.
+fn set(json: &mut Json, map: &str, key: &str, value: &str) {
+    let Some(object) = json.as_object_mut() else { return };
+    let metadata = object.entry("metadata").or_insert_with(|| Json::Object(Default::default()));
+    let Some(metadata) = metadata.as_object_mut() else { return };
+    let entries = metadata.entry(map).or_insert_with(|| Json::Object(Default::default()));
+    if entries.is_null() {
+        *entries = Json::Object(Default::default());
+    }
+    if let Some(entries) = entries.as_object_mut() {
+        entries.insert(key.to_owned(), Json::String(value.to_owned()));
+    }
+}

@@ -1,0 +1,153 @@
+//! Effects of our own actions: the loop closes through data, so an effect becomes facts like any other
+//! observation.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::cluster::fields::RecordedFields;
+use crate::datalog::Value;
+use crate::facts::Column as _;
+use crate::facts::Statement;
+use crate::facts::relation;
+use crate::ingest::AnySource;
+use crate::ingest::Ingest;
+use crate::ingest::object;
+use crate::model::Effect;
+use crate::model::EffectResult;
+use crate::model::KUSTOMIZE_GROUP;
+use crate::model::ObjectRef;
+use crate::model::SOURCE_GROUP;
+use crate::model::Timestamp;
+use crate::model::UnitName;
+
+/// How many corrections of one path against one manager are remembered: as many as the rules count.
+const CORRECTIONS_KEPT: usize = 3;
+
+impl Ingest {
+    pub(super) fn effect(&mut self, effect: Effect, now: Timestamp) -> Vec<Statement> {
+        let Effect { unit, object, result } = effect;
+        match (unit, result) {
+            (Some(unit), EffectResult::Applied { manifest, live, .. })
+            | (Some(unit), EffectResult::Same { manifest, live }) => {
+                self.applied(&unit, &object, &manifest, &live, now)
+            }
+            (Some(unit), EffectResult::ApplyRefused { manifest, reason, message }) => {
+                vec![Statement::Holds(relation::refused(
+                    &unit, &object, &manifest, &reason, &message, &now,
+                ))]
+            }
+            (Some(unit), EffectResult::Deleted) => self.deleted(&unit, &object),
+            (Some(unit), EffectResult::DeleteRefused { reason, message }) => {
+                vec![Statement::Holds(relation::delete_refused(
+                    &unit, &object, &reason, &message, &now,
+                ))]
+            }
+            (Some(unit), EffectResult::Adopted { uid }) => {
+                vec![Statement::Holds(relation::ours(&unit, &object, &uid, "adopted"))]
+            }
+            (Some(unit), EffectResult::Forgotten) => forget(&unit, &object),
+            (Some(unit), EffectResult::Differs { manifest }) => {
+                vec![Statement::Holds(relation::differs(&unit, &object, &manifest))]
+            }
+            (_, EffectResult::EventSent { topic, about }) => {
+                vec![Statement::Holds(relation::event_sent(&subject(&object), &topic, &about))]
+            }
+            (_, EffectResult::Observed(None)) => self.gone(&object),
+            (_, EffectResult::Observed(Some(live)) | EffectResult::Written(live)) => {
+                self.seen(&object, &live, now)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Custom resources are read as such; everything else is a managed object.
+    fn seen(&mut self, object: &ObjectRef, live: &Json, now: Timestamp) -> Vec<Statement> {
+        if object.group == KUSTOMIZE_GROUP && object.kind == "Kustomization" {
+            return match crate::api::Kustomization::read(live) {
+                Ok(unit) => self.unit(&unit, now),
+                Err(_) => Vec::new(),
+            };
+        }
+        if object.group == SOURCE_GROUP {
+            return match AnySource::read(&object.kind, live) {
+                Ok(source) => self.source(source, now),
+                Err(_) => Vec::new(),
+            };
+        }
+        self.object(object, live, now)
+    }
+
+    fn applied(
+        &mut self,
+        unit: &UnitName,
+        object: &ObjectRef,
+        manifest: &str,
+        live: &Json,
+        now: Timestamp,
+    ) -> Vec<Statement> {
+        let uid = live.pointer("/metadata/uid").and_then(Json::as_str).unwrap_or_default();
+        let fields = RecordedFields::of(live, &self.options.key);
+        let mut said = self.corrections(object, now);
+        let subject = || vec![unit.column(), object.column()];
+        said.extend([
+            Statement::Holds(relation::ours(unit, object, uid, "applied")),
+            Statement::Holds(relation::applied(unit, object, uid, manifest, &now)),
+            Statement::Holds(relation::recorded(object, uid, &fields.to_text())),
+            Statement::nothing("refused", subject()),
+            Statement::nothing("differs", subject()),
+        ]);
+        self.recorded.insert(object.clone(), fields);
+        said.extend(self.object(object, live, now));
+        said
+    }
+
+    /// The drift that this apply corrected, remembered per path and manager, the latest few only.
+    fn corrections(&mut self, object: &ObjectRef, now: Timestamp) -> Vec<Statement> {
+        let Some(drift) = self.drift.remove(object) else { return Vec::new() };
+        let mut said = Vec::new();
+        for (path, manager) in drift {
+            let times = self.corrected.entry((object.clone(), path.clone(), manager.clone()));
+            let times = times.or_default();
+            times.push(now);
+            let surplus = times.len().saturating_sub(CORRECTIONS_KEPT);
+            for old in times.drain(..surplus) {
+                said.push(Statement::Fails(relation::corrected(object, &path, &manager, &old)));
+            }
+            said.push(Statement::Holds(relation::corrected(object, &path, &manager, &now)));
+        }
+        said
+    }
+
+    fn deleted(&mut self, unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
+        let mut said = forget(unit, object);
+        said.push(Statement::nothing("delete_refused", vec![unit.column(), object.column()]));
+        said.push(Statement::nothing("recorded", vec![object.column()]));
+        self.recorded.remove(object);
+        said.extend(object::unseen(object));
+        said
+    }
+
+    fn gone(&mut self, object: &ObjectRef) -> Vec<Statement> {
+        self.recorded.remove(object);
+        object::absent(object)
+    }
+}
+
+/// The unit has no record of the object any more.
+fn forget(unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
+    let subject: Vec<Value> = vec![unit.column(), object.column()];
+    let records = ["ours", "applied", "refused", "differs", "delete_refused"];
+    records.map(|relation| Statement::nothing(relation, subject.clone())).into()
+}
+
+/// What facts call the custom resource that an event is about.
+fn subject(object: &ObjectRef) -> String {
+    match object.kind.as_str() {
+        "Kustomization" => format!("{}/{}", object.namespace, object.name),
+        kind => format!("{kind}/{}/{}", object.namespace, object.name),
+    }
+}
+
+/// Paths that have drifted, with the manager that changed them.
+pub(super) type Drift = BTreeMap<String, String>;

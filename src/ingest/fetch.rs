@@ -1,0 +1,298 @@
+//! Fetches: the job that a worker runs, and what its end says.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::datalog::Fact;
+use crate::facts::Column as _;
+use crate::facts::Statement;
+use crate::facts::relation;
+use crate::ingest::Ingest;
+use crate::model::Digest;
+use crate::model::Entry;
+use crate::model::FileTree as _;
+use crate::model::SourceName;
+use crate::model::Timestamp;
+use crate::sources::artifact;
+use crate::sources::artifact::FetchRequest;
+use crate::sources::artifact::FileStore;
+use crate::sources::artifact::Storage;
+use crate::sources::git;
+use crate::sources::git::GitOutcome;
+use crate::sources::git::GitRequest;
+use crate::sources::git::GitStore;
+use crate::sources::secrets;
+use crate::sources::tree::SourceTree;
+
+/// Everything that a fetch needs, taken from the memory when the action starts.
+pub struct FetchJob {
+    source: SourceName,
+    spec: String,
+    work: Work,
+}
+
+enum Work {
+    Git { request: Box<GitRequest>, ignore: Option<String> },
+    Artifact { url: String, digest: String, revision: String },
+    Impossible { reason: String, message: String },
+}
+
+/// Where fetched content is kept.
+#[derive(Clone)]
+pub struct Stores {
+    /// Git objects.
+    pub git: Arc<GitStore>,
+    /// Unpacked artifacts of other controllers.
+    pub files: Arc<FileStore>,
+    /// Artifact files on offer.
+    pub artifacts: Arc<Storage>,
+    /// Host and port under which artifact files are offered.
+    pub advertised: String,
+}
+
+/// How a fetch ended.
+pub struct Fetched {
+    /// The source.
+    pub source: SourceName,
+    /// What decided the result.
+    pub spec: String,
+    /// What came of it.
+    pub result: FetchResult,
+}
+
+impl Fetched {
+    /// Why it failed, if it did.
+    pub fn failure(&self) -> Option<&str> {
+        match &self.result {
+            FetchResult::Failed { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// What it brought, in a few words.
+    pub fn summary(&self) -> String {
+        match &self.result {
+            FetchResult::Unchanged => "unchanged".to_owned(),
+            FetchResult::Tree { revision, tree } => format!("{revision}, {} files", tree.files()),
+            FetchResult::Failed { message, .. } => message.clone(),
+        }
+    }
+}
+
+/// What a fetch brought.
+pub enum FetchResult {
+    /// The remote still has what we have.
+    Unchanged,
+    /// A revision with its tree.
+    Tree {
+        /// The revision.
+        revision: String,
+        /// The files, ignore rules applied.
+        tree: Arc<SourceTree>,
+    },
+    /// It failed.
+    Failed {
+        /// The condition's reason.
+        reason: String,
+        /// The condition's message.
+        message: String,
+    },
+}
+
+impl Ingest {
+    /// The job for an `act_fetch` row.
+    pub fn fetch_job(&self, source: &SourceName, spec: &str) -> FetchJob {
+        let job = |work| FetchJob { source: source.clone(), spec: spec.to_owned(), work };
+        let impossible = |reason: &str, message: String| {
+            job(Work::Impossible { reason: reason.to_owned(), message })
+        };
+        let Some(memory) = self.sources.get(source) else {
+            return impossible("NotFound", format!("source {source} is not known any more"));
+        };
+        let seen = &memory.source;
+        let Some(git) = &seen.git else {
+            return match &seen.artifact {
+                Some(a) => job(Work::Artifact {
+                    url: a.url.clone(),
+                    digest: a.digest.clone(),
+                    revision: a.revision.clone(),
+                }),
+                None => impossible("ArtifactFailed", "the source has no artifact".to_owned()),
+            };
+        };
+        let secret = |reference: &Option<crate::api::LocalObjectReference>| {
+            let name = &reference.as_ref()?.name;
+            let namespace = &source.namespace;
+            let object = crate::model::ObjectRef::new("", "Secret", namespace, name);
+            let values = self.values.get(&object)?.clone()?;
+            Some((format!("{namespace}/{name}"), values))
+        };
+        let credentials = secret(&git.secret_ref);
+        let named = credentials.as_ref().map(|(name, values)| (name.as_str(), values));
+        let auth = match secrets::git_auth(&git.url, named) {
+            Ok(auth) => auth,
+            Err(error) => return impossible("AuthenticationFailed", error.to_string()),
+        };
+        let proxy = match secret(&git.proxy_secret_ref).map(|(n, v)| secrets::proxy(&n, &v)) {
+            None => None,
+            Some(Ok(proxy)) => Some(proxy),
+            Some(Err(error)) => return impossible("AuthenticationFailed", error.to_string()),
+        };
+        let known = memory.tree.is_some().then(|| memory.revision.clone()).flatten();
+        let request = GitRequest {
+            url: git.url.clone(),
+            reference: reference(git),
+            auth,
+            identity: credentials.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
+            proxy,
+            timeout: seen.timeout,
+            host_key_algorithms: Vec::new(),
+            kex_algorithms: Vec::new(),
+            known: known.filter(|_| memory.spec.as_deref() == Some(spec)),
+        };
+        job(Work::Git { request: Box::new(request), ignore: git.ignore.clone() })
+    }
+
+    pub(super) fn fetched(&mut self, fetched: Fetched, now: Timestamp) -> Vec<Statement> {
+        let Fetched { source, spec, result } = fetched;
+        let Some(memory) = self.sources.get_mut(&source) else { return Vec::new() };
+        let checked = Statement::Holds(relation::checked(&source, &now));
+        let well = Statement::nothing("fetch_failed", vec![source.column()]);
+        match result {
+            FetchResult::Unchanged => {
+                memory.failures = 0;
+                vec![checked, well]
+            }
+            FetchResult::Failed { reason, message } => {
+                memory.failures += 1;
+                let failures = memory.failures;
+                vec![Statement::Holds(relation::fetch_failed(
+                    &source, &spec, &reason, &message, &now, &failures,
+                ))]
+            }
+            FetchResult::Tree { revision, tree } => {
+                memory.failures = 0;
+                memory.spec = Some(spec.clone());
+                memory.revision = Some(revision.clone());
+                let id = tree.id().to_string();
+                let old = memory.tree.replace(id.clone());
+                self.trees.insert(id.clone(), tree);
+                let mut said = vec![
+                    checked,
+                    well,
+                    Statement::Holds(relation::fetched(&source, &spec, &revision, &id)),
+                ];
+                said.extend(self.parts_on(&source, &id));
+                if let Some(old) = old.filter(|old| *old != id) {
+                    self.drop_tree(&old);
+                }
+                said
+            }
+        }
+    }
+
+    /// For every unit on the source: what its build would read of this tree.
+    fn parts_on(&self, source: &SourceName, tree: &str) -> Vec<Statement> {
+        let Some(files) = self.trees.get(tree) else { return Vec::new() };
+        let mut said = Vec::new();
+        for (name, memory) in &self.units {
+            if crate::ingest::unit::source(name, &memory.spec) != *source {
+                continue;
+            }
+            if let Some(part) = memory.reads.as_ref().and_then(|reads| part(reads, files)) {
+                let fact: Fact = relation::reads(name, tree, &part);
+                said.push(Statement::Holds(fact));
+            }
+        }
+        said
+    }
+
+    /// Frees a tree that no source has any more.
+    pub(super) fn drop_tree(&mut self, id: &str) {
+        if !self.sources.values().any(|memory| memory.tree.as_deref() == Some(id)) {
+            self.trees.remove(id);
+        }
+    }
+}
+
+/// What the paths of a read set hold in a tree, as one content name.
+pub(super) fn part(reads: &crate::kustomize::ReadSet, tree: &SourceTree) -> Option<String> {
+    let mut parts = Vec::new();
+    for path in reads.keys() {
+        let entry = tree.entry(path).ok()?;
+        let content = match entry {
+            Some(Entry::File { id } | Entry::Directory { id }) => id.to_string(),
+            Some(Entry::Symlink { target }) => format!("link {target}"),
+            None => "absent".to_owned(),
+        };
+        parts.push(path.clone().into_bytes());
+        parts.push(content.into_bytes());
+    }
+    Some(Digest::of_parts(parts.iter().map(Vec::as_slice)).to_string())
+}
+
+fn reference(git: &crate::api::GitRepositorySpec) -> git::GitReference {
+    let given = git.reference.clone().unwrap_or_default();
+    git::GitReference {
+        branch: given.branch,
+        tag: given.tag,
+        semver: given.semver,
+        name: given.name,
+        commit: given.commit,
+    }
+}
+
+impl FetchJob {
+    /// Runs the fetch; blocks for at most the source's timeout.
+    pub fn run(self, stores: &Stores, cancel: &CancellationToken) -> Fetched {
+        let result = match self.work {
+            Work::Impossible { reason, message } => FetchResult::Failed { reason, message },
+            Work::Artifact { url, digest, revision } => {
+                load(stores, &url, &digest, revision, cancel)
+            }
+            Work::Git { request, ignore } => clone(stores, &request, ignore.as_deref(), cancel),
+        };
+        Fetched { source: self.source, spec: self.spec, result }
+    }
+}
+
+fn failed(reason: &str, error: &dyn std::fmt::Display) -> FetchResult {
+    FetchResult::Failed { reason: reason.to_owned(), message: error.to_string() }
+}
+
+fn load(
+    stores: &Stores,
+    url: &str,
+    digest: &str,
+    revision: String,
+    cancel: &CancellationToken,
+) -> FetchResult {
+    let fetched = artifact::fetch(&stores.files, &FetchRequest::new(url, digest), cancel);
+    match fetched.and_then(|fetched| stores.files.tree(&fetched.tree)) {
+        Ok(tree) => FetchResult::Tree { revision, tree: Arc::new(tree) },
+        Err(error) => failed("ArtifactFailed", &error),
+    }
+}
+
+fn clone(
+    stores: &Stores,
+    request: &GitRequest,
+    ignore: Option<&str>,
+    cancel: &CancellationToken,
+) -> FetchResult {
+    match git::fetch(&stores.git, request, cancel) {
+        Err(error) => failed("GitOperationFailed", &error),
+        Ok(GitOutcome::Unchanged { .. }) => FetchResult::Unchanged,
+        Ok(GitOutcome::Fetched { revision, repository, tree, .. }) => {
+            let files = match stores.git.tree(&repository, &tree) {
+                Ok(files) => files,
+                Err(error) => return failed("GitOperationFailed", &error),
+            };
+            match files.ignore_rules(ignore) {
+                Ok(rules) => FetchResult::Tree { revision, tree: Arc::new(files.filtered(&rules)) },
+                Err(error) => failed("SourceIgnoreError", &error),
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What ingest remembers between observations: specs, trees, read sets, values, recorded fields.
+//!
+//! Everything here can be observed again after a restart, except recorded fields, whose durable copy
+//! is the relation `recorded`.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::api::Kustomization;
+use crate::api::KustomizationSpec;
+use crate::cluster::fields::RecordedFields;
+use crate::facts::Statement;
+use crate::facts::relation;
+use crate::ingest::AnySource;
+use crate::ingest::effect::Drift;
+use crate::ingest::object;
+use crate::ingest::object::Lens;
+use crate::ingest::unit;
+use crate::kustomize::ReadSet;
+use crate::model::DigestKey;
+use crate::model::GroupKind;
+use crate::model::Manifests;
+use crate::model::ObjectRef;
+use crate::model::SourceName;
+use crate::model::Timestamp;
+use crate::model::UnitName;
+use crate::sources::tree::SourceTree;
+
+/// What ingest needs to know from the daemon's flags.
+#[derive(Clone, Debug)]
+pub struct IngestOptions {
+    /// Digests secret values.
+    pub key: DigestKey,
+    /// Field managers whose fields are taken over (Flux's list plus `--override-manager`).
+    pub overridden: Vec<String>,
+    /// Refuse variables that are not set (gate StrictPostBuildSubstitutions).
+    pub strict_substitution: bool,
+}
+
+/// The memory of the adapters.
+pub struct Ingest {
+    pub(super) options: IngestOptions,
+    pub(super) manifests: Manifests,
+    pub(super) units: BTreeMap<UnitName, UnitMemory>,
+    pub(super) sources: BTreeMap<SourceName, SourceMemory>,
+    pub(super) trees: BTreeMap<String, Arc<SourceTree>>,
+    pub(super) values: BTreeMap<ObjectRef, Option<BTreeMap<String, Vec<u8>>>>,
+    pub(super) recorded: BTreeMap<ObjectRef, RecordedFields>,
+    pub(super) scopes: BTreeMap<GroupKind, bool>,
+    pub(super) listed: BTreeMap<GroupKind, BTreeSet<ObjectRef>>,
+    pub(super) drift: BTreeMap<ObjectRef, Drift>,
+    pub(super) corrected: BTreeMap<(ObjectRef, String, String), Vec<Timestamp>>,
+}
+
+/// What is remembered of one unit.
+pub(super) struct UnitMemory {
+    pub(super) spec: KustomizationSpec,
+    pub(super) requested: Option<(String, Timestamp)>,
+    pub(super) reads: Option<ReadSet>,
+    pub(super) manifests: Vec<String>,
+}
+
+/// What is remembered of one source.
+pub(super) struct SourceMemory {
+    pub(super) source: AnySource,
+    pub(super) requested: Option<(String, Timestamp)>,
+    pub(super) spec: Option<String>,
+    pub(super) tree: Option<String>,
+    pub(super) revision: Option<String>,
+    pub(super) failures: i64,
+}
+
+impl Ingest {
+    /// An empty memory; manifests of builds are held in `manifests`.
+    pub fn new(options: IngestOptions, manifests: Manifests) -> Self {
+        Self {
+            options,
+            manifests,
+            units: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            values: BTreeMap::new(),
+            recorded: BTreeMap::new(),
+            scopes: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            drift: BTreeMap::new(),
+            corrected: BTreeMap::new(),
+        }
+    }
+
+    /// The fields that were recorded for objects before this process started.
+    pub fn recall_recorded(&mut self, rows: impl Iterator<Item = (ObjectRef, String, String)>) {
+        for (object, uid, fields) in rows {
+            if let Some(fields) = RecordedFields::parse(&uid, &fields) {
+                self.recorded.insert(object, fields);
+            }
+        }
+    }
+
+    /// The tree of a source that was fetched before this process started.
+    pub fn recall_tree(
+        &mut self,
+        name: &SourceName,
+        revision: &str,
+        tree: Arc<SourceTree>,
+        id: &str,
+    ) {
+        self.trees.insert(id.to_owned(), tree);
+        if let Some(memory) = self.sources.get_mut(name) {
+            memory.tree = Some(id.to_owned());
+            memory.revision = Some(revision.to_owned());
+        }
+    }
+
+    pub(super) fn units(&mut self, units: Vec<Kustomization>, now: Timestamp) -> Vec<Statement> {
+        let names: Vec<UnitName> = units.iter().map(unit::name).collect();
+        let known: Vec<UnitName> = self.units.keys().cloned().collect();
+        let mut said = unit::exactly_these(&names, known.into_iter());
+        self.units.retain(|name, _| names.contains(name));
+        for unit in &units {
+            said.extend(self.unit(unit, now));
+        }
+        said
+    }
+
+    pub(super) fn unit(&mut self, unit: &Kustomization, now: Timestamp) -> Vec<Statement> {
+        let name = unit::name(unit);
+        let token = unit::requested_token(&unit.metadata).map(str::to_owned);
+        let memory = self.units.entry(name.clone()).or_insert_with(|| UnitMemory {
+            spec: unit.spec.clone(),
+            requested: None,
+            reads: None,
+            manifests: Vec::new(),
+        });
+        memory.spec = unit.spec.clone();
+        memory.requested = first_seen(memory.requested.take(), token, now);
+        let requested = memory.requested.clone();
+        let requested = requested.as_ref().map(|(token, seen)| (token.as_str(), *seen));
+        let mut said = unit::statements(unit, requested);
+        said.extend(self.variables_of(&name));
+        said
+    }
+
+    pub(super) fn unit_gone(&mut self, name: &UnitName) -> Vec<Statement> {
+        if let Some(memory) = self.units.remove(name) {
+            memory.manifests.iter().for_each(|digest| self.manifests.release(digest));
+        }
+        unit::gone(name)
+    }
+
+    pub(super) fn objects(
+        &mut self,
+        kind: &GroupKind,
+        objects: Vec<(ObjectRef, Arc<Json>)>,
+        now: Timestamp,
+    ) -> Vec<Statement> {
+        let mut said = Vec::new();
+        let present: BTreeSet<ObjectRef> = objects.iter().map(|(o, _)| o.clone()).collect();
+        let before = self.listed.insert(kind.clone(), present.clone()).unwrap_or_default();
+        for object in before.difference(&present) {
+            said.extend(object::unseen(object));
+        }
+        for (object, live) in &objects {
+            said.extend(self.object(object, live, now));
+        }
+        said.push(Statement::Holds(relation::listed(&kind.to_string())));
+        said
+    }
+
+    pub(super) fn object(
+        &mut self,
+        object: &ObjectRef,
+        live: &Json,
+        now: Timestamp,
+    ) -> Vec<Statement> {
+        self.listed.entry(object.group_kind()).or_default().insert(object.clone());
+        let lens = Lens {
+            overridden: &self.options.overridden,
+            recorded: self.recorded.get(object),
+            key: &self.options.key,
+            now,
+        };
+        object::present(object, live, &lens)
+    }
+
+    pub(super) fn served(&mut self, kinds: BTreeMap<GroupKind, bool>) -> Vec<Statement> {
+        let facts = kinds.iter().map(|(kind, namespaced)| {
+            relation::served(&kind.to_string(), if *namespaced { "yes" } else { "no" })
+        });
+        let said = vec![Statement::exactly("served", Vec::new(), facts.collect())];
+        self.scopes = kinds;
+        said
+    }
+}
+
+/// A request keeps the time at which its token was first seen.
+pub(super) fn first_seen(
+    before: Option<(String, Timestamp)>,
+    token: Option<String>,
+    now: Timestamp,
+) -> Option<(String, Timestamp)> {
+    let token = token?;
+    match before {
+        Some((known, seen)) if known == token => Some((known, seen)),
+        _ => Some((token, now)),
+    }
+}

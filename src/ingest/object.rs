@@ -1,0 +1,120 @@
+//! Live objects: a watch event or a response, reduced to statements. No object is kept.
+
+use serde_json::Value as Json;
+
+use crate::api::keys;
+use crate::cluster::fields;
+use crate::cluster::fields::RecordedFields;
+use crate::cluster::health;
+use crate::datalog::Fact;
+use crate::facts::Column as _;
+use crate::facts::Statement;
+use crate::facts::relation;
+use crate::model::DigestKey;
+use crate::model::ObjectRef;
+use crate::model::Timestamp;
+use crate::model::UnitName;
+
+/// Relations whose rows begin with a live object.
+const OBSERVED: &[&str] = &[
+    "live",
+    "absent",
+    "live_owner",
+    "live_toggle",
+    "live_health",
+    "live_deleting",
+    "applier_manages",
+    "overridden",
+    "drifted",
+];
+
+/// What is needed to reduce an object.
+pub struct Lens<'a> {
+    /// Managers whose fields are taken over.
+    pub overridden: &'a [String],
+    /// What we recorded after our last apply, if anything.
+    pub recorded: Option<&'a RecordedFields>,
+    /// Digests secret values.
+    pub key: &'a DigestKey,
+    /// The time of the observation: stands in for a manager without a time.
+    pub now: Timestamp,
+}
+
+/// The object exists and looks like this.
+pub fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<Statement> {
+    let text = |pointer: &str| live.pointer(pointer).and_then(Json::as_str).unwrap_or_default();
+    let mut facts =
+        vec![relation::live(object, text("/metadata/uid"), text("/metadata/resourceVersion"))];
+    facts.extend(owner(live).map(|unit| relation::live_owner(object, &unit)));
+    facts.extend(
+        toggles(live).into_iter().map(|(name, value)| relation::live_toggle(object, name, &value)),
+    );
+    let health = health::status(live);
+    facts.push(relation::live_health(object, health.status.as_str(), &health.message));
+    if live.pointer("/metadata/deletionTimestamp").is_some() {
+        facts.push(relation::live_deleting(object));
+    }
+    if fields::applies(live, keys::FIELD_MANAGER) {
+        facts.push(relation::applier_manages(object));
+    }
+    let managers = fields::overridden_managers(live, lens.overridden);
+    facts.extend(managers.iter().map(|manager| relation::overridden(object, manager)));
+    facts.extend(drift(object, live, lens));
+    about(object, facts)
+}
+
+/// The server says that the object does not exist.
+pub fn absent(object: &ObjectRef) -> Vec<Statement> {
+    about(object, vec![relation::absent(object)])
+}
+
+/// The object left the watch: whether it exists is not known.
+pub fn unseen(object: &ObjectRef) -> Vec<Statement> {
+    about(object, Vec::new())
+}
+
+fn about(object: &ObjectRef, facts: Vec<Fact>) -> Vec<Statement> {
+    let of = |relation: &str| {
+        let rows = facts.iter().filter(|fact| &*fact.relation == relation).cloned().collect();
+        Statement::exactly(relation, vec![object.column()], rows)
+    };
+    OBSERVED.iter().map(|relation| of(relation)).collect()
+}
+
+/// The unit that both owner labels name.
+fn owner(live: &Json) -> Option<UnitName> {
+    let labels = live.pointer("/metadata/labels")?;
+    let label = |key: &str| labels.get(key).and_then(Json::as_str);
+    Some(UnitName::new(label(keys::OWNER_NAMESPACE)?, label(keys::OWNER_NAME)?))
+}
+
+/// Toggles among labels and annotations, values in lower case (features 0.3).
+pub fn toggles(object: &Json) -> Vec<(&'static str, String)> {
+    let known = [
+        ("reconcile", keys::RECONCILE),
+        ("ssa", keys::SSA),
+        ("force", keys::FORCE),
+        ("prune", keys::PRUNE),
+    ];
+    let mut found = Vec::new();
+    for (name, key) in known {
+        for place in ["/metadata/labels", "/metadata/annotations"] {
+            let value = object.pointer(place).and_then(|map| map.get(key)).and_then(Json::as_str);
+            let value = value.map(str::to_lowercase).filter(|value| !value.is_empty());
+            found.extend(value.map(|value| (name, value)));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn drift(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<Fact> {
+    let Some(recorded) = lens.recorded else { return Vec::new() };
+    let differences = recorded.compare(live, lens.key);
+    let fact = |difference: fields::Difference| {
+        let at = difference.at.unwrap_or(lens.now);
+        relation::drifted(object, &difference.path, &difference.manager, &at)
+    };
+    differences.into_iter().map(fact).collect()
+}

@@ -1,0 +1,253 @@
+//! Kustomizations: what their spec, metadata and status say, as statements.
+
+use serde_json::json;
+use std::time::Duration;
+
+use crate::api::Condition;
+use crate::api::Kustomization;
+use crate::api::KustomizationSpec;
+use crate::api::keys;
+use crate::datalog::Fact;
+use crate::facts::Column as _;
+use crate::facts::Statement;
+use crate::facts::relation;
+use crate::model::Digest;
+use crate::model::ObjectRef;
+use crate::model::SourceName;
+use crate::model::Timestamp;
+use crate::model::UnitName;
+
+/// Relations whose rows begin with a unit and come from its custom resource.
+const OBSERVED: &[&str] = &[
+    "unit",
+    "unit_generation",
+    "unit_source",
+    "unit_build",
+    "unit_timing",
+    "unit_flag",
+    "unit_policy",
+    "unit_deleting",
+    "unit_finalizer",
+    "unit_requested",
+    "unit_refused",
+    "depends_on",
+    "checks_health",
+    "reads_values",
+    "inventory",
+    "unit_shown",
+];
+
+/// Relations whose rows begin with a unit and that end with it.
+const RECORDED: &[&str] = &[
+    "variables",
+    "variables_missing",
+    "reads",
+    "rendered",
+    "render_failed",
+    "renders",
+    "toggle",
+    "declared_at",
+    "ours",
+    "applied",
+    "differs",
+    "refused",
+    "delete_refused",
+    "event_sent",
+];
+
+/// The name of the unit that this custom resource is.
+pub fn name(unit: &Kustomization) -> UnitName {
+    UnitName::new(&unit.metadata.namespace, &unit.metadata.name)
+}
+
+/// Everything that the custom resource says. `requested` is the reconcile request's token with the
+/// time at which it was first seen.
+pub fn statements(unit: &Kustomization, requested: Option<(&str, Timestamp)>) -> Vec<Statement> {
+    let name = name(unit);
+    let mut facts = spec_facts(&name, unit);
+    facts.extend(metadata_facts(&name, unit));
+    facts.extend(status_facts(&name, unit));
+    if let Some((token, seen)) = requested {
+        facts.push(relation::unit_requested(&name, token, &seen));
+    }
+    about(&name, OBSERVED, facts)
+}
+
+/// The unit does not exist any more.
+pub fn gone(name: &UnitName) -> Vec<Statement> {
+    let all = OBSERVED.iter().chain(RECORDED);
+    all.map(|relation| Statement::nothing(relation, vec![name.column()])).collect()
+}
+
+/// `facts` are all rows of `relations` that begin with this unit.
+fn about(name: &UnitName, relations: &[&str], facts: Vec<Fact>) -> Vec<Statement> {
+    let of = |relation: &str| {
+        let rows = facts.iter().filter(|fact| &*fact.relation == relation).cloned().collect();
+        Statement::exactly(relation, vec![name.column()], rows)
+    };
+    relations.iter().map(|relation| of(relation)).collect()
+}
+
+/// The source that the unit's sourceRef names.
+pub fn source(name: &UnitName, spec: &KustomizationSpec) -> SourceName {
+    let reference = &spec.source_ref;
+    let namespace = reference.namespace.as_deref().unwrap_or(&name.namespace);
+    SourceName::new(reference.kind.as_str(), namespace, &reference.name)
+}
+
+/// Digest of the fields that a build reads.
+pub fn build_digest(spec: &KustomizationSpec) -> String {
+    let post_build = spec.post_build.as_ref();
+    let read = json!({
+        "path": spec.path,
+        "targetNamespace": spec.target_namespace,
+        "namePrefix": spec.name_prefix,
+        "nameSuffix": spec.name_suffix,
+        "commonMetadata": spec.common_metadata,
+        "patches": spec.patches,
+        "images": spec.images,
+        "components": spec.components,
+        "ignoreMissingComponents": spec.ignore_missing_components,
+        "buildMetadata": spec.build_metadata,
+        "substitute": post_build.map(|post| &post.substitute),
+        "strategy": post_build.and_then(|post| post.substitute_strategy),
+    });
+    Digest::of(read.to_string().as_bytes()).to_string()
+}
+
+fn spec_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
+    let spec = &unit.spec;
+    let interval = spec.interval.to_std();
+    let retry = spec.retry_interval.map_or(interval, |retry| retry.to_std());
+    let mut facts = vec![
+        relation::unit(name, &unit.metadata.uid),
+        relation::unit_generation(name, &unit.metadata.generation),
+        relation::unit_source(name, &source(name, spec)),
+        relation::unit_build(name, &build_digest(spec)),
+        relation::unit_timing(name, &interval, &retry, &timeout(spec, interval)),
+        relation::unit_policy(name, policy(spec)),
+    ];
+    let flags = [
+        ("suspend", spec.suspend),
+        ("prune", spec.prune),
+        ("wait", spec.wait),
+        ("force", spec.force),
+    ];
+    let set = flags.into_iter().filter(|(_, on)| *on);
+    facts.extend(set.map(|(flag, _)| relation::unit_flag(name, flag)));
+    facts.extend(spec.depends_on.iter().map(|reference| {
+        let namespace = reference.namespace.as_deref().unwrap_or(&name.namespace);
+        relation::depends_on(name, &UnitName::new(namespace, &reference.name))
+    }));
+    facts.extend(spec.health_checks.iter().map(|check| {
+        // An empty apiVersion means apps/v1 (Flux's legacy default).
+        let version = check.api_version.as_deref().filter(|version| !version.is_empty());
+        let group = version.unwrap_or("apps/v1").split_once('/').map_or("", |(group, _)| group);
+        let namespace = check.namespace.as_deref().unwrap_or(&name.namespace);
+        relation::checks_health(name, &ObjectRef::new(group, &check.kind, namespace, &check.name))
+    }));
+    facts.extend(value_sources(name, spec).map(|object| relation::reads_values(name, &object)));
+    if let Some((field, message)) = refused_field(spec) {
+        facts.push(relation::unit_refused(name, field, &message));
+    }
+    facts
+}
+
+/// The ConfigMaps and Secrets that substitution reads, in order.
+pub fn value_sources(name: &UnitName, spec: &KustomizationSpec) -> impl Iterator<Item = ObjectRef> {
+    let from = spec.post_build.iter().flat_map(|post| post.substitute_from.clone());
+    let namespace = name.namespace.clone();
+    from.map(move |reference| {
+        let kind = match reference.kind {
+            crate::api::SubstituteKind::Secret => "Secret",
+            crate::api::SubstituteKind::ConfigMap => "ConfigMap",
+        };
+        ObjectRef::new("", kind, &namespace, &reference.name)
+    })
+}
+
+/// Health timeout: spec.timeout, else the interval less 30 s; never below 30 s (features 1.1).
+fn timeout(spec: &KustomizationSpec, interval: Duration) -> Duration {
+    let least = Duration::from_secs(30);
+    let default = interval.saturating_sub(least);
+    spec.timeout.map_or(default, |timeout| timeout.to_std()).max(least)
+}
+
+fn policy(spec: &KustomizationSpec) -> &'static str {
+    match spec.deletion_policy.unwrap_or_default() {
+        crate::api::DeletionPolicy::MirrorPrune => "MirrorPrune",
+        crate::api::DeletionPolicy::Delete => "Delete",
+        crate::api::DeletionPolicy::WaitForTermination => "WaitForTermination",
+        crate::api::DeletionPolicy::Orphan => "Orphan",
+    }
+}
+
+/// The first field that asks for something that this version does not do.
+fn refused_field(spec: &KustomizationSpec) -> Option<(&'static str, String)> {
+    let used = [
+        ("spec.decryption", spec.decryption.is_some()),
+        ("spec.kubeConfig", spec.kube_config.is_some()),
+        ("spec.healthCheckExprs", !spec.health_check_exprs.is_empty()),
+        ("spec.ignore", !spec.ignore.is_empty()),
+        ("spec.dependsOn[].readyExpr", spec.depends_on.iter().any(|d| d.ready_expr.is_some())),
+        ("spec.sourceRef.kind", spec.source_ref.kind == crate::api::SourceKind::ExternalArtifact),
+    ];
+    let (field, _) = used.into_iter().find(|(_, used)| *used)?;
+    Some((field, format!("{field} is not supported by this version of hence")))
+}
+
+fn metadata_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    if unit.metadata.deletion_timestamp.is_some() {
+        facts.push(relation::unit_deleting(name));
+    }
+    if unit.metadata.finalizers.iter().any(|finalizer| finalizer == keys::FINALIZER) {
+        facts.push(relation::unit_finalizer(name));
+    }
+    facts
+}
+
+fn status_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
+    let status = &unit.status;
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    let observed = status.observed_generation.unwrap_or(keys::NEVER_OBSERVED).to_string();
+    let entries = status.inventory.iter().flat_map(|inventory| &inventory.entries);
+    let lines: Vec<String> =
+        entries.clone().map(|entry| format!("{} {}", entry.id, entry.v)).collect();
+    let mut shown = vec![
+        ("observedGeneration", observed),
+        ("lastAppliedRevision", text(&status.last_applied_revision)),
+        ("lastAttemptedRevision", text(&status.last_attempted_revision)),
+        ("lastHandledReconcileAt", text(&status.last_handled_reconcile_at)),
+        ("inventory", lines.join("\n")),
+    ];
+    for kind in ["Ready", "Reconciling", "Stalled", "Healthy"] {
+        shown.push((kind, condition_text(&status.conditions, kind)));
+    }
+    let mut facts: Vec<Fact> =
+        shown.iter().map(|(field, value)| relation::unit_shown(name, field, value)).collect();
+    facts.extend(entries.filter_map(|entry| {
+        let object = ObjectRef::parse_inventory_id(&entry.id).ok()?;
+        Some(relation::inventory(name, &object, &entry.v))
+    }));
+    facts
+}
+
+/// A condition as rules write it: `status reason generation: message`; empty when absent.
+pub fn condition_text(conditions: &[Condition], kind: &str) -> String {
+    let Some(found) = conditions.iter().find(|condition| condition.type_ == kind) else {
+        return String::new();
+    };
+    let generation = found.observed_generation.unwrap_or(0);
+    format!("{} {} {generation}: {}", found.status.as_str(), found.reason, found.message)
+}
+
+/// The reconcile request on an object, if any.
+pub fn requested_token(metadata: &crate::api::Metadata) -> Option<&str> {
+    metadata.annotations.get(keys::REQUESTED_AT).map(String::as_str)
+}
+
+/// All units that a complete list showed: the others are gone.
+pub fn exactly_these(names: &[UnitName], known: impl Iterator<Item = UnitName>) -> Vec<Statement> {
+    known.filter(|name| !names.contains(name)).flat_map(|name| gone(&name)).collect()
+}

@@ -1,0 +1,63 @@
+//! `commonLabels:`, `labels:`, and the plugin of that name.
+//!
+//! One label is one node in all fields that are made for it: see `pen.rs`.
+
+use std::collections::BTreeMap;
+
+use crate::kustomize::decode::decode_fields;
+use crate::kustomize::error::Result;
+use crate::kustomize::fieldspec::Create;
+use crate::kustomize::fieldspec::FieldSpec;
+use crate::kustomize::fieldspec::FieldSpecs;
+use crate::kustomize::path;
+use crate::kustomize::path::Kind;
+use crate::kustomize::plugin::Transformer;
+use crate::kustomize::resmap::ResMap;
+use crate::kustomize::yaml::Node;
+use crate::kustomize::yaml::Place;
+use crate::kustomize::yaml::Tag;
+
+/// Sets labels on all objects, and in their selectors and templates as the field specs say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LabelTransformer {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) field_specs: Vec<FieldSpec>,
+    pub(crate) place: Place,
+}
+
+decode_fields!(LabelTransformer {
+    "labels" => labels,
+    "fieldSpecs" => field_specs,
+});
+
+impl Transformer for LabelTransformer {
+    fn transform(&mut self, map: &mut ResMap) -> Result<()> {
+        let specs = FieldSpecs(std::mem::take(&mut self.field_specs));
+        set_pairs(map, &self.labels, &specs, self.place)
+    }
+}
+
+/// Sets each pair in each map that the specs lead to.
+pub(super) fn set_pairs(
+    map: &mut ResMap,
+    pairs: &BTreeMap<String, String>,
+    specs: &FieldSpecs,
+    place: Place,
+) -> Result<()> {
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let create = Some(Create { kind: Kind::Mapping, tag: Tag::Map });
+    for object in map.objects_mut() {
+        for (key, text) in pairs {
+            let shared = Node::string(text).at(object.share(place));
+            let own = Node::string(text).at(place);
+            specs.apply(object, create, &mut |node, pen| {
+                let value = if node.get(key).is_some() { own.clone() } else { shared.clone() };
+                path::set_field_with(node, key, value, pen)
+            })?;
+        }
+    }
+    map.drop_empty();
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The last steps of a build, which see all objects at once.
+//!
+//! Upstream: `api/krusty/kustomizer.go`.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use super::BuildOptions;
+use super::Order;
+use super::Outcome;
+use super::accumulator::Accumulator;
+use super::build::Build;
+use super::builtins::hash_transformer::HashTransformer;
+use super::builtins::name_reference_transformer;
+use super::builtins::ref_var_transformer;
+use super::builtins::sort_order_transformer;
+use super::error::BuildError;
+use super::error::ErrorKind;
+use super::error::Result;
+use super::loader::Loader;
+use super::loader::Tree;
+use super::origin_annotation::Record;
+use super::output::Built;
+use super::path;
+use super::plugin::Transformer as _;
+use super::resmap::ResMap;
+use super::resmap::shown;
+use super::resource;
+use super::resource::Object;
+use super::resource::annotation;
+use super::target::Target;
+use super::yaml::Node;
+use super::yaml::Style;
+use super::yaml::Tag;
+use crate::model::FileTree;
+
+/// The label that `buildMetadata: [managedByLabel]` sets.
+const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "kustomize-v5.8.1");
+
+/// Builds the kustomization in directory `root` of `tree`.
+pub fn build(
+    tree: &dyn FileTree,
+    root: &str,
+    options: &BuildOptions,
+) -> std::result::Result<Outcome, BuildError> {
+    let tree = Rc::new(Tree::recorded(tree, &options.shown_root));
+    let build = Build::new(options);
+    let outcome = run(&build, &tree, root);
+    if build.is_partial() {
+        // Errors may come from what is missing: they count once it is there.
+        return Ok(Outcome::Needs(build.take_needs()));
+    }
+    let map = outcome?;
+    Built::new(map, tree.take_reads(), &build).map(Outcome::Built)
+}
+
+fn run<'t>(build: &Build<'t>, tree: &Rc<Tree<'t>>, root: &str) -> Result<ResMap> {
+    let loader = Loader::at_root(Rc::clone(tree), root, build.options.load)
+        .map_err(|error| error.wrap("must build at directory"))?;
+    let mut target = Target::load(build, Rc::new(loader), 0)?;
+    target.set_schema(true)?;
+    let metadata = target.kustomization.build_metadata.clone().unwrap_or_default();
+    if !metadata.is_empty() {
+        target.record = Some(Record::default());
+    }
+    let mut gathered = target.accumulate(Accumulator::default())?;
+    let map = &mut gathered.map;
+    HashTransformer.transform(map)?;
+    name_reference_transformer::transform(map, &gathered.config.name_reference)?;
+    ref_var_transformer::transform(map, &gathered.vars, &gathered.config.var_reference)?;
+    drop_local(map)?;
+    match (&target.kustomization.sort_options, build.options.order) {
+        (Some(options), _) => sort_order_transformer::sort(map, Some(options))?,
+        (None, Order::Legacy) => sort_order_transformer::sort(map, None)?,
+        (None, Order::AsRead) => {}
+    }
+    let says = |option: &str| metadata.iter().any(|have| have == option);
+    let clean = Clean {
+        managed_by: says("managedByLabel"),
+        keep_origin: says("originAnnotations"),
+        keep_transformations: says("transformerAnnotations"),
+    };
+    for object in map.objects_mut() {
+        clean.apply(object)?;
+    }
+    Ok(gathered.map)
+}
+
+/// Drops objects that are for the build alone, and refuses what has become ambiguous.
+fn drop_local(map: &mut ResMap) -> Result<()> {
+    let mut ids = HashSet::with_capacity(map.len());
+    let mut local = Vec::new();
+    for (i, object) in map.objects().iter().enumerate() {
+        if object.is_empty() {
+            local.push(i);
+            continue;
+        }
+        resource::validate(object.node())?;
+        match object.annotation(annotation::LOCAL_CONFIG) {
+            Some(text) if text != "false" => local.push(i),
+            _ => {
+                let id = object.id();
+                if !ids.insert(id.key()) {
+                    let words =
+                        format!("may not add resource with an already registered id: {id}");
+                    return Err(BuildError::new(ErrorKind::DuplicateId, words)
+                        .says(format!("`{}` is there twice", shown(id))));
+                }
+            }
+        }
+    }
+    if !local.is_empty() {
+        let mut at = 0;
+        map.objects_mut().retain(|_| {
+            at += 1;
+            local.binary_search(&(at - 1)).is_err()
+        });
+    }
+    Ok(())
+}
+
+/// What the build's own annotations come to in the end.
+struct Clean {
+    managed_by: bool,
+    keep_origin: bool,
+    keep_transformations: bool,
+}
+
+impl Clean {
+    fn apply(&self, object: &mut Object) -> Result<()> {
+        if self.managed_by {
+            let (key, value) = MANAGED_BY;
+            let found = path::lookup_create(object.node_mut(), &["metadata", "labels"], path::Kind::Mapping)?;
+            if let Some(labels) = found {
+                path::set_field(labels, key, Node::string(value))?;
+            }
+        }
+        let mut annotations = object.annotations();
+        let count = annotations.len();
+        for key in annotation::BUILD {
+            annotations.remove(*key);
+        }
+        if !self.keep_origin {
+            annotations.remove(annotation::ORIGIN);
+        }
+        if !self.keep_transformations {
+            annotations.remove(annotation::TRANSFORMATIONS);
+        }
+        let both = self.keep_origin && self.keep_transformations;
+        if annotations.len() == count && (is_tidy(object.node()) || (both && count == 0)) {
+            return Ok(());
+        }
+        object.set_annotations(&annotations)
+    }
+}
+
+/// Whether writing the annotations anew would change nothing.
+fn is_tidy(node: &Node) -> bool {
+    let Some(map) = node.get("metadata").and_then(|metadata| metadata.get("annotations")) else {
+        return true;
+    };
+    let plain_text = |entry: &super::yaml::Entry| {
+        entry.value.is_scalar() && entry.value.tag() == Tag::Str && entry.key.tag() != Tag::Unset
+    };
+    let entries = map.entries().unwrap_or_default();
+    !entries.is_empty() && entries.iter().all(plain_text) && map.style() != Style::Literal
+}

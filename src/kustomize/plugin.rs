@@ -1,0 +1,243 @@
+//! What transformers and generators have in common, and how those of `transformers:`,
+//! `generators:` and `validators:` are found by their configuration.
+//!
+//! Only built-in ones run. Anything else (exec, containers, Go, Starlark, Helm) is refused.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::build::Build;
+use super::builtins::annotations_transformer::AnnotationsTransformer;
+use super::builtins::config_map_generator::ConfigMapGenerator;
+use super::builtins::hash_transformer::HashTransformer;
+use super::builtins::iam_policy_generator::IamPolicyGenerator;
+use super::builtins::image_tag_transformer::ImageTagTransformer;
+use super::builtins::label_transformer::LabelTransformer;
+use super::builtins::namespace_transformer::NamespaceTransformer;
+use super::builtins::patch_json6902_transformer::PatchJson6902Transformer;
+use super::builtins::patch_strategic_merge_transformer::PatchStrategicMergeTransformer;
+use super::builtins::patch_transformer::PatchTransformer;
+use super::builtins::prefix_transformer::PrefixTransformer;
+use super::builtins::replacement_transformer::ReplacementTransformer;
+use super::builtins::replica_count_transformer::ReplicaCountTransformer;
+use super::builtins::secret_generator::SecretGenerator;
+use super::builtins::suffix_transformer::SuffixTransformer;
+use super::builtins::value_add_transformer::ValueAddTransformer;
+use super::decode::Decode;
+use super::decode::Decoder;
+use super::decode::Located;
+use super::error::BuildError;
+use super::error::ErrorKind;
+use super::error::Result;
+use super::loader::File;
+use super::loader::Loader;
+use super::resmap::ResMap;
+use super::resmap::shown;
+use super::resource::Object;
+use super::schemas::Schemas;
+use super::yaml::FileId;
+use super::yaml::Node;
+use super::yaml::Place;
+
+/// Changes objects. Runs once.
+pub(crate) trait Transformer {
+    /// Changes the objects of `map`.
+    fn transform(&mut self, map: &mut ResMap) -> Result<()>;
+}
+
+/// Makes objects. Runs once.
+pub(crate) trait Generator {
+    /// Makes objects from what `helpers` can read.
+    fn generate(&mut self, helpers: &Helpers<'_, '_>) -> Result<Vec<Object>>;
+}
+
+/// What plugins may use of the build.
+pub(crate) struct Helpers<'b, 't> {
+    pub(crate) build: &'b Build<'t>,
+    pub(crate) loader: &'b Rc<Loader<'t>>,
+    /// The kustomization file's path.
+    pub(crate) kustomization: &'b str,
+}
+
+impl<'b, 't> Helpers<'b, 't> {
+    /// The file that `path` names.
+    pub(crate) fn load(&self, path: &Located) -> Result<File> {
+        self.build.load(self.loader, &path.text).map_err(|error| self.placed(error, path.place))
+    }
+
+    /// The number of a file, for places.
+    pub(crate) fn file(&self, file: &File) -> FileId {
+        self.build.file_id(&file.path)
+    }
+
+    /// The number under which text that stands in the kustomization file is read.
+    pub(crate) fn inline_file(&self, place: Place) -> FileId {
+        if place == Place::default() { self.build.file_id(self.kustomization) } else { place.file }
+    }
+
+    /// The objects of a text.
+    pub(crate) fn objects(&self, bytes: &[u8], file: FileId) -> Result<Vec<Object>> {
+        let nodes = self.build.nodes(bytes, file)?;
+        Ok(nodes.into_iter().map(|node| Object::new(node, self.schemas())).collect())
+    }
+
+    pub(crate) fn schemas(&self) -> &'b Arc<Schemas> {
+        &self.build.schemas
+    }
+
+    /// The kustomization's directory as users know it.
+    pub(crate) fn shown_root(&self) -> String {
+        self.loader.shown_root()
+    }
+
+    /// The error with the place that names what was asked for.
+    pub(crate) fn placed(&self, error: BuildError, place: Place) -> BuildError {
+        if place.line == 0 {
+            return error;
+        }
+        error.at(&self.build.file_name(place.file), place.line)
+    }
+}
+
+/// Whether an object configures a built-in plugin.
+fn is_built_in(object: &Object) -> bool {
+    let gvk = &object.id().gvk;
+    gvk.group().is_empty() && gvk.version() == "builtin"
+}
+
+fn only_built_in(object: &Object) -> BuildError {
+    let kind = object.original_id().gvk.kind.clone();
+    let words = format!(
+        "external plugins disabled; unable to load external plugin '{kind}'"
+    );
+    BuildError::new(ErrorKind::NotSupported, words)
+        .says(format!("`{}` asks for a plugin that would have to be run", shown(object.id())))
+}
+
+fn read<T: Decode>(object: &Object) -> Result<T> {
+    let config = Decoder::object().read::<T>(object.node(), object.kind());
+    config.map_err(|(error, _)| {
+        error
+            .wrap("error unmarshaling JSON: while decoding JSON")
+            .kinded(ErrorKind::InvalidTransformer)
+    })
+}
+
+/// The transformers that an object configures.
+pub(crate) fn transformers(
+    object: &Object,
+    helpers: &Helpers<'_, '_>,
+) -> Result<Vec<Box<dyn Transformer>>> {
+    if !is_built_in(object) {
+        return Err(only_built_in(object));
+    }
+    configured(object, helpers).map_err(|error| {
+        let file = helpers.build.file_name(object.place.file);
+        let error = error.at(&file, object.place.line);
+        error.wrap(format!("plugin {} fails configuration", object.original_id()))
+    })
+}
+
+fn configured(object: &Object, helpers: &Helpers<'_, '_>) -> Result<Vec<Box<dyn Transformer>>> {
+    Ok(vec![match object.kind() {
+        "AnnotationsTransformer" => Box::new(read::<AnnotationsTransformer>(object)?),
+        "HashTransformer" => Box::new(HashTransformer),
+        "ImageTagTransformer" => Box::new(read::<ImageTagTransformer>(object)?),
+        "LabelTransformer" => Box::new(read::<LabelTransformer>(object)?),
+        "NamespaceTransformer" => {
+            let transformer = read::<NamespaceTransformer>(object)?;
+            transformer.check()?;
+            Box::new(transformer)
+        }
+        "PatchJson6902Transformer" => {
+            let mut transformer = read::<PatchJson6902Transformer>(object)?;
+            transformer.load(helpers)?;
+            Box::new(transformer)
+        }
+        "PatchStrategicMergeTransformer" => {
+            let mut transformer = read::<PatchStrategicMergeTransformer>(object)?;
+            transformer.load(helpers)?;
+            Box::new(transformer)
+        }
+        "PatchTransformer" => {
+            let mut transformer = read::<PatchTransformer>(object)?;
+            transformer.load(helpers)?;
+            Box::new(transformer)
+        }
+        "PrefixSuffixTransformer" => {
+            return Ok(vec![Box::new(prefix(object)?), Box::new(suffix(object)?)]);
+        }
+        "PrefixTransformer" => Box::new(prefix(object)?),
+        "SuffixTransformer" => Box::new(suffix(object)?),
+        "ReplacementTransformer" => {
+            let mut transformer = read::<ReplacementTransformer>(object)?;
+            transformer.load(helpers)?;
+            Box::new(transformer)
+        }
+        "ReplicaCountTransformer" => Box::new(read::<ReplicaCountTransformer>(object)?),
+        "ValueAddTransformer" => {
+            let mut transformer = read::<ValueAddTransformer>(object)?;
+            transformer.load(helpers)?;
+            Box::new(transformer)
+        }
+        "ConfigMapGenerator" | "SecretGenerator" | "IAMPolicyGenerator" => {
+            let words = format!("plugin {} not a transformer", object.original_id());
+            return Err(BuildError::new(ErrorKind::InvalidTransformer, words));
+        }
+        _ => return Err(unknown(object)),
+    }])
+}
+
+fn unknown(object: &Object) -> BuildError {
+    let words = format!("unable to load builtin {}", object.id().gvk);
+    BuildError::new(ErrorKind::InvalidTransformer, words)
+}
+
+fn no_specs() -> BuildError {
+    BuildError::new(ErrorKind::InvalidTransformer, "fieldSpecs is not expected to be nil")
+}
+
+fn prefix(object: &Object) -> Result<PrefixTransformer> {
+    let transformer = read::<PrefixTransformer>(object)?;
+    if transformer.field_specs.is_none() { Err(no_specs()) } else { Ok(transformer) }
+}
+
+fn suffix(object: &Object) -> Result<SuffixTransformer> {
+    let transformer = read::<SuffixTransformer>(object)?;
+    if transformer.field_specs.is_none() { Err(no_specs()) } else { Ok(transformer) }
+}
+
+/// The generator that an object configures.
+pub(crate) fn generator(object: &Object) -> Result<Box<dyn Generator>> {
+    if !is_built_in(object) {
+        return Err(only_built_in(object));
+    }
+    let failed = |error: BuildError| {
+        error.wrap(format!("plugin {} fails configuration", object.original_id()))
+    };
+    Ok(match object.kind() {
+        "ConfigMapGenerator" => Box::new(read::<ConfigMapGenerator>(object).map_err(failed)?),
+        "SecretGenerator" => Box::new(read::<SecretGenerator>(object).map_err(failed)?),
+        "IAMPolicyGenerator" => Box::new(read::<IamPolicyGenerator>(object).map_err(failed)?),
+        "HelmChartInflationGenerator" => {
+            let words = "must specify --enable-helm";
+            return Err(failed(BuildError::new(ErrorKind::NotSupported, words)
+                .says("`HelmChartInflationGenerator` would have to run Helm")));
+        }
+        kind if kind.ends_with("Transformer") => {
+            let words = format!("plugin {} not a generator", object.original_id());
+            return Err(BuildError::new(ErrorKind::InvalidGenerator, words));
+        }
+        _ => return Err(unknown(object)),
+    })
+}
+
+/// The text of an object, to compare what validators must not change.
+pub(crate) fn without_validation_label(node: &Node) -> Node {
+    let mut node = node.clone();
+    let labels = node.get_path_mut(&["metadata", "labels"]);
+    if let Some(labels) = labels {
+        labels.remove("validated-by");
+    }
+    node
+}

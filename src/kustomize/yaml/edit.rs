@@ -1,0 +1,130 @@
+//! Changing a tree. New entries go to the end of a map, as the official program puts them; the
+//! emitter sorts in any case, but lists of objects and origins see the order.
+
+use std::sync::Arc;
+
+use super::node::Data;
+use super::node::Entry;
+use super::node::Node;
+use super::node::Style;
+use super::node::Tag;
+
+impl Node {
+    /// The items of a list, to change.
+    pub fn items_mut(&mut self) -> Option<&mut Vec<Node>> {
+        match &mut self.data {
+            Data::Sequence(items) => Some(Arc::make_mut(items)),
+            _ => None,
+        }
+    }
+
+    /// The entries of a map, to change.
+    pub fn entries_mut(&mut self) -> Option<&mut Vec<Entry>> {
+        match &mut self.data {
+            Data::Mapping(entries) => Some(Arc::make_mut(entries)),
+            _ => None,
+        }
+    }
+
+    /// The first entry of a map whose key has this text, to change. Nothing is copied when absent.
+    pub fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
+        let index = self.index_of(key)?;
+        self.entries_mut()?.get_mut(index)
+    }
+
+    /// The value of a map's first entry whose key has this text, to change.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entry_mut(key).map(|entry| &mut entry.value)
+    }
+
+    /// The node below this one along these keys, to change.
+    pub fn get_path_mut(&mut self, keys: &[&str]) -> Option<&mut Node> {
+        self.get_path(keys)?; // so that a missing path copies nothing
+        keys.iter().try_fold(self, |node, key| node.get_mut(key))
+    }
+
+    /// The value of `key` in a map, put there (at the end) as `absent` when missing; `None` when
+    /// this is not a map.
+    pub fn get_or_insert(&mut self, key: &str, absent: impl FnOnce() -> Node) -> Option<&mut Node> {
+        let index = match self.index_of(key) {
+            Some(index) => index,
+            None => {
+                let entries = self.entries_mut()?;
+                entries.push(Entry::new(key, absent()));
+                entries.len() - 1
+            }
+        };
+        self.entries_mut()?.get_mut(index).map(|entry| &mut entry.value)
+    }
+
+    /// Sets `key` of a map: replaces the value of its first entry, which is returned, or adds an
+    /// entry at the end. Does nothing when this is not a map.
+    pub fn set(&mut self, key: &str, value: Node) -> Option<Node> {
+        match self.index_of(key) {
+            Some(index) => {
+                let entry = self.entries_mut()?.get_mut(index)?;
+                Some(std::mem::replace(&mut entry.value, value))
+            }
+            None => {
+                self.entries_mut()?.push(Entry::new(key, value));
+                None
+            }
+        }
+    }
+
+    /// Like [`Node::set`], but replaces the key's node too (kyaml: `MapEntrySetter`).
+    pub fn set_entry(&mut self, entry: Entry) {
+        let index = entry.key.text().and_then(|key| self.index_of(key));
+        let Some(entries) = self.entries_mut() else { return };
+        match index.and_then(|index| entries.get_mut(index)) {
+            Some(old) => *old = entry,
+            None => entries.push(entry),
+        }
+    }
+
+    /// Removes the first entry of a map whose key has this text.
+    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+        let index = self.index_of(key)?;
+        Some(self.entries_mut()?.remove(index))
+    }
+
+    /// Adds an item to the end of a list. Does nothing when this is not a list.
+    pub fn push(&mut self, item: Node) {
+        if let Some(items) = self.items_mut() {
+            items.push(item);
+        }
+    }
+
+    /// Replaces a scalar's text; tag and style stay, so an `!!int` must stay a number.
+    pub fn set_text(&mut self, text: &str) {
+        self.data = Data::Scalar(text.into());
+    }
+
+    /// Makes this node a string of its own: tag `!!str`, plain style; the place stays.
+    pub fn set_string(&mut self, text: &str) {
+        self.data = Data::Scalar(text.into());
+        self.tag = Tag::Str;
+        self.tagged = false;
+        self.style = Style::Plain;
+    }
+
+    /// Position of the first entry whose key has this text.
+    pub fn index_of(&self, key: &str) -> Option<usize> {
+        self.entries()?.iter().position(|entry| entry.key.text() == Some(key))
+    }
+
+    /// Calls `visit` on each scalar value of the tree (not on keys), depth first.
+    pub fn for_each_scalar_mut(&mut self, visit: &mut impl FnMut(&mut Node)) {
+        match &mut self.data {
+            Data::Scalar(_) => visit(self),
+            Data::Sequence(items) => {
+                Arc::make_mut(items).iter_mut().for_each(|item| item.for_each_scalar_mut(visit));
+            }
+            Data::Mapping(entries) => {
+                for entry in Arc::make_mut(entries) {
+                    entry.value.for_each_scalar_mut(visit);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! YAML as kustomize 5.8.1 reads and prints it: a node tree with places, and the exact emitter.
+//!
+//! In: the bytes of a file. Out: one [`Node`] per document, aliases and merge keys already spelt
+//! out, every key and scalar with the [`Place`] that it came from; and text again.
+//!
+//! ```text
+//! bytes ──parse──▶ Node ──edit──▶ Node ──emit──▶ text, as `kustomize build` prints it
+//!                   │ ▲
+//!                   ▼ │
+//!                   json
+//! ```
+//!
+//! Scalars keep their text: what `0777` means is decided when it is asked for, by the rules of
+//! go-yaml v3 (resources) or v2 (the kustomization file); see [`Dialect`].
+//!
+//! Cloning is cheap: lists and maps are shared until written to. Pure. Limits: `limits` below.
+//! Not here: comments (the official program drops them), schemas, merge strategies.
+
+mod canonical;
+mod cursor;
+mod edit;
+mod emit;
+mod error;
+mod grammar;
+mod json;
+mod merge;
+mod node;
+mod number;
+mod order;
+mod parse;
+mod read;
+mod resolve;
+mod rewrite;
+mod scalar;
+mod scan_scalar;
+mod scan_tag;
+mod scanner;
+mod text;
+mod timestamp;
+mod token;
+mod tree;
+mod unicode;
+
+pub use emit::to_yaml;
+pub use emit::to_yaml_documents;
+pub use error::YamlError;
+pub use node::Dialect;
+pub use node::Entry;
+pub use node::FileId;
+pub use node::Node;
+pub use node::Place;
+pub use node::Style;
+pub use node::Tag;
+pub use node::Value;
+pub use parse::read_document;
+pub use parse::read_kustomization;
+pub use parse::read_resources;
+
+/// The limits of this module, by the names that errors report.
+pub mod limits {
+    /// Deepest nesting of a document.
+    pub const DOCUMENT_DEPTH_MAX: usize = crate::model::limits::DOCUMENT_DEPTH_MAX;
+    /// Most nodes of one document, aliases spelt out.
+    pub const DOCUMENT_NODES_MAX: usize = 4_000_000;
+}

@@ -1,0 +1,137 @@
+//! Reading from a tree: kinds, fields, paths, scalar values.
+
+use std::sync::Arc;
+
+use super::node::Data;
+use super::node::Dialect;
+use super::node::Entry;
+use super::node::Node;
+use super::node::Tag;
+use super::node::Value;
+use super::resolve;
+
+impl Node {
+    /// A scalar?
+    pub fn is_scalar(&self) -> bool {
+        matches!(self.data, Data::Scalar(_))
+    }
+
+    /// A list?
+    pub fn is_sequence(&self) -> bool {
+        matches!(self.data, Data::Sequence(_))
+    }
+
+    /// A map?
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.data, Data::Mapping(_))
+    }
+
+    /// Null: tagged so, or a plain scalar that reads so.
+    pub fn is_null(&self) -> bool {
+        self.effective_tag() == Tag::Null
+    }
+
+    /// A list or map without content.
+    pub fn is_empty_collection(&self) -> bool {
+        match &self.data {
+            Data::Scalar(_) => false,
+            Data::Sequence(items) => items.is_empty(),
+            Data::Mapping(entries) => entries.is_empty(),
+        }
+    }
+
+    /// Null, or a list or map without content.
+    pub fn is_null_or_empty(&self) -> bool {
+        self.is_null() || self.is_empty_collection()
+    }
+
+    /// The tag, found from text and style when none is set (go-yaml v3: `Node.ShortTag`).
+    pub fn effective_tag(&self) -> Tag {
+        match (&self.data, self.tag) {
+            (Data::Sequence(_), Tag::Unset) => Tag::Seq,
+            (Data::Mapping(_), Tag::Unset) => Tag::Map,
+            (Data::Scalar(text), Tag::Unset) => resolve::implicit_tag(text, self.style),
+            (_, tag) => tag,
+        }
+    }
+
+    /// The text of a scalar, whatever it means: `"1"` for both `1` and `'1'`.
+    pub fn text(&self) -> Option<&str> {
+        match &self.data {
+            Data::Scalar(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar, shared.
+    pub fn shared_text(&self) -> Option<Arc<str>> {
+        match &self.data {
+            Data::Scalar(text) => Some(Arc::clone(text)),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar that means a string; `None` for numbers, booleans, null, lists, maps.
+    pub fn as_str(&self) -> Option<&str> {
+        let is_string = matches!(self.effective_tag(), Tag::Str | Tag::Custom | Tag::Merge);
+        self.text().filter(|_| is_string)
+    }
+
+    /// What a scalar means; `None` for lists and maps, and for text that its tag forbids, such as
+    /// `!!int x`.
+    pub fn value(&self, dialect: Dialect) -> Option<Value> {
+        resolve::resolve(self, dialect).ok()
+    }
+
+    /// The number of an integer scalar.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self.value(Dialect::V3)? {
+            Value::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The boolean of a boolean scalar (`true` and `false` in three spellings each).
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.value(Dialect::V3)? {
+            Value::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The items of a list.
+    pub fn items(&self) -> Option<&[Node]> {
+        match &self.data {
+            Data::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The entries of a map, in order.
+    pub fn entries(&self) -> Option<&[Entry]> {
+        match &self.data {
+            Data::Mapping(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The first entry of a map whose key has this text.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries()?.iter().find(|entry| entry.key.text() == Some(key))
+    }
+
+    /// The value of a map's first entry whose key has this text.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The node below this one along these keys, each looked up by [`Node::get`].
+    pub fn get_path(&self, keys: &[&str]) -> Option<&Node> {
+        keys.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// [`Node::get_path`], then [`Node::as_str`].
+    pub fn str_at(&self, keys: &[&str]) -> Option<&str> {
+        self.get_path(keys)?.as_str()
+    }
+}

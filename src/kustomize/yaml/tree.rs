@@ -1,0 +1,245 @@
+//! Builds a tree as the grammar finds its parts: nesting, anchors and aliases, merge keys.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::error::YamlError;
+use super::limits;
+use super::merge;
+use super::node::Data;
+use super::node::Dialect;
+use super::node::Entry;
+use super::node::Node;
+use super::node::Place;
+use super::node::Style;
+use super::node::Tag;
+use super::resolve;
+
+/// Longest text of a key that is kept once for all its uses in a document.
+const SHARED_KEY_BYTES_MAX: usize = 64;
+
+/// What stands before a node's content.
+#[derive(Default)]
+pub(super) struct Properties {
+    pub(super) anchor: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) place: Place,
+}
+
+/// Takes the parts of a document in order.
+pub(super) struct Builder {
+    dialect: Dialect,
+    open: Vec<Open>,
+    anchors: HashMap<String, Anchor>,
+    /// Nodes made so far, aliases spelt out.
+    count: usize,
+    keys: HashSet<Arc<str>>,
+    root: Option<Node>,
+}
+
+/// What an anchor names.
+enum Anchor {
+    /// A list or map whose end has not come yet, and how deep it is.
+    Open(usize),
+    /// A node, and how many nodes it is made of.
+    Whole(Node, usize),
+}
+
+/// A list or map whose end has not come yet.
+struct Open {
+    node: Node,
+    anchor: Option<String>,
+    content: Content,
+    count_before: usize,
+}
+
+enum Content {
+    Items(Vec<Node>),
+    Entries(Vec<Entry>, Option<Node>),
+}
+
+impl Builder {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            count: 0,
+            keys: HashSet::new(),
+            root: None,
+        }
+    }
+
+    /// The document, when it is whole.
+    pub(super) fn finish(&mut self) -> Option<Node> {
+        self.root.take()
+    }
+
+    /// Adds a scalar.
+    pub(super) fn scalar(
+        &mut self,
+        text: &str,
+        style: Style,
+        properties: Properties,
+    ) -> Result<(), YamlError> {
+        let Properties { anchor, tag, place } = properties;
+        let explicit = tag.as_deref().and_then(explicit_tag);
+        let tag = match explicit {
+            Some(tag) => tag,
+            None if style != Style::Plain => Tag::Str,
+            None if text == "<<" => Tag::Merge,
+            None => resolve::plain(text, Tag::Unset, Dialect::V3).0,
+        };
+        let data = Data::Scalar(self.shared(text));
+        let node = Node { data, tag, style, tagged: explicit.is_some(), place };
+        self.count += 1;
+        self.remember(anchor, &node, self.count - 1);
+        self.add(node)
+    }
+
+    /// Keys repeat from object to object: one allocation serves them all.
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        let is_key =
+            matches!(self.open.last().map(|open| &open.content), Some(Content::Entries(_, None)));
+        if !is_key || text.len() > SHARED_KEY_BYTES_MAX {
+            return text.into();
+        }
+        if let Some(known) = self.keys.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.keys.insert(Arc::clone(&new));
+        new
+    }
+
+    /// Adds what an anchor names.
+    pub(super) fn alias(&mut self, anchor: &str, place: Place) -> Result<(), YamlError> {
+        match self.anchors.get(anchor) {
+            Some(Anchor::Whole(node, size)) => {
+                self.count = self.count.saturating_add(*size);
+                let node = node.clone();
+                self.add(node)
+            }
+            Some(Anchor::Open(_)) => Err(YamlError::Recursion { at: place }),
+            None => Err(YamlError::UnknownAnchor { at: place, anchor: anchor.to_owned() }),
+        }
+    }
+
+    /// Opens a list.
+    pub(super) fn start_sequence(
+        &mut self,
+        properties: Properties,
+        is_flow: bool,
+    ) -> Result<(), YamlError> {
+        self.start(properties, Node::sequence(Vec::new()), Content::Items(Vec::new()), is_flow)
+    }
+
+    /// Opens a map.
+    pub(super) fn start_mapping(
+        &mut self,
+        properties: Properties,
+        is_flow: bool,
+    ) -> Result<(), YamlError> {
+        let content = Content::Entries(Vec::new(), None);
+        self.start(properties, Node::mapping(Vec::new()), content, is_flow)
+    }
+
+    fn start(
+        &mut self,
+        properties: Properties,
+        mut node: Node,
+        content: Content,
+        is_flow: bool,
+    ) -> Result<(), YamlError> {
+        let Properties { anchor, tag, place } = properties;
+        if self.open.len() >= limits::DOCUMENT_DEPTH_MAX {
+            return Err(YamlError::Limit {
+                at: place,
+                name: "DOCUMENT_DEPTH_MAX",
+                max: limits::DOCUMENT_DEPTH_MAX,
+            });
+        }
+        if let Some(explicit) = tag.as_deref().and_then(explicit_tag) {
+            node.tag = explicit;
+            node.tagged = true;
+        }
+        node.place = place;
+        node.style = if is_flow { Style::Flow } else { Style::Plain };
+        if let Some(anchor) = &anchor {
+            self.anchors.insert(anchor.clone(), Anchor::Open(self.open.len()));
+        }
+        self.open.push(Open { node, anchor, content, count_before: self.count });
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Closes the innermost list or map.
+    pub(super) fn end(&mut self) -> Result<(), YamlError> {
+        let Some(mut open) = self.open.pop() else { return Ok(()) };
+        open.node.data = match open.content {
+            Content::Items(items) => Data::Sequence(Arc::new(items)),
+            Content::Entries(entries, _) => {
+                Data::Mapping(Arc::new(merge::expand(entries, self.dialect)?))
+            }
+        };
+        // An anchor of the same name inside has replaced this one.
+        let is_current = |name: &String| matches!(self.anchors.get(name), Some(Anchor::Open(depth)) if *depth == self.open.len());
+        let anchor = open.anchor.filter(is_current);
+        self.remember(anchor, &open.node, open.count_before);
+        self.add(open.node)
+    }
+
+    fn remember(&mut self, anchor: Option<String>, node: &Node, count_before: usize) {
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, Anchor::Whole(node.clone(), self.count - count_before));
+        }
+    }
+
+    /// Puts a finished node where it belongs.
+    fn add(&mut self, node: Node) -> Result<(), YamlError> {
+        if self.count > limits::DOCUMENT_NODES_MAX {
+            return Err(YamlError::Limit {
+                at: node.place,
+                name: "DOCUMENT_NODES_MAX",
+                max: limits::DOCUMENT_NODES_MAX,
+            });
+        }
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(node),
+            Some(Content::Items(items)) => items.push(node),
+            Some(Content::Entries(entries, key)) => match key.take() {
+                None => *key = Some(node),
+                Some(key) => {
+                    let mut value = node;
+                    if value.text() == Some("") && value.place.line > key.place.line {
+                        // An absent value has no place of its own: the parser names what follows.
+                        value.place = key.place;
+                    }
+                    entries.push(Entry { key, value });
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The tag that is written out; `!` alone says nothing.
+fn explicit_tag(tag: &str) -> Option<Tag> {
+    if tag == "!" {
+        return None;
+    }
+    Some(match tag.strip_prefix("tag:yaml.org,2002:").or(tag.strip_prefix("!!")) {
+        Some("null") => Tag::Null,
+        Some("bool") => Tag::Bool,
+        Some("int") => Tag::Int,
+        Some("float") => Tag::Float,
+        Some("str") => Tag::Str,
+        Some("timestamp") => Tag::Timestamp,
+        Some("binary") => Tag::Binary,
+        Some("merge") => Tag::Merge,
+        Some("map") => Tag::Map,
+        Some("seq") => Tag::Seq,
+        _ => Tag::Custom,
+    })
+}

@@ -1,0 +1,238 @@
+//! Scenarios of the shipped rules: facts in, actions out. Each reads as a small story.
+
+use std::collections::BTreeMap;
+
+use crate::actions::RELATIONS;
+use crate::datalog::Engine;
+use crate::datalog::EngineOptions;
+use crate::datalog::Fact;
+use crate::datalog::Pattern;
+use crate::datalog::QueryOptions;
+use crate::datalog::Transaction;
+use crate::rules;
+
+/// A world that is told facts and asked for actions.
+struct World {
+    engine: Engine,
+}
+
+/// A unit `shop/web` on a fetched source, built completely: one ConfigMap.
+const BUILT: &str = r#"
+    reconciles("Kustomization") reconciles("GitRepository")
+    setting("requeue-dependency", 30s)
+    source("GitRepository/shop/repo", "s1") source_generation("GitRepository/shop/repo", 1)
+    source_spec("GitRepository/shop/repo", "spec")
+    source_timing("GitRepository/shop/repo", 1m, 1m) source_finalizer("GitRepository/shop/repo")
+    checked("GitRepository/shop/repo", t"2026-01-01T00:00:00Z")
+    fetched("GitRepository/shop/repo", "spec", "main@sha1:1", "tree1")
+    unit("shop/web", "u1") unit_generation("shop/web", 1) unit_finalizer("shop/web")
+    unit_source("shop/web", "GitRepository/shop/repo") unit_build("shop/web", "b")
+    unit_timing("shop/web", 10m, 10m, 9m30s) unit_flag("shop/web", "prune")
+    unit_policy("shop/web", "MirrorPrune") variables("shop/web", "v")
+    reads("shop/web", "tree1", "part1") rendered("shop/web", "part1", "b", "v", "text", 1)
+    renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")
+    served("ConfigMap", "yes") listed("ConfigMap")
+"#;
+
+/// The ConfigMap was applied and is live.
+const APPLIED: &str = r#"
+    ours("shop/web", "ConfigMap/shop/a", "o1", "applied")
+    applied("shop/web", "ConfigMap/shop/a", "o1", "m1", t"2026-01-01T00:00:01Z")
+    live("ConfigMap/shop/a", "o1", "7") live_owner("ConfigMap/shop/a", "shop/web")
+    live_health("ConfigMap/shop/a", "Current", "") applier_manages("ConfigMap/shop/a")
+"#;
+
+fn facts(text: &str) -> Vec<Fact> {
+    let mut found = Vec::new();
+    let mut rest = text.trim();
+    while let Some(end) = end_of_fact(rest) {
+        let (fact, tail) = rest.split_at(end);
+        found.push(Fact::parse(fact).unwrap_or_else(|error| panic!("{fact}: {error}")));
+        rest = tail.trim_start();
+    }
+    assert!(rest.is_empty(), "not a fact: {rest}");
+    found
+}
+
+/// Behind the parenthesis that closes the first fact.
+fn end_of_fact(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b')' if !quoted => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+impl World {
+    fn new(text: &str) -> Self {
+        let program = rules::load(Vec::new()).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let engine = Engine::new(program, rules::builtins(), EngineOptions::default());
+        let mut world = Self { engine };
+        world.told(text);
+        world
+    }
+
+    fn told(&mut self, text: &str) {
+        let transaction = Transaction { inserts: facts(text), deletes: Vec::new() };
+        let delta = self.engine.transact(transaction);
+        assert!(delta.refused.is_empty(), "{:?}", delta.refused);
+        assert!(delta.faults.is_empty(), "{:?}", delta.faults);
+    }
+
+    fn no_longer(&mut self, text: &str) {
+        let transaction = Transaction { inserts: Vec::new(), deletes: facts(text) };
+        self.engine.transact(transaction);
+    }
+
+    /// All actions but status and events, one a line.
+    fn actions(&self) -> String {
+        let telling = ["act_status", "act_source_status", "act_event"];
+        let relations = RELATIONS.iter().filter(|relation| !telling.contains(relation));
+        relations.flat_map(|relation| self.rows(relation)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// All rows of a relation as rule text.
+    fn rows(&self, relation: &str) -> Vec<String> {
+        let reader = self.engine.reader();
+        let arity = reader.program().relation(relation).expect("declared").columns.len();
+        let pattern = Pattern { relation: relation.into(), columns: vec![None; arity] };
+        let rows = reader.query(&pattern, &QueryOptions::default()).value;
+        rows.into_iter().map(|row| Fact::new(relation, row).to_string()).collect()
+    }
+
+    /// The status fields that the unit is to show.
+    fn shows(&self, unit: &str) -> BTreeMap<String, String> {
+        let reader = self.engine.reader();
+        let columns = vec![Some(unit.into()), None, None];
+        let pattern = Pattern { relation: "shows".into(), columns };
+        let rows = reader.query(&pattern, &QueryOptions::default()).value;
+        rows.into_iter().map(|row| (row[1].plain(), row[2].plain())).collect()
+    }
+}
+
+#[test]
+fn a_new_source_is_fetched_and_gets_its_finalizer() {
+    let world = World::new(
+        r#"reconciles("GitRepository") source("GitRepository/a/b", "u")
+           source_spec("GitRepository/a/b", "d") source_timing("GitRepository/a/b", 1m, 1m)
+           source_generation("GitRepository/a/b", 1)"#,
+    );
+    insta::assert_snapshot!(world.actions(), @r#"
+    act_finalizer("GitRepository/a/b", "add")
+    act_fetch("GitRepository/a/b", "d", "never fetched from this spec")
+    "#);
+}
+
+#[test]
+fn a_built_object_is_applied_once() {
+    let mut world = World::new(BUILT);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied")"#);
+    world.told(APPLIED);
+    insta::assert_snapshot!(world.actions(), @"");
+    assert_eq!(
+        world.shows("shop/web")["Ready"],
+        "True ReconciliationSucceeded 1: Applied revision: main@sha1:1"
+    );
+    assert_eq!(world.shows("shop/web")["inventory"], "shop_a__ConfigMap v1");
+}
+
+#[test]
+fn a_push_that_leaves_the_inputs_unchanged_moves_only_the_revision() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(
+        r#"fetched("GitRepository/shop/repo", "spec", "main@sha1:2", "tree2")
+           reads("shop/web", "tree2", "part1")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    assert_eq!(world.shows("shop/web")["lastAppliedRevision"], "main@sha1:2");
+}
+
+#[test]
+fn a_push_that_changes_the_inputs_is_built() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(r#"fetched("GitRepository/shop/repo", "spec", "main@sha1:2", "tree2")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_render("shop/web", "main@sha1:2", "tree2", "tree2", "b", "v")"#);
+}
+
+#[test]
+fn a_dropped_object_is_pruned_only_after_a_complete_build() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7")"#);
+    world.no_longer(r#"rendered("shop/web", "part1", "b", "v", "text", 1)"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_render("shop/web", "main@sha1:1", "tree1", "part1", "b", "v")"#);
+}
+
+#[test]
+fn what_is_not_known_is_not_deleted() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
+    world.no_longer(r#"listed("ConfigMap")"#);
+    insta::assert_snapshot!(world.actions(), @"");
+    world.told(r#"listed("ConfigMap")"#);
+    world.no_longer(r#"live("ConfigMap/shop/a", "o1", "7")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_observe("ConfigMap/shop/a")"#);
+    world.told(r#"absent("ConfigMap/shop/a")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "it is gone already")"#);
+}
+
+#[test]
+fn drift_is_corrected() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(r#"drifted("ConfigMap/shop/a", "data.x", "kubectl-edit", t"2026-01-01T00:01:00Z")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "it has drifted")"#);
+}
+
+#[test]
+fn an_object_that_moves_to_another_unit_is_transferred() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(&BUILT.replace("shop/web", "shop/new"));
+    world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
+    insta::assert_snapshot!(world.actions(), @"");
+}
+
+#[test]
+fn adoption_needs_labels_and_field_manager() {
+    let text = format!(
+        r#"{BUILT} inventory("shop/web", "ConfigMap/shop/a", "v1")
+           live("ConfigMap/shop/a", "o1", "7") live_owner("ConfigMap/shop/a", "shop/web")"#
+    );
+    let mut world = World::new(&text);
+    insta::assert_snapshot!(world.actions(), @"");
+    world.told(r#"applier_manages("ConfigMap/shop/a")"#);
+    insta::assert_snapshot!(world.actions(), @"");
+    world.told(r#"ours("shop/web", "ConfigMap/shop/a", "o1", "adopted")"#);
+    insta::assert_snapshot!(world.actions(), @"");
+}
+
+#[test]
+fn a_dependent_waits_for_its_dependency() {
+    let web = format!(r#"{BUILT} depends_on("shop/web", "shop/db")"#);
+    let mut world = World::new(&web);
+    insta::assert_snapshot!(world.actions(), @"");
+    assert_eq!(
+        world.shows("shop/web")["Ready"],
+        "False DependencyNotReady 1: dependency 'shop/db' is not ready"
+    );
+    let db = format!("{BUILT}{APPLIED}").replace("shop/web", "shop/db").replace("shop/a", "shop/d");
+    world.told(&db);
+    insta::assert_snapshot!(world.actions(), @"");
+}
+
+#[test]
+fn a_failed_unit_holds_what_it_may_want() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    let other = BUILT.replace("shop/web", "shop/other");
+    world.told(&other);
+    world.no_longer(r#"rendered("shop/other", "part1", "b", "v", "text", 1)"#);
+    world.told(
+        r#"render_failed("shop/other", "part1", "b", "v", "BuildFailed", "broken", t"2026-01-01T00:02:00Z")"#,
+    );
+    world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
+    insta::assert_snapshot!(world.actions(), @"");
+    insta::assert_snapshot!(world.rows("prune_held").join("\n"), @"");
+}
