@@ -210,7 +210,9 @@ fn limits(item: &mut Map<String, Value>) {
     let of = |item: &Map<String, Value>, name: &str| {
         item.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
     };
-    for (into, from) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")] {
+    for (into, from) in
+        [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")]
+    {
         let mut all = of(item, from);
         all.extend(of(item, into));
         if !all.is_empty() {
@@ -259,8 +261,8 @@ fn base64_of(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::normal::round_trip;
     use super::*;
+    use crate::sandbox::normal::round_trip;
 
     fn filled(name: &str, place: &str, given: &Value) -> Value {
         let ty = BUILT_IN.ids[name];

@@ -138,7 +138,7 @@ impl Call {
             let known = groups.get(&route.group).is_some_and(|all| all.contains(&route.version));
             return if known { Err(Refusal::no_route()) } else { Ok(no_group()) };
         };
-        let wrong_scope = kind.namespaced != !route.namespace.is_empty() && !route.name.is_empty();
+        let wrong_scope = kind.namespaced == route.namespace.is_empty() && !route.name.is_empty();
         let known = route.subresource.is_empty()
             || kind.subresources.contains_key(&route.subresource)
             || route.resource == "namespaces" && route.subresource == "finalize";

@@ -298,7 +298,7 @@ fn parse_entry(entry: &Value) -> Option<(Manager, Owned)> {
 fn encode_entry(manager: &Manager, owned: &Owned) -> Value {
     let mut entry = Map::new();
     let mut put = |name: &str, value: Value| {
-        if value != Value::from("") {
+        if value != "" {
             entry.insert(name.to_owned(), value);
         }
     };

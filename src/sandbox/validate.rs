@@ -109,11 +109,13 @@ pub(crate) fn content(kind: &Kind, object: &Value) -> Vec<FieldError> {
         ("batch", "Job") => pod(&spec["template"]["spec"], "spec.template.spec", &mut errors),
         ("", "Pod") => pod(spec, "spec", &mut errors),
         ("", "Service") => service(spec, &mut errors),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => errors.extend(crd::validate(object)),
-        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
-            if object["roleRef"]["name"].as_str().is_none_or(str::is_empty) {
-                errors.push(FieldError::required("roleRef.name", ""));
-            }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            errors.extend(crd::validate(object))
+        }
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding")
+            if object["roleRef"]["name"].as_str().is_none_or(str::is_empty) =>
+        {
+            errors.push(FieldError::required("roleRef.name", ""));
         }
         _ => {}
     }
@@ -282,8 +284,14 @@ pub(crate) fn change(kind: &Kind, live: &Value, new: &Value) -> Vec<FieldError> 
             }
         }
         ("", "Pod") => {
-            let free = ["containers", "initContainers", "activeDeadlineSeconds", "tolerations",
-                "terminationGracePeriodSeconds", "nodeName"];
+            let free = [
+                "containers",
+                "initContainers",
+                "activeDeadlineSeconds",
+                "tolerations",
+                "terminationGracePeriodSeconds",
+                "nodeName",
+            ];
             if !same(&without(&live["spec"], &free), &without(&new["spec"], &free)) {
                 let detail = "pod updates may not change fields other than \
                     `spec.containers[*].image`,`spec.initContainers[*].image`,\
@@ -317,8 +325,8 @@ fn addresses(live: &Value, new: &Value, errors: &mut Vec<FieldError>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kinds::Kinds;
     use super::*;
+    use crate::sandbox::kinds::Kinds;
 
     fn texts(errors: &[FieldError]) -> Vec<String> {
         errors.iter().map(FieldError::text).collect()
@@ -330,7 +338,9 @@ mod tests {
         let map = kinds.find("", "v1", "configmaps").expect("built in");
         let object = json!({"metadata": {"name": "Bad_Name", "labels": {"a": "b c"}}});
         let errors = texts(&metadata(&map, &object));
-        assert!(errors[0].starts_with("metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain"));
+        assert!(errors[0].starts_with(
+            "metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain"
+        ));
         assert!(errors[1].starts_with("metadata.labels: Invalid value: \"b c\": a valid label"));
         let role = kinds.find("rbac.authorization.k8s.io", "v1", "roles").expect("built in");
         assert!(metadata(&role, &json!({"metadata": {"name": "system:x"}})).is_empty());

@@ -1,4 +1,4 @@
-//! Creates, updates, patches and applies: one path from a request's body to the store.
+//! Creates, updates and patches: one path from a request's body to the store.
 //!
 //! ```text
 //! body ─▶ patch or apply over the live object ─▶ decode ─▶ reset ─▶ ownership ─▶ prepare
@@ -6,19 +6,16 @@
 //! ```
 //!
 //! Facts: Kubernetes `apiserver/pkg/endpoints/handlers` and `registry/generic`.
-//! Not here: deletes (`delete.rs`).
+//! Not here: server-side apply (`apply.rs`), deletes (`delete.rs`).
 
 use serde_json::Value;
 use serde_json::json;
 
 use super::crd_schema;
-use super::fields::FieldSet;
-use super::kinds;
 use super::kinds::Kind;
 use super::managed::Context;
 use super::managed::Managed;
 use super::managed::Manager;
-use super::managed::conflict_text;
 use super::patch;
 use super::prepare;
 use super::prepare::Birth;
@@ -26,7 +23,6 @@ use super::refusal::FieldError;
 use super::refusal::Refusal;
 use super::store::meta;
 use super::strategic;
-use super::typed::issues_text;
 use super::typed::same;
 use super::validate;
 use super::world::Decoded;
@@ -101,13 +97,14 @@ impl World {
             (false, _) => Ok(name.to_owned()),
             (true, false) => Ok(format!("{prefix}{}", self.suffix())),
             (true, true) => {
-                let error = FieldError::required("metadata.name", "name or generateName is required");
+                let error =
+                    FieldError::required("metadata.name", "name or generateName is required");
                 Err(Refusal::invalid(&kind.id.group, &kind.kind, "", &[error]))
             }
         }
     }
 
-    fn finish_create(
+    pub(crate) fn finish_create(
         &mut self,
         target: &Target,
         mut object: Value,
@@ -267,7 +264,7 @@ impl World {
         managed
     }
 
-    fn finish_update(
+    pub(crate) fn finish_update(
         &mut self,
         target: &Target,
         live: &Value,
@@ -297,115 +294,6 @@ impl World {
         self.settle(&kind.id, &place);
         Ok(Written { object: shown, created: false, warnings })
     }
-
-    /// Server-side apply.
-    fn apply(
-        &mut self,
-        target: &Target,
-        config: &Value,
-        options: &WriteOptions,
-    ) -> Result<Written, Refusal> {
-        let kind = &target.kind;
-        self.check_config(target, config)?;
-        let mut config = config.clone();
-        let said = meta(&config, "namespace").to_owned();
-        if kind.namespaced && meta(&config, "namespace").is_empty() {
-            config["metadata"]["namespace"] = json!(target.namespace);
-        }
-        let live = self.live(target);
-        let issues = kind.typed().validate(&config, false);
-        if !issues.is_empty() {
-            return Err(Refusal::internal(format!(
-                "failed to create typed patch object ({said}/{}; {}, Kind={}): {}",
-                meta(&config, "name"),
-                gvk_version(&kind.api_version()),
-                kind.kind,
-                issues_text(&issues)
-            )));
-        }
-        let missing = live.is_none();
-        if missing && !target.subresource.is_empty() {
-            return Err(target.missing());
-        }
-        if missing && !meta(&config, "uid").is_empty() {
-            return Err(uid_conflict(target, meta(&config, "uid")));
-        }
-        let base = live.clone().unwrap_or_else(|| empty(kind));
-        let mut managed = Managed::parse(&base);
-        managed.retain_versions(|version| self.kinds.serves(&kind.id, version));
-        let mut before = base.clone();
-        strip_managed(&mut before);
-        let cx = context(target);
-        if managed.is_empty() && !missing {
-            let who = Manager { name: "before-first-apply".to_owned(), ..updater(target, options) };
-            managed.update(&cx, &empty(kind), &before, &who);
-        }
-        let who = Manager { apply: true, version: String::new(), ..updater(target, options) };
-        let mut outcome = managed.clone().apply(&cx, &before, &config, &who, options.force);
-        let mut force = options.force;
-        if let Err(conflicts) = &outcome
-            && options.manager == "kubectl"
-            && conflicts_of_kubectl(target, &base, conflicts)
-        {
-            force = true;
-            outcome = managed.clone().apply(&cx, &before, &config, &who, true);
-        }
-        let applied = outcome.map_err(|conflicts| {
-            let causes: Vec<(String, String)> = conflicts
-                .iter()
-                .map(|one| (format!("conflict with {}", one.manager), one.path.clone()))
-                .collect();
-            Refusal::apply_conflict(conflict_text(&conflicts), &causes)
-        })?;
-        // The outcome above was tried on a copy, so that a refused apply leaves no trace.
-        let _ = managed.apply(&cx, &before, &config, &who, force);
-        let merged = applied.unwrap_or_else(|| before.clone());
-        let Decoded { mut object, warnings } = decode(kind, merged, Strictness::Ignore)?;
-        strip_managed(&mut object);
-        if options.manager == "kubectl" {
-            renew_last_applied(&mut object, &config);
-        }
-        if missing {
-            prepare::reset_for_create(kind, &mut object, &empty(kind));
-            object["metadata"]["name"] = json!(target.name);
-            return self.finish_create(target, object, &managed, options, warnings);
-        }
-        check_preconditions(target, &base, &object)?;
-        prepare::reset_for_update(kind, &target.subresource, &base, &mut object);
-        self.finish_update(target, &base, object, &managed, options, warnings)
-    }
-    /// What an applied configuration may not say.
-    fn check_config(&self, target: &Target, config: &Value) -> Result<(), Refusal> {
-        let version = config["apiVersion"].as_str().unwrap_or_default();
-        let wanted = target.kind.api_version();
-        let kind = config["kind"].as_str().unwrap_or_default();
-        if self.kinds.named(version, kind).is_none() && version != wanted {
-            let version = gvk_version(version);
-            return Err(Refusal::bad_request(format!("invalid object type: {version}, Kind={kind}")));
-        }
-        if version != wanted {
-            return Err(Refusal::bad_request(format!(
-                "Incorrect version specified in apply patch. Specified patch version: {version}, \
-                 expected: {wanted}"
-            )));
-        }
-        if !config["metadata"]["managedFields"].is_null() {
-            return Err(Refusal::bad_request("metadata.managedFields must be nil"));
-        }
-        let name = meta(config, "name");
-        if !name.is_empty() && name != target.name {
-            return Err(Refusal::bad_request(format!(
-                "the name of the object ({name}) does not match the name on the URL ({})",
-                target.name
-            )));
-        }
-        check_namespace(target, &mut config.clone())
-    }
-}
-
-/// `group/version` as Go prints it: the core group leaves its slash.
-fn gvk_version(api_version: &str) -> String {
-    if api_version.contains('/') { api_version.to_owned() } else { format!("/{api_version}") }
 }
 
 /// Gives the fields that the server itself changed in a status to `kube-apiserver`.
@@ -427,7 +315,7 @@ pub(crate) fn is_released(object: &Value) -> bool {
 }
 
 /// The namespace of the object, when it says one, is that of the request.
-fn check_namespace(target: &Target, object: &mut Value) -> Result<(), Refusal> {
+pub(crate) fn check_namespace(target: &Target, object: &mut Value) -> Result<(), Refusal> {
     let named = meta(object, "namespace").to_owned();
     if !target.kind.namespaced {
         if let Some(metadata) = object["metadata"].as_object_mut() {
@@ -445,14 +333,6 @@ fn check_namespace(target: &Target, object: &mut Value) -> Result<(), Refusal> {
     Err(Refusal::bad_request(
         "the namespace of the provided object does not match the namespace sent on the request",
     ))
-}
-
-fn uid_conflict(target: &Target, uid: &str) -> Refusal {
-    let id = &target.kind.id;
-    let why = format!(
-        "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-    );
-    Refusal::conflict(&id.group, &id.resource, &target.name, &why)
 }
 
 /// A replacement that names a uid means that object and no other.
@@ -476,7 +356,11 @@ fn check_uid(target: &Target, live: &Value, new: &Value) -> Result<(), Refusal> 
 }
 
 /// A resource version or uid in the new object has to be the live one.
-fn check_preconditions(target: &Target, live: &Value, new: &Value) -> Result<(), Refusal> {
+pub(crate) fn check_preconditions(
+    target: &Target,
+    live: &Value,
+    new: &Value,
+) -> Result<(), Refusal> {
     let kind = &target.kind;
     let wanted = meta(new, "resourceVersion");
     if !wanted.is_empty() && wanted != "0" && wanted != meta(live, "resourceVersion") {
@@ -500,7 +384,8 @@ fn refuse_broken(target: &Target, object: &Value, live: Option<&Value>) -> Resul
         Some(custom) => errors.extend(super::crd_validate::validate(&custom.schema, object)),
         None => {
             errors.extend(validate::content(kind, object));
-            errors.extend(live.map(|live| validate::change(kind, live, object)).unwrap_or_default());
+            errors
+                .extend(live.map(|live| validate::change(kind, live, object)).unwrap_or_default());
         }
     }
     if errors.is_empty() {
@@ -509,7 +394,7 @@ fn refuse_broken(target: &Target, object: &Value, live: Option<&Value>) -> Resul
     Err(Refusal::invalid(&kind.id.group, &kind.kind, &target.name, &errors))
 }
 
-fn updater(target: &Target, options: &WriteOptions) -> Manager {
+pub(crate) fn updater(target: &Target, options: &WriteOptions) -> Manager {
     Manager {
         name: options.manager.clone(),
         apply: false,
@@ -518,13 +403,13 @@ fn updater(target: &Target, options: &WriteOptions) -> Manager {
     }
 }
 
-fn context(target: &Target) -> Context<'_> {
+pub(crate) fn context(target: &Target) -> Context<'_> {
     let kind = &target.kind;
     let ignored = kind.reset_fields(&target.subresource);
     Context { typed: kind.typed(), ignored, now: now() }
 }
 
-fn strip_managed(object: &mut Value) {
+pub(crate) fn strip_managed(object: &mut Value) {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
     }
@@ -538,44 +423,4 @@ fn without_times(object: &Value) -> Value {
         entry.remove("time");
     }
     object
-}
-
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// kubectl's server-side apply keeps the annotation of its client-side apply up to date.
-fn renew_last_applied(object: &mut Value, config: &Value) {
-    let annotations = object["metadata"]["annotations"].as_object_mut();
-    let Some(slot) = annotations.and_then(|all| all.get_mut(LAST_APPLIED)) else { return };
-    if slot.as_str().is_none_or(str::is_empty) {
-        return;
-    }
-    let mut last = config.clone();
-    if let Some(annotations) = last["metadata"]["annotations"].as_object_mut() {
-        annotations.remove(LAST_APPLIED);
-        if annotations.is_empty()
-            && let Some(metadata) = last["metadata"].as_object_mut()
-        {
-            metadata.remove("annotations");
-        }
-    }
-    *slot = json!(format!("{last}\n"));
-}
-
-/// Whether all conflicts are fields that `kubectl apply` set before and that are as it set them:
-/// these go over to kubectl's server-side apply without force.
-fn conflicts_of_kubectl(
-    target: &Target,
-    live: &Value,
-    conflicts: &[super::managed::Conflict],
-) -> bool {
-    let last = live["metadata"]["annotations"][LAST_APPLIED].as_str().unwrap_or_default();
-    let Ok(last) = serde_json::from_str::<Value>(last) else { return false };
-    if last["apiVersion"] != json!(kinds::api_version(&target.kind.id.group, &target.kind.version)) {
-        return false;
-    }
-    let typed = target.kind.typed();
-    let change = typed.compare(&last, live);
-    let changed: FieldSet = change.modified.union(&change.added).union(&change.removed);
-    let own = typed.field_set(&last).difference(&changed).paths();
-    conflicts.iter().all(|conflict| own.contains(&conflict.path))
 }
