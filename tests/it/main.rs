@@ -4,4 +4,5 @@
 //! here is in no module.
 
 mod harness;
+mod sandbox;
 mod support;
