@@ -15,10 +15,8 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// Fills in names and what the server sets in each version.
-pub(crate) fn fill(definition: &mut Value) {
-    let spec = &mut definition["spec"];
-    let names = &mut spec["names"];
+/// Fills in the names that follow from the kind.
+pub(crate) fn fill_names(names: &mut Value) {
     let kind = text(names, "kind").to_owned();
     if text(names, "singular").is_empty() {
         names["singular"] = json!(kind.to_lowercase());
@@ -63,7 +61,8 @@ pub(crate) fn validate(definition: &Value) -> Vec<FieldError> {
                 if schema["type"] != "object" {
                     let field = format!("{field}.type");
                     match text(schema, "type") {
-                        "" => errors.push(FieldError::required(&field, "must not be empty at the root")),
+                        "" => errors
+                            .push(FieldError::required(&field, "must not be empty at the root")),
                         _ => {
                             let detail = "must be object at the root";
                             errors.push(FieldError::invalid(&field, &schema["type"], detail));
@@ -105,16 +104,33 @@ fn structural(schema: &Value, field: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// The name of the version that objects are stored in.
+fn stored_version(definition: &Value) -> Value {
+    let versions = definition["spec"]["versions"].as_array();
+    let mut stored = versions.into_iter().flatten().filter(|version| version["storage"] == true);
+    stored.next().map(|version| version["name"].clone()).unwrap_or_default()
+}
+
+/// The status that a definition starts with.
+pub(crate) fn announce(definition: &mut Value) {
+    definition["status"] = json!({"acceptedNames": {"kind": "", "plural": ""}, "conditions": null,
+        "storedVersions": [stored_version(definition)]});
+}
+
+/// Marks a definition that is being deleted.
+pub(crate) fn terminate(definition: &mut Value, now: &str) {
+    let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will \
+        begin soon";
+    if let Some(conditions) = definition["status"]["conditions"].as_array_mut() {
+        conditions.push(json!({"type": "Terminating", "status": "True",
+            "reason": "InstanceDeletionPending", "message": message, "lastTransitionTime": now}));
+    }
+}
+
 /// Sets the status of a definition whose names are accepted and which is served.
 pub(crate) fn establish(definition: &mut Value, now: &str) {
     let names = definition["spec"]["names"].clone();
-    let stored = definition["spec"]["versions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|version| version["storage"] == true)
-        .map(|version| version["name"].clone())
-        .unwrap_or_default();
+    let stored = stored_version(definition);
     let before = definition["status"].clone();
     let mut versions = before["storedVersions"].as_array().cloned().unwrap_or_default();
     if !versions.contains(&stored) {
@@ -152,7 +168,7 @@ mod tests {
     #[test]
     fn a_good_definition_is_established() {
         let mut good = definition();
-        fill(&mut good);
+        fill_names(&mut good["spec"]["names"]);
         assert_eq!(validate(&good), []);
         establish(&mut good, "2026-01-01T00:00:00Z");
         assert_eq!(good["status"]["acceptedNames"]["listKind"], "WidgetList");
@@ -174,7 +190,8 @@ mod tests {
             ["metadata.name: Invalid value: \"x\": must be spec.names.plural+\".\"+spec.group"]
         );
         let untyped = errors(|broken| {
-            broken["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = json!({});
+            broken["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] =
+                json!({});
         });
         assert_eq!(
             untyped,

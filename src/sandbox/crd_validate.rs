@@ -115,7 +115,7 @@ fn check_text(schema: &Value, text: &str, value: &Value, path: &str, errors: &mu
     let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
     if format == "date-time" && text.parse::<jiff::Timestamp>().is_err() {
         let detail = format!("{path} in body must be of type date-time: {text:?}");
-        errors.push(FieldError::invalid(path, value, &detail));
+        errors.push(FieldError::wrong_type(path, text, &detail));
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::builtin::BUILT_IN;
 use super::builtin::BuiltIn;
+use super::crd;
 use super::normal::is_zero;
 use super::schema::Form;
 use super::schema::Presence;
@@ -64,7 +65,7 @@ impl Filler<'_> {
                         self.value(described.ty, &path, inner);
                     }
                 }
-                afterwards(name, entries);
+                afterwards(name, self.place, entries);
             }
             _ => {}
         }
@@ -156,7 +157,7 @@ fn computed(name: &str, place: &str, entries: &mut Map<String, Value>) {
 }
 
 /// Defaults that need those below them.
-fn afterwards(name: &str, entries: &mut Map<String, Value>) {
+fn afterwards(name: &str, place: &str, entries: &mut Map<String, Value>) {
     match name {
         "core.v1.Namespace" => {
             let own = text_at(entries, "metadata", "name");
@@ -180,10 +181,21 @@ fn afterwards(name: &str, entries: &mut Map<String, Value>) {
                 set_missing(spec, "allocateLoadBalancerNodePorts", json!(true));
             }
         }
-        "apps.v1.DaemonSet" | "apps.v1.Deployment" | "apps.v1.ReplicaSet" => {}
-        "core.v1.PodSpec" => pod_spec(entries),
-        "core.v1.ReplicationController" | "batch.v1.Job" => {}
-        "discovery.v1.EndpointSlice" => {}
+        "apps.v1.DaemonSet" => {
+            let annotation = "deprecated.daemonset.template.generation";
+            if let Some(metadata) = entries.get_mut("metadata")
+                && metadata["annotations"][annotation].is_null()
+            {
+                metadata["annotations"][annotation] = json!("0");
+            }
+        }
+        "core.v1.LimitRangeItem" if text(entries, "type") == "Container" => limits(entries),
+        "core.v1.PodSpec" => pod_spec(place, entries),
+        "apiextensions.v1.CustomResourceDefinitionSpec" => {
+            if let Some(names) = entries.get_mut("names") {
+                crd::fill_names(names);
+            }
+        }
         _ => {}
     }
 }
@@ -193,7 +205,23 @@ fn text_at(entries: &Map<String, Value>, outer: &str, inner: &str) -> String {
     found.and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn pod_spec(spec: &mut Map<String, Value>) {
+/// A container's limits default to its maximum, and its requests to its limits or its minimum.
+fn limits(item: &mut Map<String, Value>) {
+    let of = |item: &Map<String, Value>, name: &str| {
+        item.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
+    };
+    for (into, from) in
+        [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")]
+    {
+        let mut all = of(item, from);
+        all.extend(of(item, into));
+        if !all.is_empty() {
+            item.insert(into.to_owned(), Value::Object(all));
+        }
+    }
+}
+
+fn pod_spec(place: &str, spec: &mut Map<String, Value>) {
     let account = text(spec, "serviceAccountName").to_owned();
     let old = text(spec, "serviceAccount").to_owned();
     match (account.is_empty(), old.is_empty()) {
@@ -201,7 +229,7 @@ fn pod_spec(spec: &mut Map<String, Value>) {
         (true, false) => drop(spec.insert("serviceAccountName".to_owned(), json!(old))),
         (true, true) => {}
     }
-    if spec.get("hostNetwork") != Some(&json!(true)) {
+    if place != "v1/Pod" || spec.get("hostNetwork") != Some(&json!(true)) {
         return;
     }
     for list in ["containers", "initContainers"] {
@@ -233,8 +261,8 @@ fn base64_of(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::normal::round_trip;
     use super::*;
+    use crate::sandbox::normal::round_trip;
 
     fn filled(name: &str, place: &str, given: &Value) -> Value {
         let ty = BUILT_IN.ids[name];

@@ -9,6 +9,8 @@
 use serde_json::Value;
 use serde_json::json;
 
+use super::crd;
+use super::refusal::FieldError;
 use super::refusal::Refusal;
 use super::selectors::Selector;
 use super::settle::hold_definition;
@@ -60,7 +62,11 @@ impl World {
             }
             return Ok(Deleted { object: live, gone: true });
         }
-        if !already {
+        let definition = kind.kind == "CustomResourceDefinition";
+        if !already && definition {
+            object["metadata"]["deletionTimestamp"] = json!(now());
+            crd::terminate(&mut object, &now());
+        } else if !already {
             object["metadata"]["deletionTimestamp"] = json!(now());
             object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
             if let Some(generation) = object["metadata"]["generation"].as_i64() {
@@ -110,23 +116,19 @@ impl World {
 }
 
 fn check(target: &Target, live: &Value, wanted: &Value) -> Result<(), Refusal> {
-    let id = &target.kind.id;
-    for (name, field, shown) in
-        [("uid", "uid", "UID"), ("resourceVersion", "resourceVersion", "ResourceVersion")]
-    {
-        let Some(wanted) = wanted[name].as_str() else { continue };
+    let kind = &target.kind;
+    for (field, shown, hint) in [
+        ("uid", "UID", "deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "modified"),
+    ] {
+        let Some(wanted) = wanted[field].as_str() else { continue };
         let found = meta(live, field);
         if wanted != found {
-            let why = match name {
-                "uid" => format!(
-                    "Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
-                ),
-                _ => format!(
-                    "Precondition failed: {shown} in precondition: {wanted}, {shown} in object \
-                     meta: {found}"
-                ),
-            };
-            return Err(Refusal::conflict(&id.group, &id.resource, &target.name, &why));
+            let why = format!(
+                "the {shown} in the precondition ({wanted}) does not match the {shown} in record \
+                 ({found}). The object might have been {hint}"
+            );
+            return Err(Refusal::conflict(&kind.id.group, &kind.kind, &target.name, &why));
         }
     }
     Ok(())
@@ -137,9 +139,10 @@ fn hold(object: &mut Value, options: &Value) -> Result<(), Refusal> {
     let policy = options["propagationPolicy"].as_str();
     let orphan = match options["orphanDependents"].as_bool() {
         Some(_) if policy.is_some() => {
-            return Err(Refusal::bad_request(
-                "orphanDependents and deletionPropagation cannot be both set",
-            ));
+            let detail = "orphanDependents and deletionPropagation cannot be both set";
+            let error =
+                FieldError::invalid("propagationPolicy", &options["propagationPolicy"], detail);
+            return Err(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
         }
         Some(orphan) => orphan,
         None => policy == Some("Orphan"),

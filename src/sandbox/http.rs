@@ -133,8 +133,12 @@ impl Call {
 
     fn object(&self, server: &Shared, route: &ObjectRoute) -> Result<Response, Refusal> {
         let kind = server.world().kinds.find(&route.group, &route.version, &route.resource);
-        let kind = kind.ok_or_else(Refusal::no_route)?;
-        let wrong_scope = kind.namespaced != !route.namespace.is_empty() && !route.name.is_empty();
+        let Some(kind) = kind else {
+            let groups = server.world().kinds.groups();
+            let known = groups.get(&route.group).is_some_and(|all| all.contains(&route.version));
+            return if known { Err(Refusal::no_route()) } else { Ok(no_group()) };
+        };
+        let wrong_scope = kind.namespaced == route.namespace.is_empty() && !route.name.is_empty();
         let known = route.subresource.is_empty()
             || kind.subresources.contains_key(&route.subresource)
             || route.resource == "namespaces" && route.subresource == "finalize";
@@ -271,6 +275,13 @@ impl Call {
         response.headers_mut().insert(CONTENT_TYPE, json);
         Ok(response)
     }
+}
+
+/// A path of a group or version that is not served does not even get a `Status`.
+fn no_group() -> Response {
+    let mut response = Response::new(Body::from("404 page not found\n"));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 fn aggregated_response(server: &Server, core: bool) -> Response {

@@ -99,6 +99,12 @@ impl Managed {
         self.entries.is_empty()
     }
 
+    /// Whether somebody owns the field at a dotted path.
+    pub(crate) fn owns(&self, path: &str) -> bool {
+        let wanted = FieldSet::of_fields(&[path]);
+        self.entries.values().any(|owned| !owned.set.intersection(&wanted).is_empty())
+    }
+
     /// Writes `metadata.managedFields` into `object`, or takes it away when there are none.
     pub(crate) fn write(&self, object: &mut Value) {
         let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
@@ -138,7 +144,8 @@ impl Managed {
                 time: None,
             });
             entry.set = entry.set.union(&set);
-            entry.time = Some(cx.now.clone());
+            // The real server forgets the time of writes through the scale subresource.
+            entry.time = Some(cx.now.clone()).filter(|_| who.subresource != "scale");
         }
         self.entries.retain(|_, owned| !owned.set.is_empty());
         self.cap_updates();
@@ -291,7 +298,7 @@ fn parse_entry(entry: &Value) -> Option<(Manager, Owned)> {
 fn encode_entry(manager: &Manager, owned: &Owned) -> Value {
     let mut entry = Map::new();
     let mut put = |name: &str, value: Value| {
-        if value != Value::from("") {
+        if value != "" {
             entry.insert(name.to_owned(), value);
         }
     };

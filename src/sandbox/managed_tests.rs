@@ -1,6 +1,6 @@
-use super::super::builtin::BUILT_IN;
-use super::super::schema::TypeId;
 use super::*;
+use crate::sandbox::builtin::BUILT_IN;
+use crate::sandbox::schema::TypeId;
 
 fn context(ty: TypeId) -> Context<'static> {
     Context {

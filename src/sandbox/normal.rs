@@ -219,8 +219,8 @@ fn join(path: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::builtin::BUILT_IN;
     use super::*;
+    use crate::sandbox::builtin::BUILT_IN;
 
     fn trip(name: &str, value: &Value) -> (Result<Value, String>, Vec<String>) {
         let mut unknown = Vec::new();

@@ -66,7 +66,9 @@ fn counted(kind: &Kind) -> bool {
 pub(crate) fn create(kind: &Kind, object: &mut Value, birth: &Birth) {
     let metadata = &mut object["metadata"];
     if let Some(entries) = metadata.as_object_mut() {
-        for gone in ["deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "generation"] {
+        for gone in
+            ["deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "generation"]
+        {
             entries.remove(gone);
         }
     }
@@ -76,17 +78,22 @@ pub(crate) fn create(kind: &Kind, object: &mut Value, birth: &Birth) {
         metadata["generation"] = json!(1);
     }
     match id(kind).as_str() {
-        "/Namespace" => object["spec"]["finalizers"] = json!(["kubernetes"]),
+        "/Namespace" => {
+            object["spec"]["finalizers"] = json!(["kubernetes"]);
+            object["status"] = json!({"phase": "Active"});
+        }
         "/Service" => service(object, birth.serial),
         "/Pod" => object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"}),
         "batch/Job" => job(object, &birth.uid),
-        "apiextensions.k8s.io/CustomResourceDefinition" => {
-            crd::fill(object);
-            crd::establish(object, &birth.now);
-        }
+        "/PersistentVolumeClaim" => object["status"] = json!({"phase": "Pending"}),
+        "apps/DaemonSet" => object["metadata"]["annotations"][TEMPLATE_GENERATION] = json!("1"),
+        "apiextensions.k8s.io/CustomResourceDefinition" => crd::announce(object),
         _ => {}
     }
 }
+
+/// How often a DaemonSet's template changed.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// Removes what a main endpoint ignores in a new object: its status.
 pub(crate) fn reset_for_create(kind: &Kind, object: &mut Value, empty: &Value) {
@@ -122,8 +129,17 @@ pub(crate) fn reset_for_update(kind: &Kind, subresource: &str, live: &Value, new
     } else if kind.has_status() {
         keep(new, "status");
     }
-    let owned = ["uid", "creationTimestamp", "generation", "deletionTimestamp", "selfLink",
-        "deletionGracePeriodSeconds", "name", "namespace", "generateName"];
+    let owned = [
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "deletionTimestamp",
+        "selfLink",
+        "deletionGracePeriodSeconds",
+        "name",
+        "namespace",
+        "generateName",
+    ];
     for name in owned {
         match live["metadata"].get(name) {
             Some(value) => new["metadata"][name] = value.clone(),
@@ -140,19 +156,17 @@ pub(crate) fn reset_for_update(kind: &Kind, subresource: &str, live: &Value, new
 }
 
 /// Counts the generation up when more than metadata and status changed.
-pub(crate) fn update(kind: &Kind, live: &Value, new: &mut Value, now: &str) {
-    if id(kind) == "apiextensions.k8s.io/CustomResourceDefinition" {
-        crd::fill(new);
-    }
+pub(crate) fn update(kind: &Kind, live: &Value, new: &mut Value) {
     if counted(kind) && !same(&wanted(kind, live), &wanted(kind, new)) {
         let before = live["metadata"]["generation"].as_i64().unwrap_or(0);
         new["metadata"]["generation"] = json!(before + 1);
     }
-    if id(kind) == "apiextensions.k8s.io/CustomResourceDefinition" {
-        let fresh = !same(&live["spec"], &new["spec"]);
-        if fresh {
-            crd::establish(new, now);
-        }
+    if id(kind) == "apps/DaemonSet" {
+        let before = live["metadata"]["annotations"][TEMPLATE_GENERATION].as_str();
+        let before: u64 = before.and_then(|text| text.parse().ok()).unwrap_or(1);
+        let moved = !same(&live["spec"]["template"], &new["spec"]["template"]);
+        let now = (before + u64::from(moved)).to_string();
+        new["metadata"]["annotations"][TEMPLATE_GENERATION] = json!(now);
     }
 }
 
@@ -228,10 +242,14 @@ fn job(object: &mut Value, uid: &str) {
         return;
     }
     let name = object["metadata"]["name"].clone();
+    let labelled = object["metadata"]["labels"].as_object().is_some_and(|all| !all.is_empty());
     let labels = &mut object["spec"]["template"]["metadata"]["labels"];
     labels["batch.kubernetes.io/controller-uid"] = json!(uid);
     labels["batch.kubernetes.io/job-name"] = name.clone();
     labels["controller-uid"] = json!(uid);
     labels["job-name"] = name;
+    if !labelled {
+        object["metadata"]["labels"] = object["spec"]["template"]["metadata"]["labels"].clone();
+    }
     object["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] = json!(uid);
 }

@@ -148,7 +148,7 @@ impl Refusal {
 
     /// The request itself makes no sense.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(400, "BadRequest", message.into(), json!({}))
+        Self::new(400, "BadRequest", message.into(), Value::Null)
     }
 
     /// The object breaks the rules of its kind.
@@ -164,10 +164,22 @@ impl Refusal {
             [only] => only.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-        let message = format!("{qualified} {name:?} is invalid: {shown}");
+        let message = format!("{} {name:?} is invalid: {shown}", qualified(group, kind));
         let details = json!({"name": name, "group": group, "kind": kind, "causes": causes});
         Self::new(422, "Invalid", message, without_empty(details))
+    }
+
+    /// A patch that cannot be carried out.
+    pub(crate) fn unprocessable() -> Self {
+        let message = "the server rejected our request due to an error in our request".to_owned();
+        Self::new(422, "Invalid", message, json!({}))
+    }
+
+    /// The same refusal of what a patch led to, which is shown.
+    pub(crate) fn of_patch(self, patched: &str) -> Self {
+        let detail = self.message.split_once(": ").map_or(self.message.as_str(), |(_, why)| why);
+        let error = FieldError::invalid("patch", &json!(patched), detail);
+        Self::invalid("", "", "", &[error])
     }
 
     /// Refused although it makes sense.
@@ -188,7 +200,7 @@ impl Refusal {
 
     /// The resource version is too old to go on from.
     pub(crate) fn expired(message: impl Into<String>) -> Self {
-        Self::new(410, "Expired", message.into(), json!({}))
+        Self::new(410, "Expired", message.into(), Value::Null)
     }
 
     /// The verb does not exist here.
@@ -199,12 +211,12 @@ impl Refusal {
 
     /// The body is in a form that is not understood.
     pub(crate) fn unsupported_media(message: impl Into<String>) -> Self {
-        Self::new(415, "UnsupportedMediaType", message.into(), json!({}))
+        Self::new(415, "UnsupportedMediaType", message.into(), Value::Null)
     }
 
     /// What the real server reports without a better reason.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self::new(500, "", message.into(), json!({}))
+        Self::new(500, "", message.into(), Value::Null)
     }
 
     /// The `Status` object.
@@ -220,7 +232,7 @@ impl Refusal {
         if !self.reason.is_empty() {
             status["reason"] = json!(self.reason);
         }
-        if self.details.as_object().is_some_and(|details| !details.is_empty()) {
+        if !self.details.is_null() {
             status["details"] = self.details.clone();
         }
         status

@@ -112,11 +112,16 @@ impl Form {
         }
     }
 
-    fn many(self, kind: &Kind, objects: Vec<Value>, metadata: Value) -> Value {
+    fn many(self, kind: &Kind, objects: Vec<Value>, mut metadata: Value) -> Value {
         match self {
             Self::Whole => {
                 let items: Vec<Value> = match kind.custom {
-                    Some(_) => objects,
+                    Some(_) => {
+                        if metadata["continue"].is_null() {
+                            metadata["continue"] = json!("");
+                        }
+                        objects
+                    }
                     None => objects.into_iter().map(without_kind).collect(),
                 };
                 json!({"kind": kind.list_kind, "apiVersion": kind.api_version(),
@@ -328,8 +333,8 @@ impl Server {
     ) -> Result<Answer, Refusal> {
         let selector = selector(&target.kind, query)?;
         let (options, dry_run) = delete_options(query, body);
-        let deleted = self
-            .change(|world| world.delete_collection(target, &selector, &options, dry_run))?;
+        let deleted =
+            self.change(|world| world.delete_collection(target, &selector, &options, dry_run))?;
         let revision = self.world().store.revision();
         let metadata = json!({"resourceVersion": revision.to_string()});
         Ok(Answer::ok(Form::Whole.many(&target.kind, deleted, metadata)))

@@ -229,6 +229,7 @@ impl Types {
     }
 
     /// The type of the field at a path of field names; `*` steps into list items.
+    #[cfg(test)]
     pub(crate) fn at(&self, ty: TypeId, path: &[&str]) -> Option<TypeId> {
         path.iter().try_fold(ty, |at, step| {
             let found = self.get(at);

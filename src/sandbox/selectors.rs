@@ -96,7 +96,13 @@ fn split_top(text: &str) -> Vec<&str> {
 }
 
 fn label_rule(rule: &str) -> Result<LabelRule, String> {
-    let wrong = || format!("unable to parse requirement: found '{rule}'");
+    let wrong = || match rule.split_once(' ') {
+        Some((_, rest)) => format!(
+            "unable to parse requirement: found '{}', expected: in, notin, =, ==, !=, gt, lt",
+            rest.trim()
+        ),
+        None => format!("unable to parse requirement: found '{rule}'"),
+    };
     let key = |text: &str| {
         let text = text.trim();
         let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));

@@ -14,10 +14,12 @@
 //! Absent: every other controller.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use serde_json::json;
 
+use super::crd;
 use super::delete::FOREGROUND;
 use super::delete::ORPHAN;
 use super::kinds;
@@ -28,7 +30,9 @@ use super::store::owners;
 use super::world::Target;
 use super::world::World;
 use super::world::namespaces;
+use super::world::now;
 use super::write::is_released;
+use super::write::record_status;
 
 /// The finalizer of definitions whose objects are still there.
 const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -96,7 +100,8 @@ impl World {
             return;
         };
         if definition["metadata"]["deletionTimestamp"].is_null() {
-            self.kinds.replace(id, kinds::of_definition(&definition));
+            let established = self.establish(place, &definition);
+            self.kinds.replace(id, kinds::of_definition(&established));
             return;
         }
         let names: Vec<Name> = self.store.list(&id, None).map(|(name, _)| name.clone()).collect();
@@ -106,6 +111,25 @@ impl World {
         if self.store.list(&id, None).next().is_none() {
             self.take_finalizer(&definitions(), place, CLEANUP, due);
         }
+    }
+
+    /// Accepts a definition's names, as a controller of the real server does.
+    fn establish(&mut self, place: &Name, definition: &Value) -> Value {
+        let mut established = definition.clone();
+        crd::establish(&mut established, &now());
+        if established == *definition {
+            return established;
+        }
+        if let Some(kind) = self.kinds.preferred(&definitions()) {
+            let target = Target {
+                kind: Arc::clone(kind),
+                subresource: "status".to_owned(),
+                namespace: String::new(),
+                name: place.1.clone(),
+            };
+            record_status(&target, definition, &mut established);
+        }
+        (*self.store.put(&definitions(), place, established)).clone()
     }
 
     fn settle_namespace(&mut self, place: &Name, due: &mut Due) {
@@ -190,13 +214,7 @@ impl World {
     }
 
     /// Deletes dependents, and lets the owner go when none is left that blocks it.
-    fn foreground(
-        &mut self,
-        id: &ResourceId,
-        place: &Name,
-        owner: &Value,
-        due: &mut Due,
-    ) {
+    fn foreground(&mut self, id: &ResourceId, place: &Name, owner: &Value, due: &mut Due) {
         let uid = owner["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         for (id, name) in self.store.dependents(&uid) {
             self.drop_object(&id, &name, due);
@@ -220,7 +238,7 @@ impl World {
             return;
         } else if object["metadata"]["deletionTimestamp"].is_null() {
             let mut marked = (*object).clone();
-            marked["metadata"]["deletionTimestamp"] = json!(super::world::now());
+            marked["metadata"]["deletionTimestamp"] = json!(now());
             marked["metadata"]["deletionGracePeriodSeconds"] = json!(0);
             self.store.put(id, name, marked);
         } else {
@@ -229,13 +247,7 @@ impl World {
         due.insert((id.clone(), name.clone()));
     }
 
-    fn take_finalizer(
-        &mut self,
-        id: &ResourceId,
-        place: &Name,
-        finalizer: &str,
-        due: &mut Due,
-    ) {
+    fn take_finalizer(&mut self, id: &ResourceId, place: &Name, finalizer: &str, due: &mut Due) {
         let Some(object) = self.store.get(id, place) else { return };
         let mut freed = (**object).clone();
         if let Some(list) = freed["metadata"]["finalizers"].as_array_mut() {

@@ -172,8 +172,8 @@ fn plain(value: &Value) -> Value {
 mod tests {
     use serde_json::json;
 
-    use super::super::builtin::BUILT_IN;
     use super::*;
+    use crate::sandbox::builtin::BUILT_IN;
 
     #[test]
     fn lists_merge_by_their_keys() {

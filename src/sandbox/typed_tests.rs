@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::super::builtin::BUILT_IN;
 use super::*;
+use crate::sandbox::builtin::BUILT_IN;
 
 fn of(name: &str) -> Typed<'static> {
     Typed { types: &BUILT_IN.types, ty: BUILT_IN.ids[name] }

@@ -24,9 +24,6 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters \
     or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', \
     regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or \
-    '-', start with an alphabetic character, and end with an alphanumeric character (e.g. \
-    'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric \
     characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. \
     'MyValue',  or 'my_value',  or '12345', regex used for validation is \
@@ -38,7 +35,6 @@ const LABEL_NAME: &str = "name part must consist of alphanumeric characters, '-'
 struct Rules {
     subdomain: Regex,
     label: Regex,
-    label_1035: Regex,
     label_value: Regex,
     label_name: Regex,
 }
@@ -48,7 +44,6 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
     Rules {
         subdomain: compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
         label: compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
-        label_1035: compile(r"^[a-z]([-a-z0-9]*[a-z0-9])?$"),
         label_value: compile(r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"),
         label_name: compile(r"^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$"),
     }
@@ -82,7 +77,7 @@ fn name_rule(kind: &Kind, name: &str, errors: &mut Vec<FieldError>) {
             broken(fits, usize::MAX, "may not contain '/' or '%'");
         }
         ("", "Namespace") => broken(rules.label.is_match(name), 63, LABEL),
-        ("", "Service") => broken(rules.label_1035.is_match(name), 63, LABEL_1035),
+        ("", "Service") => broken(rules.label.is_match(name), 63, LABEL),
         _ => broken(rules.subdomain.is_match(name), 253, SUBDOMAIN),
     }
 }
@@ -114,11 +109,13 @@ pub(crate) fn content(kind: &Kind, object: &Value) -> Vec<FieldError> {
         ("batch", "Job") => pod(&spec["template"]["spec"], "spec.template.spec", &mut errors),
         ("", "Pod") => pod(spec, "spec", &mut errors),
         ("", "Service") => service(spec, &mut errors),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => errors.extend(crd::validate(object)),
-        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
-            if object["roleRef"]["name"].as_str().is_none_or(str::is_empty) {
-                errors.push(FieldError::required("roleRef.name", ""));
-            }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            errors.extend(crd::validate(object))
+        }
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding")
+            if object["roleRef"]["name"].as_str().is_none_or(str::is_empty) =>
+        {
+            errors.push(FieldError::required("roleRef.name", ""));
         }
         _ => {}
     }
@@ -197,12 +194,14 @@ const FIXED: &[(&str, &str, &str, &str)] = &[
     ("apps", "Deployment",  "spec.selector", IMMUTABLE),
     ("apps", "ReplicaSet",  "spec.selector", IMMUTABLE),
     ("apps", "DaemonSet",   "spec.selector", IMMUTABLE),
+    ("apps", "StatefulSet", "spec.selector", IMMUTABLE),
+    ("apps", "StatefulSet", "spec.volumeClaimTemplates", IMMUTABLE),
+    ("apps", "StatefulSet", "spec.serviceName", IMMUTABLE),
+    ("apps", "StatefulSet", "spec.podManagementPolicy", IMMUTABLE),
     ("batch", "Job",        "spec.selector", IMMUTABLE),
     ("batch", "Job",        "spec.template", IMMUTABLE),
     ("batch", "Job",        "spec.completionMode", IMMUTABLE),
     ("", "Secret",          "type", IMMUTABLE),
-    ("rbac.authorization.k8s.io", "RoleBinding",        "roleRef", "cannot change roleRef"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding", "roleRef", "cannot change roleRef"),
     ("networking.k8s.io", "IngressClass", "spec.controller", IMMUTABLE),
     ("storage.k8s.io", "StorageClass", "parameters",
         "Forbidden updates to parameters are forbidden."),
@@ -218,6 +217,30 @@ const FIXED: &[(&str, &str, &str, &str)] = &[
 
 fn at<'v>(object: &'v Value, path: &str) -> &'v Value {
     path.split('.').fold(object, |at, step| &at[step])
+}
+
+/// What may not be added to an object that is being deleted.
+pub(crate) fn finalizers(live: &Value, new: &Value) -> Vec<FieldError> {
+    if live["metadata"]["deletionTimestamp"].is_null() {
+        return Vec::new();
+    }
+    let list = |object: &Value| object["metadata"]["finalizers"].as_array().cloned();
+    let known = list(live).unwrap_or_default();
+    let added: Vec<String> = list(new)
+        .unwrap_or_default()
+        .iter()
+        .filter(|name| !known.contains(name))
+        .map(Value::to_string)
+        .collect();
+    if added.is_empty() {
+        return Vec::new();
+    }
+    let detail = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers \
+         []string{{{}}}",
+        added.join(", ")
+    );
+    vec![FieldError::forbidden("metadata.finalizers", &detail)]
 }
 
 /// Rules about what `new` may not change of `live`.
@@ -243,15 +266,14 @@ pub(crate) fn change(kind: &Kind, live: &Value, new: &Value) -> Vec<FieldError> 
             }
         }
         ("", "Service") => addresses(live, new, &mut errors),
-        ("apps", "StatefulSet") => {
-            let free = ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
-                "persistentVolumeClaimRetentionPolicy", "minReadySeconds"];
-            if !same(&without(&live["spec"], &free), &without(&new["spec"], &free)) {
-                let detail = "updates to statefulset spec for fields other than 'replicas', \
-                    'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', \
-                    'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
-                errors.push(FieldError::forbidden("spec", detail));
-            }
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding")
+            if !same(&live["roleRef"], &new["roleRef"]) =>
+        {
+            // Printed from the server's internal type, whose fields have no JSON names.
+            let role = &new["roleRef"];
+            let shown =
+                json!({"APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"]});
+            errors.push(FieldError::invalid("roleRef", &shown, IMMUTABLE));
         }
         ("", "PersistentVolumeClaim") => {
             let free = ["resources", "volumeAttributesClassName", "volumeName"];
@@ -262,8 +284,14 @@ pub(crate) fn change(kind: &Kind, live: &Value, new: &Value) -> Vec<FieldError> 
             }
         }
         ("", "Pod") => {
-            let free = ["containers", "initContainers", "activeDeadlineSeconds", "tolerations",
-                "terminationGracePeriodSeconds", "nodeName"];
+            let free = [
+                "containers",
+                "initContainers",
+                "activeDeadlineSeconds",
+                "tolerations",
+                "terminationGracePeriodSeconds",
+                "nodeName",
+            ];
             if !same(&without(&live["spec"], &free), &without(&new["spec"], &free)) {
                 let detail = "pod updates may not change fields other than \
                     `spec.containers[*].image`,`spec.initContainers[*].image`,\
@@ -297,8 +325,8 @@ fn addresses(live: &Value, new: &Value, errors: &mut Vec<FieldError>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kinds::Kinds;
     use super::*;
+    use crate::sandbox::kinds::Kinds;
 
     fn texts(errors: &[FieldError]) -> Vec<String> {
         errors.iter().map(FieldError::text).collect()
@@ -310,7 +338,9 @@ mod tests {
         let map = kinds.find("", "v1", "configmaps").expect("built in");
         let object = json!({"metadata": {"name": "Bad_Name", "labels": {"a": "b c"}}});
         let errors = texts(&metadata(&map, &object));
-        assert!(errors[0].starts_with("metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain"));
+        assert!(errors[0].starts_with(
+            "metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain"
+        ));
         assert!(errors[1].starts_with("metadata.labels: Invalid value: \"b c\": a valid label"));
         let role = kinds.find("rbac.authorization.k8s.io", "v1", "roles").expect("built in");
         assert!(metadata(&role, &json!({"metadata": {"name": "system:x"}})).is_empty());

@@ -1,4 +1,4 @@
-//! Creates, updates, patches and applies: one path from a request's body to the store.
+//! Creates, updates and patches: one path from a request's body to the store.
 //!
 //! ```text
 //! body ─▶ patch or apply over the live object ─▶ decode ─▶ reset ─▶ ownership ─▶ prepare
@@ -6,17 +6,16 @@
 //! ```
 //!
 //! Facts: Kubernetes `apiserver/pkg/endpoints/handlers` and `registry/generic`.
-//! Not here: deletes (`delete.rs`).
+//! Not here: server-side apply (`apply.rs`), deletes (`delete.rs`).
 
 use serde_json::Value;
 use serde_json::json;
 
-use super::fields::FieldSet;
-use super::kinds;
+use super::crd_schema;
+use super::kinds::Kind;
 use super::managed::Context;
 use super::managed::Managed;
 use super::managed::Manager;
-use super::managed::conflict_text;
 use super::patch;
 use super::prepare;
 use super::prepare::Birth;
@@ -24,7 +23,6 @@ use super::refusal::FieldError;
 use super::refusal::Refusal;
 use super::store::meta;
 use super::strategic;
-use super::typed::issues_text;
 use super::typed::same;
 use super::validate;
 use super::world::Decoded;
@@ -75,7 +73,7 @@ impl World {
     ) -> Result<Written, Refusal> {
         let kind = &target.kind;
         let mut target = target.clone();
-        target.name = self.chosen_name(&body)?;
+        target.name = self.chosen_name(kind, &body)?;
         let Decoded { mut object, warnings } = decode(kind, body, options.strictness)?;
         check_namespace(&target, &mut object)?;
         if !meta(&object, "resourceVersion").is_empty() {
@@ -93,20 +91,20 @@ impl World {
         self.finish_create(&target, object, &managed, options, warnings)
     }
 
-    fn chosen_name(&mut self, body: &Value) -> Result<String, Refusal> {
+    fn chosen_name(&mut self, kind: &Kind, body: &Value) -> Result<String, Refusal> {
         let (name, prefix) = (meta(body, "name"), meta(body, "generateName"));
         match (name.is_empty(), prefix.is_empty()) {
             (false, _) => Ok(name.to_owned()),
             (true, false) => Ok(format!("{prefix}{}", self.suffix())),
             (true, true) => {
-                let error = FieldError::required("metadata.name", "name or generateName is required");
-                let kind = body["kind"].as_str().unwrap_or_default();
-                Err(Refusal::invalid("", kind, "", &[error]))
+                let error =
+                    FieldError::required("metadata.name", "name or generateName is required");
+                Err(Refusal::invalid(&kind.id.group, &kind.kind, "", &[error]))
             }
         }
     }
 
-    fn finish_create(
+    pub(crate) fn finish_create(
         &mut self,
         target: &Target,
         mut object: Value,
@@ -121,6 +119,10 @@ impl World {
         if self.store.get(&kind.id, &target.place()).is_some() {
             return Err(Refusal::exists(&kind.id.group, &kind.id.resource, &target.name));
         }
+        if let Some(custom) = &kind.custom {
+            // What the status defaults to is set although a status cannot be sent.
+            crd_schema::fill(&custom.schema, &mut object);
+        }
         let birth = Birth { uid: self.uid(), now: now(), serial: self.next_serial() };
         prepare::create(kind, &mut object, &birth);
         managed.write(&mut object);
@@ -129,8 +131,9 @@ impl World {
             true => object,
             false => {
                 let stored = self.store.put(&kind.id, &target.place(), object);
+                let shown = in_version(kind, &stored);
                 self.settle(&kind.id, &target.place());
-                in_version(kind, &stored)
+                shown
             }
         };
         Ok(Written { object, created: true, warnings })
@@ -175,6 +178,7 @@ impl World {
         let live = self.live(target).ok_or_else(|| target.missing())?;
         let Decoded { mut object, warnings } = decode(&target.kind, body, options.strictness)?;
         check_namespace(target, &mut object)?;
+        check_uid(target, &live, &object)?;
         self.replace(target, &live, object, options, warnings)
     }
 
@@ -193,10 +197,10 @@ impl World {
         let mut patched = live.clone();
         let kind = &target.kind;
         match patch_kind {
-            PatchKind::Json => patch::apply(&mut patched, body).map_err(|text| {
-                let id = (&kind.id.group, &kind.kind);
-                Refusal::invalid(id.0, id.1, &target.name, &[FieldError::forbidden("patch", &text)])
-            })?,
+            // The server keeps what is wrong to itself.
+            PatchKind::Json => {
+                patch::apply(&mut patched, body).map_err(|_| Refusal::unprocessable())?;
+            }
             PatchKind::Merge => patch::merge(&mut patched, body),
             PatchKind::Strategic if kind.custom.is_some() => {
                 return Err(Refusal::unsupported_media(
@@ -209,7 +213,12 @@ impl World {
                 strategic::merge(&kind.types, kind.ty, &mut patched, body);
             }
         }
-        let Decoded { object, warnings } = decode(kind, patched, options.strictness)?;
+        let sent = patched.to_string();
+        let decoded = decode(kind, patched, options.strictness);
+        let Decoded { object, warnings } = match kind.custom {
+            Some(_) => decoded?,
+            None => decoded.map_err(|refusal| refusal.of_patch(&sent))?,
+        };
         if meta(&object, "name") != target.name {
             return Err(Refusal::bad_request("metadata.name may not be changed by a patch"));
         }
@@ -230,7 +239,9 @@ impl World {
         strip_managed(&mut object);
         let mut before = live.clone();
         strip_managed(&mut before);
-        if !managed.is_empty() {
+        // A scale carries the owners of its replicas; where there are none, nothing is tracked.
+        let tracked = target.subresource != "scale" || managed.owns("spec.replicas");
+        if tracked && !managed.is_empty() {
             let who = updater(target, options);
             managed.update(&context(target), &before, &object, &who);
         }
@@ -253,7 +264,7 @@ impl World {
         managed
     }
 
-    fn finish_update(
+    pub(crate) fn finish_update(
         &mut self,
         target: &Target,
         live: &Value,
@@ -263,7 +274,7 @@ impl World {
         warnings: Vec<String>,
     ) -> Result<Written, Refusal> {
         let kind = &target.kind;
-        prepare::update(kind, live, &mut object, &now());
+        prepare::update(kind, live, &mut object);
         object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
         managed.write(&mut object);
         refuse_broken(target, &object, Some(live))?;
@@ -283,83 +294,17 @@ impl World {
         self.settle(&kind.id, &place);
         Ok(Written { object: shown, created: false, warnings })
     }
+}
 
-    /// Server-side apply.
-    fn apply(
-        &mut self,
-        target: &Target,
-        config: &Value,
-        options: &WriteOptions,
-    ) -> Result<Written, Refusal> {
-        let kind = &target.kind;
-        check_config(target, config)?;
-        let mut config = config.clone();
-        if kind.namespaced && meta(&config, "namespace").is_empty() {
-            config["metadata"]["namespace"] = json!(target.namespace);
-        }
-        let live = self.live(target);
-        let issues = kind.typed().validate(&config, false);
-        if !issues.is_empty() {
-            let name = format!("{}/{}", target.namespace, target.name);
-            let name = name.trim_start_matches('/');
-            return Err(Refusal::internal(format!(
-                "failed to create typed patch object ({name}; {}, Kind={}): {}",
-                kind.api_version(),
-                kind.kind,
-                issues_text(&issues)
-            )));
-        }
-        let missing = live.is_none();
-        if missing && !target.subresource.is_empty() {
-            return Err(target.missing());
-        }
-        if missing && !meta(&config, "uid").is_empty() {
-            return Err(uid_conflict(target, meta(&config, "uid")));
-        }
-        let base = live.clone().unwrap_or_else(|| empty(kind));
-        let mut managed = Managed::parse(&base);
-        managed.retain_versions(|version| self.kinds.serves(&kind.id, version));
-        let mut before = base.clone();
-        strip_managed(&mut before);
-        let cx = context(target);
-        if managed.is_empty() && !missing {
-            let who = Manager { name: "before-first-apply".to_owned(), ..updater(target, options) };
-            managed.update(&cx, &empty(kind), &before, &who);
-        }
-        let who = Manager { apply: true, version: String::new(), ..updater(target, options) };
-        let mut outcome = managed.clone().apply(&cx, &before, &config, &who, options.force);
-        let mut force = options.force;
-        if let Err(conflicts) = &outcome
-            && options.manager == "kubectl"
-            && conflicts_of_kubectl(target, &base, conflicts)
-        {
-            force = true;
-            outcome = managed.clone().apply(&cx, &before, &config, &who, true);
-        }
-        let applied = outcome.map_err(|conflicts| {
-            let causes: Vec<(String, String)> = conflicts
-                .iter()
-                .map(|one| (format!("conflict with {}", one.manager), one.path.clone()))
-                .collect();
-            Refusal::apply_conflict(conflict_text(&conflicts), &causes)
-        })?;
-        // The outcome above was tried on a copy, so that a refused apply leaves no trace.
-        let _ = managed.apply(&cx, &before, &config, &who, force);
-        let merged = applied.unwrap_or_else(|| before.clone());
-        let Decoded { mut object, warnings } = decode(kind, merged, Strictness::Ignore)?;
-        strip_managed(&mut object);
-        if options.manager == "kubectl" {
-            renew_last_applied(&mut object, &config);
-        }
-        if missing {
-            prepare::reset_for_create(kind, &mut object, &empty(kind));
-            object["metadata"]["name"] = json!(target.name);
-            return self.finish_create(target, object, &managed, options, warnings);
-        }
-        check_preconditions(target, &base, &object)?;
-        prepare::reset_for_update(kind, &target.subresource, &base, &mut object);
-        self.finish_update(target, &base, object, &managed, options, warnings)
-    }
+/// Gives the fields that the server itself changed in a status to `kube-apiserver`.
+pub(crate) fn record_status(target: &Target, live: &Value, new: &mut Value) {
+    let mut managed = Managed::parse(live);
+    let (mut before, mut after) = (live.clone(), new.clone());
+    strip_managed(&mut before);
+    strip_managed(&mut after);
+    let options = WriteOptions { manager: "kube-apiserver".to_owned(), ..WriteOptions::default() };
+    managed.update(&context(target), &before, &after, &updater(target, &options));
+    managed.write(new);
 }
 
 /// Whether nothing holds a deleted object any more.
@@ -369,30 +314,8 @@ pub(crate) fn is_released(object: &Value) -> bool {
     empty(&object["metadata"]["finalizers"]) && (!namespace || empty(&object["spec"]["finalizers"]))
 }
 
-fn check_config(target: &Target, config: &Value) -> Result<(), Refusal> {
-    let version = config["apiVersion"].as_str().unwrap_or_default();
-    let wanted = target.kind.api_version();
-    if version != wanted {
-        return Err(Refusal::bad_request(format!(
-            "Incorrect version specified in apply patch. Specified patch version: {version}, \
-             expected: {wanted}"
-        )));
-    }
-    if !config["metadata"]["managedFields"].is_null() {
-        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
-    }
-    let name = meta(config, "name");
-    if !name.is_empty() && name != target.name {
-        return Err(Refusal::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            target.name
-        )));
-    }
-    check_namespace(target, &mut config.clone())
-}
-
 /// The namespace of the object, when it says one, is that of the request.
-fn check_namespace(target: &Target, object: &mut Value) -> Result<(), Refusal> {
+pub(crate) fn check_namespace(target: &Target, object: &mut Value) -> Result<(), Refusal> {
     let named = meta(object, "namespace").to_owned();
     if !target.kind.namespaced {
         if let Some(metadata) = object["metadata"].as_object_mut() {
@@ -412,30 +335,43 @@ fn check_namespace(target: &Target, object: &mut Value) -> Result<(), Refusal> {
     ))
 }
 
-fn uid_conflict(target: &Target, uid: &str) -> Refusal {
+/// A replacement that names a uid means that object and no other.
+fn check_uid(target: &Target, live: &Value, new: &Value) -> Result<(), Refusal> {
+    let (wanted, found) = (meta(new, "uid"), meta(live, "uid"));
+    if wanted.is_empty() || wanted == found {
+        return Ok(());
+    }
     let id = &target.kind.id;
+    let shelf = match target.kind.custom {
+        Some(_) => format!("{}/{}", id.group, id.resource),
+        None => id.resource.clone(),
+    };
+    let key = format!("/registry/{shelf}/{}/{}", target.namespace, target.name).replace("//", "/");
     let why = format!(
-        "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, \
+         AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object \
+         meta: {found}"
     );
-    Refusal::conflict(&id.group, &id.resource, &target.name, &why)
+    Err(Refusal::conflict(&id.group, &id.resource, &target.name, &why))
 }
 
 /// A resource version or uid in the new object has to be the live one.
-fn check_preconditions(target: &Target, live: &Value, new: &Value) -> Result<(), Refusal> {
-    let id = &target.kind.id;
-    let conflict = |why: &str| Refusal::conflict(&id.group, &id.resource, &target.name, why);
-    let (wanted, found) = (meta(new, "uid"), meta(live, "uid"));
-    if !wanted.is_empty() && wanted != found {
-        return Err(conflict(&format!(
-            "Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
-        )));
-    }
+pub(crate) fn check_preconditions(
+    target: &Target,
+    live: &Value,
+    new: &Value,
+) -> Result<(), Refusal> {
+    let kind = &target.kind;
     let wanted = meta(new, "resourceVersion");
     if !wanted.is_empty() && wanted != "0" && wanted != meta(live, "resourceVersion") {
-        return Err(conflict(
-            "the object has been modified; please apply your changes to the latest version and \
-             try again",
-        ));
+        let why = "the object has been modified; please apply your changes to the latest version \
+            and try again";
+        return Err(Refusal::conflict(&kind.id.group, &kind.id.resource, &target.name, why));
+    }
+    let uid = meta(new, "uid");
+    if !uid.is_empty() && uid != meta(live, "uid") {
+        let error = FieldError::invalid("metadata.uid", &json!(uid), "field is immutable");
+        return Err(Refusal::invalid(&kind.id.group, &kind.kind, &target.name, &[error]));
     }
     Ok(())
 }
@@ -443,11 +379,13 @@ fn check_preconditions(target: &Target, live: &Value, new: &Value) -> Result<(),
 fn refuse_broken(target: &Target, object: &Value, live: Option<&Value>) -> Result<(), Refusal> {
     let kind = &target.kind;
     let mut errors = validate::metadata(kind, object);
+    errors.extend(live.map(|live| validate::finalizers(live, object)).unwrap_or_default());
     match &kind.custom {
         Some(custom) => errors.extend(super::crd_validate::validate(&custom.schema, object)),
         None => {
             errors.extend(validate::content(kind, object));
-            errors.extend(live.map(|live| validate::change(kind, live, object)).unwrap_or_default());
+            errors
+                .extend(live.map(|live| validate::change(kind, live, object)).unwrap_or_default());
         }
     }
     if errors.is_empty() {
@@ -456,7 +394,7 @@ fn refuse_broken(target: &Target, object: &Value, live: Option<&Value>) -> Resul
     Err(Refusal::invalid(&kind.id.group, &kind.kind, &target.name, &errors))
 }
 
-fn updater(target: &Target, options: &WriteOptions) -> Manager {
+pub(crate) fn updater(target: &Target, options: &WriteOptions) -> Manager {
     Manager {
         name: options.manager.clone(),
         apply: false,
@@ -465,13 +403,13 @@ fn updater(target: &Target, options: &WriteOptions) -> Manager {
     }
 }
 
-fn context(target: &Target) -> Context<'_> {
+pub(crate) fn context(target: &Target) -> Context<'_> {
     let kind = &target.kind;
     let ignored = kind.reset_fields(&target.subresource);
     Context { typed: kind.typed(), ignored, now: now() }
 }
 
-fn strip_managed(object: &mut Value) {
+pub(crate) fn strip_managed(object: &mut Value) {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
     }
@@ -485,44 +423,4 @@ fn without_times(object: &Value) -> Value {
         entry.remove("time");
     }
     object
-}
-
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// kubectl's server-side apply keeps the annotation of its client-side apply up to date.
-fn renew_last_applied(object: &mut Value, config: &Value) {
-    let annotations = object["metadata"]["annotations"].as_object_mut();
-    let Some(slot) = annotations.and_then(|all| all.get_mut(LAST_APPLIED)) else { return };
-    if slot.as_str().is_none_or(str::is_empty) {
-        return;
-    }
-    let mut last = config.clone();
-    if let Some(annotations) = last["metadata"]["annotations"].as_object_mut() {
-        annotations.remove(LAST_APPLIED);
-        if annotations.is_empty()
-            && let Some(metadata) = last["metadata"].as_object_mut()
-        {
-            metadata.remove("annotations");
-        }
-    }
-    *slot = json!(format!("{last}\n"));
-}
-
-/// Whether all conflicts are fields that `kubectl apply` set before and that are as it set them:
-/// these go over to kubectl's server-side apply without force.
-fn conflicts_of_kubectl(
-    target: &Target,
-    live: &Value,
-    conflicts: &[super::managed::Conflict],
-) -> bool {
-    let last = live["metadata"]["annotations"][LAST_APPLIED].as_str().unwrap_or_default();
-    let Ok(last) = serde_json::from_str::<Value>(last) else { return false };
-    if last["apiVersion"] != json!(kinds::api_version(&target.kind.id.group, &target.kind.version)) {
-        return false;
-    }
-    let typed = target.kind.typed();
-    let change = typed.compare(&last, live);
-    let changed: FieldSet = change.modified.union(&change.added).union(&change.removed);
-    let own = typed.field_set(&last).difference(&changed).paths();
-    conflicts.iter().all(|conflict| own.contains(&conflict.path))
 }

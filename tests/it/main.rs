@@ -4,6 +4,5 @@
 //! here is in no module.
 
 mod harness;
-mod journal;
-mod sources;
+mod sandbox;
 mod support;

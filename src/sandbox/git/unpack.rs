@@ -80,7 +80,11 @@ impl Reader<'_> {
     }
 
     /// Reads one entry; a delta whose base is not known yet is given back.
-    fn entry(&mut self, repository: &mut Repository, start: usize) -> Result<Option<Delta>, String> {
+    fn entry(
+        &mut self,
+        repository: &mut Repository,
+        start: usize,
+    ) -> Result<Option<Delta>, String> {
         let first = self.byte()?;
         let kind = first >> 4 & 0x07;
         let mut size = usize::from(first & 0x0f);
@@ -214,8 +218,8 @@ fn patched(base: &[u8], mut delta: &[u8]) -> Option<Bytes> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pack;
     use super::*;
+    use crate::sandbox::git::pack;
 
     #[test]
     fn a_pack_is_read_as_it_was_written() {

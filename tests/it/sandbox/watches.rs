@@ -1,0 +1,186 @@
+//! Watches, garbage collection and paging, on the sandbox and on a real API server alike.
+
+use super::Running;
+use crate::support::cluster::Cluster;
+use crate::support::wait;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::Client;
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use kube::api::ListParams;
+use kube::api::Patch;
+use kube::api::PatchParams;
+use kube::api::PostParams;
+use kube::api::WatchEvent;
+use kube::api::WatchParams;
+use serde_json::Value;
+use serde_json::json;
+use std::time::Duration;
+
+/// Runs a test on both servers.
+macro_rules! on_both {
+    ($name:ident, $body:path) => {
+        mod $name {
+            #[tokio::test]
+            async fn sandbox() {
+                let running = super::Running::start().await;
+                let client = running.client().await;
+                super::create_namespace(&client, stringify!($name)).await;
+                $body(client, stringify!($name).replace('_', "-")).await;
+            }
+
+            #[tokio::test]
+            async fn real() {
+                let cluster = super::Cluster::shared();
+                let namespace = cluster.namespace("watches").await;
+                $body(cluster.client().await, namespace).await;
+            }
+        }
+    };
+}
+
+async fn create_namespace(client: &Client, name: &str) {
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(name.replace('_', "-"));
+    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+}
+
+fn map(name: &str, label: &str) -> ConfigMap {
+    let object = json!({"metadata": {"name": name, "labels": {"l": label}}});
+    serde_json::from_value(object).unwrap()
+}
+
+async fn relabel(api: &Api<ConfigMap>, name: &str, label: &str) {
+    let patch = Patch::Merge(json!({"metadata": {"labels": {"l": label}}}));
+    api.patch(name, &PatchParams::default(), &patch).await.unwrap();
+}
+
+async fn a_selector_turns_changes_into_additions_and_deletions(client: Client, namespace: String) {
+    let api: Api<ConfigMap> = Api::namespaced(client, &namespace);
+    let post = PostParams::default();
+    api.create(&post, &map("a", "in")).await.unwrap();
+    let from = api.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
+    let params = WatchParams::default().labels("l=in");
+    let mut events = api.watch(&params, &from).await.unwrap().boxed();
+    relabel(&api, "a", "out").await;
+    relabel(&api, "a", "in").await;
+    api.create(&post, &map("b", "out")).await.unwrap();
+    api.create(&post, &map("c", "in")).await.unwrap();
+    api.delete("c", &DeleteParams::default()).await.unwrap();
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        let event = tokio::time::timeout(wait::LONGEST, events.next()).await.unwrap();
+        match event.unwrap().unwrap() {
+            WatchEvent::Added(map) => told.push(format!("added {}", map.name_any())),
+            WatchEvent::Modified(map) => told.push(format!("modified {}", map.name_any())),
+            WatchEvent::Deleted(map) => told.push(format!("deleted {}", map.name_any())),
+            WatchEvent::Bookmark(_) => {}
+            WatchEvent::Error(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(told, ["deleted a", "added a", "added c", "deleted c"]);
+}
+on_both!(selected, super::a_selector_turns_changes_into_additions_and_deletions);
+
+async fn the_first_events_end_with_a_bookmark(client: Client, namespace: String) {
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    api.create(&PostParams::default(), &map("first-event", "x")).await.unwrap();
+    let uri = format!(
+        "/api/v1/namespaces/{namespace}/configmaps?watch=1&sendInitialEvents=true\
+         &resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&labelSelector=l%3Dx\
+         &timeoutSeconds=2"
+    );
+    let request = http::Request::get(uri).body(Vec::new()).unwrap();
+    let events = client.request_events::<Value>(request).await.unwrap();
+    let seen: Vec<_> = events.take(2).collect().await;
+    let [Ok(WatchEvent::Added(_)), Ok(WatchEvent::Bookmark(mark))] = seen.as_slice() else {
+        panic!("{seen:?}");
+    };
+    assert_eq!(mark.metadata.annotations["k8s.io/initial-events-end"], "true");
+}
+on_both!(initial, super::the_first_events_end_with_a_bookmark);
+
+async fn pages_show_every_object_once(client: Client, namespace: String) {
+    let api: Api<ConfigMap> = Api::namespaced(client, &namespace);
+    for number in 0..7 {
+        api.create(&PostParams::default(), &map(&format!("page-{number}"), "p")).await.unwrap();
+    }
+    let mut params = ListParams::default().labels("l=p").limit(3);
+    let mut names = Vec::new();
+    loop {
+        let page = api.list(&params).await.unwrap();
+        names.extend(page.items.iter().map(ResourceExt::name_any));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => break,
+        }
+    }
+    let want: Vec<String> = (0..7).map(|number| format!("page-{number}")).collect();
+    assert_eq!(names, want);
+}
+on_both!(paged, super::pages_show_every_object_once);
+
+async fn dependents_go_with_their_owner_or_stay(client: Client, namespace: String) {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let maps: Api<ConfigMap> = Api::namespaced(client, &namespace);
+    for (name, params, stays) in [
+        ("background", DeleteParams::background(), false),
+        ("foreground", DeleteParams::foreground(), false),
+        ("orphan", DeleteParams::orphan(), true),
+    ] {
+        let owner = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        let owner: Secret = secrets.create(&PostParams::default(), &owner).await.unwrap();
+        let mut dependent = map(name, "d");
+        dependent.metadata.owner_references = serde_json::from_value(json!([{
+            "apiVersion": "v1", "kind": "Secret", "name": name, "uid": owner.metadata.uid,
+            "blockOwnerDeletion": true}]))
+        .unwrap();
+        maps.create(&PostParams::default(), &dependent).await.unwrap();
+        secrets.delete(name, &params).await.unwrap();
+        wait::until(&format!("the owner of {name} to go"), || async {
+            secrets.get_opt(name).await.unwrap().is_none().then_some(())
+        })
+        .await;
+        wait::until(&format!("the dependent of {name} to go, or to be free"), || async {
+            let found = maps.get_opt(name).await.unwrap();
+            match found {
+                Some(map) if stays => map.metadata.owner_references.is_none().then_some(()),
+                found => (found.is_none() && !stays).then_some(()),
+            }
+        })
+        .await;
+    }
+}
+on_both!(collected, super::dependents_go_with_their_owner_or_stay);
+
+/// On the sandbox only: a test cannot compact the real server's store at will.
+#[tokio::test]
+async fn a_watch_behind_a_compaction_is_gone() {
+    let running = Running::start().await;
+    let client = running.client().await;
+    let api: Api<ConfigMap> = Api::namespaced(client, "default");
+    api.create(&PostParams::default(), &map("a", "x")).await.unwrap();
+    running.sandbox.compact();
+    let mut events = api.watch(&WatchParams::default(), "1").await.unwrap().boxed();
+    match events.next().await.unwrap().unwrap() {
+        WatchEvent::Error(status) => {
+            assert_eq!((status.code, status.reason.as_str()), (410, "Expired"))
+        }
+        event => panic!("{event:?}"),
+    }
+}
+
+/// On the sandbox only: the real server takes long to end.
+#[tokio::test]
+async fn a_shutdown_ends_every_watch() {
+    let running = Running::start().await;
+    let api: Api<ConfigMap> = Api::namespaced(running.client().await, "default");
+    let mut events = api.watch(&WatchParams::default(), "0").await.unwrap().boxed();
+    let ended = tokio::spawn(async move { while events.next().await.is_some() {} });
+    tokio::time::timeout(Duration::from_secs(30), running.sandbox.shutdown()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
+}
