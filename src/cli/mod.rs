@@ -7,6 +7,7 @@ mod audit;
 mod build;
 mod completion;
 mod demo;
+mod demo_story;
 mod output;
 mod query;
 mod rules;

@@ -163,6 +163,15 @@ fn ask_and_print(question: &Question, place: &Where) -> Result<Outcome, Failure>
     Ok(output::answer(&answer, place.output))
 }
 
+/// The answer as text, whatever its verdict; for the demo, which prints questions and answers.
+pub(super) fn ask_for_text(question: &Question, state: &Path) -> String {
+    match from_daemon(question, state) {
+        Some(Ok(answer)) => answer.to_text(),
+        Some(Err(failure)) => format!("{:?}", failure.report),
+        None => "the daemon does not answer".to_owned(),
+    }
+}
+
 /// The daemon's answer; `None` when no daemon listens or it does not answer in time.
 fn from_daemon(question: &Question, state: &Path) -> Option<Result<Answer, Failure>> {
     let mut stream = UnixStream::connect(socket::path(state)).ok()?;
