@@ -25,7 +25,9 @@ mod reader;
 mod solve;
 mod store;
 mod syntax;
+mod text;
 mod value;
+mod verify;
 mod why;
 mod why_not;
 mod world;
@@ -66,10 +68,15 @@ pub use proof::ProofNode;
 pub use proof::QueryOptions;
 pub use reader::Fork;
 pub use reader::Reader;
+pub use text::parse_transaction;
 pub use value::Row;
 pub use value::Type;
 pub use value::Value;
 pub use value::Version;
+pub use verify::Facts;
+pub use verify::Unsound;
+pub use verify::Verified;
+pub use verify::verify;
 
 #[cfg(test)]
 mod tests;

@@ -59,6 +59,13 @@ pub(crate) fn parse(file: u32, text: &str, complaints: &mut Complaints) -> Vec<I
     }
 }
 
+/// One clause alone, such as a proof carries; none when the text is anything else.
+pub(crate) fn parse_clause(text: &str) -> Option<Clause> {
+    let mut parser = Parser::new(0, text);
+    let clause = parser.clause(String::new()).ok()?;
+    (parser.kind() == Kind::End).then_some(clause)
+}
+
 /// The parser's state: a place in the tokens of one file.
 pub(crate) struct Parser<'a> {
     text: &'a str,
@@ -128,7 +135,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Skips to the next item: past a full stop that ends a line, or to a directive that starts one.
-    fn recover(&mut self) {
+    pub(crate) fn recover(&mut self) {
         loop {
             let token = self.advance();
             let line_ends = self.span().start > token.span.end || self.kind() == Kind::End;
@@ -140,6 +147,16 @@ impl<'a> Parser<'a> {
                 return;
             }
         }
+    }
+
+    /// Steps over one token.
+    pub(crate) fn skip(&mut self) {
+        self.advance();
+    }
+
+    /// Steps over doc lines.
+    pub(crate) fn skip_docs(&mut self) {
+        self.docs();
     }
 
     fn docs(&mut self) -> String {

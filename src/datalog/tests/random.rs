@@ -19,7 +19,9 @@ use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::EngineOptions;
 use crate::datalog::Fact;
+use crate::datalog::Facts;
 use crate::datalog::FileOrigin;
+use crate::datalog::Pattern;
 use crate::datalog::Program;
 use crate::datalog::QueryOptions;
 use crate::datalog::RuleFile;
@@ -31,6 +33,7 @@ use crate::datalog::program::RelationKind;
 use crate::datalog::solve::Note;
 use crate::datalog::tests::naive;
 use crate::datalog::value::Row;
+use crate::datalog::verify;
 
 /// A small generator of its own: the same seed gives the same clause for ever.
 struct Dice(u64);
@@ -378,6 +381,17 @@ impl Oracle {
     }
 }
 
+impl Facts for Oracle {
+    fn is_asserted(&self, fact: &Fact) -> Option<bool> {
+        Some(self.asserted.contains(fact))
+    }
+
+    fn is_absent(&self, pattern: &Pattern) -> Option<bool> {
+        let at = self.program.position(&pattern.relation)?;
+        Some(!self.rows.0[at].keys().any(|row| pattern.matches(row)))
+    }
+}
+
 /// What a run saw, to know that the runs are worth something.
 #[derive(Default, Debug)]
 struct Coverage {
@@ -385,6 +399,7 @@ struct Coverage {
     transactions: u64,
     facts: u64,
     proofs: u64,
+    steps_checked: u64,
     with_derived_delta: u64,
     overdeleted_and_rederived: u64,
     in_full: u64,
@@ -447,6 +462,9 @@ fn compare_proofs(engine: &Engine, oracle: &Oracle, seen: &mut Coverage) {
             assert!(proof.nodes.iter().all(|node| node.cut.is_none()), "{fact}");
             let again = other.why(&fact, &options).value.unwrap();
             assert!(proof.canonical() == again.canonical(), "{fact} has two proofs");
+            let verified = verify(&proof, oracle).unwrap_or_else(|error| panic!("{error}"));
+            assert!(verified.checked + verified.asserted >= proof.nodes.len());
+            seen.steps_checked += verified.checked as u64;
             assert!(reader.why_not(&fact.pattern(), &options).value.is_empty());
             seen.proofs += 1;
         }
