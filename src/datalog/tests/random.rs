@@ -36,10 +36,10 @@ use crate::datalog::value::Row;
 use crate::datalog::verify;
 
 /// A small generator of its own: the same seed gives the same clause for ever.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -301,7 +301,7 @@ fn clause(seed: u64) -> String {
     format!("{head}({}) :- {}.\n", args.join(", "), writer.body.join(", "))
 }
 
-fn program(seeds: &[u64]) -> (String, Program) {
+pub(super) fn program(seeds: &[u64]) -> (String, Program) {
     let mut text = SCHEMA.to_owned();
     seeds.iter().for_each(|seed| text.push_str(&clause(*seed)));
     let file =
@@ -316,7 +316,7 @@ fn program(seeds: &[u64]) -> (String, Program) {
 }
 
 /// One change: which input, which values, come or go.
-fn change(code: u32) -> (bool, Fact) {
+pub(super) fn change(code: u32) -> (bool, Fact) {
     let mut dice = Dice(u64::from(code).wrapping_mul(0xd134_2543_de82_ef95) | 1);
     let inputs: Vec<_> = RELATIONS.iter().filter(|(_, _, level)| *level == 0).collect();
     let (name, columns, _) = inputs[dice.roll(inputs.len())];
@@ -328,6 +328,28 @@ fn change(code: u32) -> (bool, Fact) {
         });
     }
     (dice.chance(65), Fact::new(*name, row))
+}
+
+/// The transaction of some codes, each of which stands for `more` changes.
+pub(super) fn transaction(codes: &[u32], more: u32) -> Transaction {
+    let mut transaction = Transaction::default();
+    for code in codes.iter().flat_map(|code| (0..more).map(|step| code.wrapping_add(step))) {
+        match change(code) {
+            (true, fact) => transaction.inserts.push(fact),
+            (false, fact) => transaction.deletes.push(fact),
+        }
+    }
+    transaction
+}
+
+/// A fact of a relation that may or may not hold.
+pub(super) fn random_fact(dice: &mut Dice, relation: &str) -> Fact {
+    let (name, columns, _) = RELATIONS.iter().find(|(name, ..)| *name == relation).unwrap();
+    let row = columns.chars().map(|kind| match kind {
+        's' => Value::from(format!("s{}", dice.roll(SYMBOLS))),
+        _ => Value::from(dice.roll(NUMBERS) as i64),
+    });
+    Fact::new(*name, row.collect())
 }
 
 /// What the oracle holds: asserted facts, and everything that follows.
@@ -477,16 +499,8 @@ fn run(seeds: &[u64], transactions: &[Vec<u32>], options: &EngineOptions, seen: 
     let mut oracle = Oracle::new(program);
     seen.programs += 1;
     for (at, codes) in transactions.iter().enumerate() {
-        let mut transaction = Transaction::default();
         // The first transaction fills the inputs: each code stands for six facts.
-        let more = if at == 0 { 6 } else { 1 };
-        let codes = codes.iter().flat_map(|code| (0..more).map(|step| code.wrapping_add(step)));
-        for code in codes {
-            match change(code) {
-                (true, fact) => transaction.inserts.push(fact),
-                (false, fact) => transaction.deletes.push(fact),
-            }
-        }
+        let transaction = transaction(codes, if at == 0 { 6 } else { 1 });
         let before = oracle.rows.clone();
         let fork = engine.reader().what_if(transaction.clone(), &QueryOptions::default()).value;
         let delta = engine.transact(transaction.clone());
