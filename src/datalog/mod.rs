@@ -47,6 +47,7 @@ mod format;
 mod instance;
 mod lexer;
 mod literal;
+pub mod literate;
 mod maintain;
 mod moment;
 mod parser;

@@ -29,6 +29,7 @@ use crate::datalog::Transaction;
 use crate::datalog::Value;
 use crate::datalog::builtins::Calls;
 use crate::datalog::check;
+use crate::datalog::format;
 use crate::datalog::program::RelationKind;
 use crate::datalog::solve::Note;
 use crate::datalog::tests::naive;
@@ -561,6 +562,22 @@ fn incremental_equals_scratch() {
     let seen = property(cases(), &options);
     println!("{seen:?}");
     assert!(seen.with_derived_delta * 10 >= seen.transactions * 6, "{seen:?}");
+}
+
+#[test]
+fn formatting_keeps_the_program() {
+    for seed in 0..200_u64 {
+        let seeds: Vec<u64> = (0..10).map(|step| seed * 7_919 + step * 104_729).collect();
+        let (text, before) = program(&seeds);
+        let once = format("r.dl", &text).unwrap();
+        assert_eq!(format("r.dl", &once).unwrap(), once);
+        let file = RuleFile { name: "r.dl".into(), text: once.into(), origin: FileOrigin::BuiltIn };
+        let after = check(&[file], &Builtins::new()).unwrap();
+        let mut a = Engine::new(before, Builtins::new(), EngineOptions::default());
+        let mut b = Engine::new(after, Builtins::new(), EngineOptions::default());
+        let codes: Vec<u32> = (0..20).map(|step| seed as u32 * 31 + step).collect();
+        assert_eq!(a.transact(transaction(&codes, 2)), b.transact(transaction(&codes, 2)));
+    }
 }
 
 #[test]
