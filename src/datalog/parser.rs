@@ -32,6 +32,9 @@ use crate::datalog::value::Value;
 /// Deepest nesting of parentheses and braces.
 const DEPTH_MAX: usize = 64;
 
+/// Most operators of one level in one expression: its tree is as deep as they are many.
+const OPERATORS_MAX: usize = 256;
+
 /// A complaint is on record; the parser must recover.
 pub(crate) struct Broken(pub(crate) Complaint);
 
@@ -501,7 +504,7 @@ impl<'a> Parser<'a> {
 
     pub(crate) fn expr(&mut self) -> Parsed<Expr> {
         let mut left = self.product()?;
-        loop {
+        for _ in 0..OPERATORS_MAX {
             let op = match self.kind() {
                 Kind::Plus => Operator::Add,
                 Kind::Minus => Operator::Subtract,
@@ -511,11 +514,12 @@ impl<'a> Parser<'a> {
             let right = self.product()?;
             left = arithmetic(op, left, right);
         }
+        self.broken("fewer operators in one expression")
     }
 
     fn product(&mut self) -> Parsed<Expr> {
         let mut left = self.primary()?;
-        loop {
+        for _ in 0..OPERATORS_MAX {
             let op = match self.kind() {
                 Kind::Star => Operator::Multiply,
                 Kind::Slash => Operator::Divide,
@@ -526,6 +530,7 @@ impl<'a> Parser<'a> {
             let right = self.primary()?;
             left = arithmetic(op, left, right);
         }
+        self.broken("fewer operators in one expression")
     }
 
     fn primary(&mut self) -> Parsed<Expr> {

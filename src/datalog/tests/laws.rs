@@ -10,10 +10,13 @@ use crate::datalog::Engine;
 use crate::datalog::EngineOptions;
 use crate::datalog::Fact;
 use crate::datalog::FailedRule;
+use crate::datalog::FileOrigin;
 use crate::datalog::Program;
 use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
+use crate::datalog::RuleFile;
 use crate::datalog::Transaction;
+use crate::datalog::check;
 use crate::datalog::program::RelationKind;
 use crate::datalog::proof::Failure;
 use crate::datalog::tests::random::Dice;
@@ -190,4 +193,72 @@ fn step(reader: &Reader, remedy: Transaction, fact: &Fact, rule: &FailedRule) {
 fn changes_are_what_they_were() {
     // The seeds of failures mean something only while a code stands for the same change.
     assert_eq!(change(1).1.to_string(), "e(\"s2\", \"s4\")");
+}
+
+#[test]
+fn any_text_is_read_without_a_panic() {
+    const PIECES: &[&str] = &[
+        ".decl p(a: symbol)",
+        ".input q(a: number, b: T) key(a)",
+        "p(X)",
+        " :- ",
+        "q(X, _)",
+        "!",
+        ".",
+        ",",
+        "N = count : { p(_) }",
+        "(A, B) = best X, Y by Z desc : {",
+        "}",
+        "\"",
+        "\\",
+        "v\"1.2\"",
+        "t\"x\"",
+        "5m1h",
+        "[a/b]",
+        "///",
+        "//",
+        "1.5.",
+        "-",
+        "+",
+        "*",
+        "(",
+        ")",
+        ";",
+        "<:",
+        "≤",
+        "\u{0}",
+        ".type T <: symbol",
+        "error(f(X))",
+        "cat(",
+        "X",
+        "_",
+        "join(\", \", 3, X)",
+        ".limitsize p(n=1)",
+        "99999999999999999999",
+        "\n",
+    ];
+    let mut dice = Dice(0x5eed_1234_5678_9abd);
+    for _ in 0..3_000 {
+        let mut text = String::new();
+        for _ in 0..dice.roll(40) {
+            text.push_str(PIECES[dice.roll(PIECES.len())]);
+            text.push_str(if dice.chance(30) { " " } else { "" });
+        }
+        let file =
+            RuleFile { name: "x.dl".into(), text: text.as_str().into(), origin: FileOrigin::User };
+        if let Err(complaints) = check(&[file], &Builtins::new()) {
+            for complaint in complaints {
+                assert!(complaint.span().end as usize <= text.len(), "{text:?}");
+                assert!(complaint.span().start <= complaint.span().end, "{text:?}");
+                let _ = format!("{:?}", miette::Report::new(complaint));
+            }
+        }
+        let _ = crate::datalog::parse_transaction("x", &text);
+        let _ = (Fact::parse(&text), crate::datalog::format("x", &text));
+    }
+    let deep = format!("p({}1{}).", "(".repeat(5_000), ")".repeat(5_000));
+    let long = format!("p(1{}).", " + 1".repeat(50_000));
+    for text in [deep, long] {
+        assert!(Fact::parse(&text).is_err());
+    }
 }
