@@ -87,11 +87,23 @@ pub(crate) enum Unit {
     Fold(Box<FoldUnit>),
 }
 
+impl Unit {
+    /// The relations that the unit writes.
+    pub(crate) fn own(&self) -> &[usize] {
+        match self {
+            Self::Rules { relations, .. } => relations,
+            Self::Fold(fold) => std::slice::from_ref(&fold.result),
+        }
+    }
+}
+
 /// A program ready to run.
 pub(crate) struct Compiled {
     pub(crate) program: Program,
     pub(crate) relations: Vec<CoreRelation>,
     pub(crate) units: Vec<Unit>,
+    /// Per unit, the relations below it that it reads.
+    pub(crate) reads: Vec<Vec<usize>>,
     /// Per relation with a key: the index on it.
     pub(crate) key_indexes: Vec<Option<usize>>,
 }
@@ -319,7 +331,8 @@ impl Compiler<'_> {
             .enumerate()
             .map(|(relation, key)| key.as_ref().and_then(|key| planner.index(relation, key)))
             .collect();
-        Compiled { program: program.clone(), relations, units: planned, key_indexes }
+        let reads = planned.iter().map(reads_of).collect();
+        Compiled { program: program.clone(), relations, units: planned, reads, key_indexes }
     }
 }
 
@@ -354,15 +367,16 @@ pub(crate) fn empty_value(aggregate: &Aggregate) -> Option<Value> {
     }
 }
 
-/// Relations that a unit reads.
-pub(crate) fn each_read(unit: &Unit, visit: &mut impl FnMut(usize)) {
+/// Relations that a unit reads, its own excepted.
+fn reads_of(unit: &Unit) -> Vec<usize> {
+    let mut relations: BTreeSet<usize> = BTreeSet::new();
     match unit {
         Unit::Rules { clauses, .. } => {
             let literals = clauses.iter().flat_map(|clause| &clause.deltas);
-            let relations: BTreeSet<usize> =
-                literals.map(|(_, stored, _)| stored.relation).collect();
-            relations.into_iter().for_each(visit);
+            relations.extend(literals.map(|(_, stored, _)| stored.relation));
         }
-        Unit::Fold(fold) => visit(fold.group),
+        Unit::Fold(fold) => relations.extend([fold.group]),
     }
+    let own = unit.own();
+    relations.into_iter().filter(|relation| !own.contains(relation)).collect()
 }

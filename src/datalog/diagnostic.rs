@@ -192,6 +192,10 @@ impl Complaint {
         Self { severity: Severity::Warning, ..Self::error(code, message) }
     }
 
+    pub(crate) fn is_syntax(&self) -> bool {
+        self.code == Code::Syntax
+    }
+
     pub(crate) fn at(mut self, span: Span, label: impl Into<String>) -> Self {
         self.labels.push((span, label.into()));
         self

@@ -1,4 +1,35 @@
-//! The Datalog engine.
+//! The Datalog engine: text rules over typed facts, kept up to date, every conclusion with a proof.
+//!
+//! ```text
+//! text ─▶ parser ─▶ check ─▶ Program ─▶ compile, plan
+//!                                             │
+//! Transaction ─▶ Engine ─▶ maintain ─▶ exec ──┤ joins (datafrog)
+//!                  │                          └ store: shared blocks, sorted runs
+//!                  ├─▶ Delta: rows that came and went
+//!                  └─▶ Reader: query, why, why_not, what_if over one generation
+//! ```
+//!
+//! Read it in this order: `value`, `fact`, `syntax`, `check`, `program` (the language); `store`, `plan`,
+//! `exec`, `maintain` (keeping up to date); `world`, `reader`, `why`, `why_not`, `proof`, `verify`
+//! (answers). `rules/README.md` is the language for people who write rules.
+//!
+//! Promises:
+//! - a transaction costs what it changes, not what there is; [`Effort`] counts it exactly;
+//! - `old + delta = new`, nothing twice; a large transaction is evaluated in full, with the same delta;
+//! - a reader sees one generation for as long as it is held, and no reader or fork delays a commit;
+//! - a proof is the same after any history that leads to the same facts, and stands alone;
+//! - inputs always commit: what cannot be concluded is a [`Fault`], and everything above it is empty.
+//!
+//! # Decision: one generation for readers while the engine commits on
+//!
+//! Rows live in blocks of 256 and runs in pieces of 512, all shared and copied on write. A reader is a
+//! clone of the block tables (one counter per relation), a fork is a clone with an engine of its own.
+//! Against the other candidates: rows stamped with birth and death need a lock or `unsafe` between
+//! reader and writer, and a vacuum behind the oldest reader; a replica fed by deltas doubles memory and
+//! work for each pinned generation. Here a pinned reader costs the writer one copy of each block that
+//! it touches, once, and a dropped one frees exactly what only it held.
+//!
+//! Pure: no clock, no files, no threads of its own. Nothing here knows what the facts are about.
 
 mod arithmetic;
 mod builtins;
@@ -12,9 +43,11 @@ mod expr;
 mod fact;
 mod fault;
 mod fold;
+mod format;
 mod instance;
 mod lexer;
 mod literal;
+pub mod literate;
 mod maintain;
 mod moment;
 mod parser;
@@ -25,7 +58,9 @@ mod reader;
 mod solve;
 mod store;
 mod syntax;
+mod text;
 mod value;
+mod verify;
 mod why;
 mod why_not;
 mod world;
@@ -46,6 +81,7 @@ pub use fault::Fault;
 pub use fault::FaultKind;
 pub use fault::Refused;
 pub use fault::RefusedReason;
+pub use format::format;
 pub use maintain::Effort;
 pub use program::Clause;
 pub use program::Column;
@@ -66,10 +102,15 @@ pub use proof::ProofNode;
 pub use proof::QueryOptions;
 pub use reader::Fork;
 pub use reader::Reader;
+pub use text::parse_transaction;
 pub use value::Row;
 pub use value::Type;
 pub use value::Value;
 pub use value::Version;
+pub use verify::Facts;
+pub use verify::Unsound;
+pub use verify::Verified;
+pub use verify::verify;
 
 #[cfg(test)]
 mod tests;

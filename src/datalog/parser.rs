@@ -32,6 +32,9 @@ use crate::datalog::value::Value;
 /// Deepest nesting of parentheses and braces.
 const DEPTH_MAX: usize = 64;
 
+/// Most operators of one level in one expression: its tree is as deep as they are many.
+const OPERATORS_MAX: usize = 256;
+
 /// A complaint is on record; the parser must recover.
 pub(crate) struct Broken(pub(crate) Complaint);
 
@@ -57,6 +60,13 @@ pub(crate) fn parse(file: u32, text: &str, complaints: &mut Complaints) -> Vec<I
             }
         }
     }
+}
+
+/// One clause alone, such as a proof carries; none when the text is anything else.
+pub(crate) fn parse_clause(text: &str) -> Option<Clause> {
+    let mut parser = Parser::new(0, text);
+    let clause = parser.clause(String::new()).ok()?;
+    (parser.kind() == Kind::End).then_some(clause)
 }
 
 /// The parser's state: a place in the tokens of one file.
@@ -128,7 +138,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Skips to the next item: past a full stop that ends a line, or to a directive that starts one.
-    fn recover(&mut self) {
+    pub(crate) fn recover(&mut self) {
         loop {
             let token = self.advance();
             let line_ends = self.span().start > token.span.end || self.kind() == Kind::End;
@@ -140,6 +150,16 @@ impl<'a> Parser<'a> {
                 return;
             }
         }
+    }
+
+    /// Steps over one token.
+    pub(crate) fn skip(&mut self) {
+        self.advance();
+    }
+
+    /// Steps over doc lines.
+    pub(crate) fn skip_docs(&mut self) {
+        self.docs();
     }
 
     fn docs(&mut self) -> String {
@@ -484,7 +504,7 @@ impl<'a> Parser<'a> {
 
     pub(crate) fn expr(&mut self) -> Parsed<Expr> {
         let mut left = self.product()?;
-        loop {
+        for _ in 0..OPERATORS_MAX {
             let op = match self.kind() {
                 Kind::Plus => Operator::Add,
                 Kind::Minus => Operator::Subtract,
@@ -494,11 +514,12 @@ impl<'a> Parser<'a> {
             let right = self.product()?;
             left = arithmetic(op, left, right);
         }
+        self.broken("fewer operators in one expression")
     }
 
     fn product(&mut self) -> Parsed<Expr> {
         let mut left = self.primary()?;
-        loop {
+        for _ in 0..OPERATORS_MAX {
             let op = match self.kind() {
                 Kind::Star => Operator::Multiply,
                 Kind::Slash => Operator::Divide,
@@ -509,6 +530,7 @@ impl<'a> Parser<'a> {
             let right = self.primary()?;
             left = arithmetic(op, left, right);
         }
+        self.broken("fewer operators in one expression")
     }
 
     fn primary(&mut self) -> Parsed<Expr> {

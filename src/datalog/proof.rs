@@ -237,7 +237,7 @@ pub struct QueryOptions {
 
 impl Default for QueryOptions {
     fn default() -> Self {
-        Self { depth: 256, work: 5_000_000, limit: 10_000, contributors: 5 }
+        Self { depth: 256, work: 500_000, limit: 10_000, contributors: 5 }
     }
 }
 

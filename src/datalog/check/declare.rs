@@ -32,6 +32,9 @@ pub(super) struct TypeInfo {
 const BASES: [Type; 6] =
     [Type::Symbol, Type::Number, Type::Decimal, Type::Version, Type::Time, Type::Duration];
 
+/// Most columns of one relation.
+const COLUMNS_MAX: usize = 32;
+
 /// The type of a base.
 pub(super) fn base_id(base: Type) -> TypeId {
     BASES.iter().position(|known| *known == base).expect("BASES lists every base type")
@@ -184,6 +187,11 @@ fn declare_relation(
             base: scope.types[id].base,
         });
         types.push(id);
+    }
+    if columns.len() > COLUMNS_MAX {
+        let message = format!("more than {COLUMNS_MAX} columns in one relation");
+        let complaint = Complaint::error(Code::TooManyVariables, message);
+        complaints.push(complaint.at(decl.name.span, "declared here"));
     }
     let key = decl.key.as_ref().map(|names| key_positions(names, &columns, complaints));
     let kind = match decl.role {

@@ -21,6 +21,9 @@ impl Work<'_> {
             }
         }
         let id = self.place(relation, row);
+        if self.compiled.key_indexes[relation].is_some() {
+            self.store.table_mut(relation).index();
+        }
         let meta = self.store.table(relation).meta(id);
         if !meta.is_in(Age::New) || meta.support != ASSERTED {
             self.set_input(relation, id, ASSERTED, true);
@@ -57,6 +60,7 @@ impl Work<'_> {
             return;
         }
         let id = self.place(relation, row);
+        self.store.table_mut(relation).index();
         if !self.store.table(relation).meta(id).is_in(Age::New) {
             self.set_input(relation, id, 0, true);
         }

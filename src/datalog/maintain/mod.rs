@@ -136,13 +136,14 @@ impl<'a> Work<'a> {
             self.settle(relation);
         }
         let compiled = self.compiled;
-        compiled.units.iter().for_each(|unit| self.unit(unit));
+        let units = || compiled.units.iter().zip(&compiled.reads);
+        units().for_each(|(unit, reads)| self.unit(unit, reads));
         if self.inconsistent {
             // Only a built-in that answers differently can cause this: believe its latest answers.
             self.full = true;
             self.counts.clear();
             self.fold_changes.clear();
-            compiled.units.iter().for_each(|unit| self.unit(unit));
+            units().for_each(|(unit, reads)| self.unit(unit, reads));
         }
         let mut touched = std::mem::take(&mut self.touched);
         for ids in &mut touched {
@@ -153,22 +154,10 @@ impl<'a> Work<'a> {
         Outcome { changes: self.changes, effort: self.effort, touched }
     }
 
-    fn unit(&mut self, unit: &Unit) {
-        let own: &[usize] = match unit {
-            Unit::Rules { relations, .. } => relations,
-            Unit::Fold(fold) => std::slice::from_ref(&fold.result),
-        };
-        let mut below = None;
-        let mut changed = false;
-        crate::datalog::compile::each_read(unit, &mut |relation| {
-            if own.contains(&relation) {
-                return;
-            }
-            if below.is_none() {
-                below = self.faults.get(&relation).cloned();
-            }
-            changed |= self.has_changed(relation);
-        });
+    fn unit(&mut self, unit: &Unit, reads: &[usize]) {
+        let own = unit.own();
+        let below = reads.iter().find_map(|relation| self.faults.get(relation)).cloned();
+        let changed = reads.iter().any(|relation| self.has_changed(*relation));
         if let Some(fault) = below {
             self.fail(own, &fault);
             return;
@@ -227,8 +216,12 @@ impl<'a> Work<'a> {
     /// Reads the changes of a relation off the rows that were touched.
     fn settle(&mut self, relation: usize) {
         let touched = &mut self.touched[relation];
+        if touched.is_empty() {
+            return;
+        }
         touched.sort_unstable();
         touched.dedup();
+        self.store.table_mut(relation).index();
         let table = self.store.table(relation);
         let change = &mut self.changes[relation];
         change.added.clear();

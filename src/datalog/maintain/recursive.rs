@@ -192,6 +192,7 @@ impl Work<'_> {
                     fresh.entry(relation).or_default().push(id);
                 }
             }
+            fresh.keys().for_each(|relation| self.store.table_mut(*relation).index());
             self.check_growth(relations)?;
             for clause in clauses {
                 for (_, stored, plan) in

@@ -59,6 +59,8 @@ pub(crate) struct Table {
     live: usize,
     by_row: Sorted<u64>,
     indexes: Vec<Index>,
+    /// Rows that are in no index yet but `by_row`.
+    unindexed: Vec<u32>,
     /// Row ids in the order of an aggregate, for tables that one folds.
     pub(crate) ordered: Sorted<u32>,
 }
@@ -98,6 +100,7 @@ impl Table {
             live: 0,
             by_row: Sorted::default(),
             indexes: indexes.iter().map(index).collect(),
+            unindexed: Vec::new(),
             ordered: Sorted::default(),
         }
     }
@@ -151,7 +154,8 @@ impl Table {
         self.indexes.iter().map(|index| &*index.columns)
     }
 
-    /// Adds a row that is in no version yet; it is visible in none.
+    /// Adds a row that is in no version yet; it is visible in none, and in no index until
+    /// [`Table::index`].
     pub(crate) fn add(&mut self, row: &[u32]) -> u32 {
         let id = self.take_slot();
         let blocks = Arc::make_mut(&mut self.blocks);
@@ -169,11 +173,34 @@ impl Table {
         }
         let new = entry(key_of(row.iter().copied()), id);
         self.by_row.insert(new, |other| *other < new);
-        for index in &mut self.indexes {
-            let new = entry(key_of(index.columns.iter().map(|column| row[*column])), id);
-            index.run.insert(new, |other| *other < new);
+        if !self.indexes.is_empty() {
+            self.unindexed.push(id);
         }
         id
+    }
+
+    /// Puts all added rows into the indexes: one by one, or by one sort when they are many.
+    pub(crate) fn index(&mut self) {
+        let ids = std::mem::take(&mut self.unindexed);
+        if ids.is_empty() {
+            return;
+        }
+        for at in 0..self.indexes.len() {
+            let columns = Arc::clone(&self.indexes[at].columns);
+            let mut run = std::mem::take(&mut self.indexes[at].run);
+            let new = ids.iter().map(|id| {
+                let row = self.row(*id);
+                entry(key_of(columns.iter().map(|column| row[*column])), *id)
+            });
+            if ids.len() > 64 + run.len() / 4 {
+                let mut all: Vec<u64> = run.iter().copied().chain(new).collect();
+                all.sort_unstable();
+                run = Sorted::from_sorted(&all);
+            } else {
+                new.for_each(|new| run.insert(new, |other| *other < new));
+            }
+            self.indexes[at].run = run;
+        }
     }
 
     fn take_slot(&mut self) -> u32 {

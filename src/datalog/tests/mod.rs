@@ -1,5 +1,7 @@
 //! Whole programs in a few lines: text in, rows out.
 
+mod faults;
+mod laws;
 mod naive;
 mod random;
 

@@ -19,7 +19,9 @@ use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::EngineOptions;
 use crate::datalog::Fact;
+use crate::datalog::Facts;
 use crate::datalog::FileOrigin;
+use crate::datalog::Pattern;
 use crate::datalog::Program;
 use crate::datalog::QueryOptions;
 use crate::datalog::RuleFile;
@@ -27,23 +29,25 @@ use crate::datalog::Transaction;
 use crate::datalog::Value;
 use crate::datalog::builtins::Calls;
 use crate::datalog::check;
+use crate::datalog::format;
 use crate::datalog::program::RelationKind;
 use crate::datalog::solve::Note;
 use crate::datalog::tests::naive;
 use crate::datalog::value::Row;
+use crate::datalog::verify;
 
 /// A small generator of its own: the same seed gives the same clause for ever.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides
     }
 
-    fn chance(&mut self, percent: usize) -> bool {
+    pub(super) fn chance(&mut self, percent: usize) -> bool {
         self.roll(100) < percent
     }
 }
@@ -298,7 +302,7 @@ fn clause(seed: u64) -> String {
     format!("{head}({}) :- {}.\n", args.join(", "), writer.body.join(", "))
 }
 
-fn program(seeds: &[u64]) -> (String, Program) {
+pub(super) fn program(seeds: &[u64]) -> (String, Program) {
     let mut text = SCHEMA.to_owned();
     seeds.iter().for_each(|seed| text.push_str(&clause(*seed)));
     let file =
@@ -313,7 +317,7 @@ fn program(seeds: &[u64]) -> (String, Program) {
 }
 
 /// One change: which input, which values, come or go.
-fn change(code: u32) -> (bool, Fact) {
+pub(super) fn change(code: u32) -> (bool, Fact) {
     let mut dice = Dice(u64::from(code).wrapping_mul(0xd134_2543_de82_ef95) | 1);
     let inputs: Vec<_> = RELATIONS.iter().filter(|(_, _, level)| *level == 0).collect();
     let (name, columns, _) = inputs[dice.roll(inputs.len())];
@@ -325,6 +329,28 @@ fn change(code: u32) -> (bool, Fact) {
         });
     }
     (dice.chance(65), Fact::new(*name, row))
+}
+
+/// The transaction of some codes, each of which stands for `more` changes.
+pub(super) fn transaction(codes: &[u32], more: u32) -> Transaction {
+    let mut transaction = Transaction::default();
+    for code in codes.iter().flat_map(|code| (0..more).map(|step| code.wrapping_add(step))) {
+        match change(code) {
+            (true, fact) => transaction.inserts.push(fact),
+            (false, fact) => transaction.deletes.push(fact),
+        }
+    }
+    transaction
+}
+
+/// A fact of a relation that may or may not hold.
+pub(super) fn random_fact(dice: &mut Dice, relation: &str) -> Fact {
+    let (name, columns, _) = RELATIONS.iter().find(|(name, ..)| *name == relation).unwrap();
+    let row = columns.chars().map(|kind| match kind {
+        's' => Value::from(format!("s{}", dice.roll(SYMBOLS))),
+        _ => Value::from(dice.roll(NUMBERS) as i64),
+    });
+    Fact::new(*name, row.collect())
 }
 
 /// What the oracle holds: asserted facts, and everything that follows.
@@ -378,6 +404,17 @@ impl Oracle {
     }
 }
 
+impl Facts for Oracle {
+    fn is_asserted(&self, fact: &Fact) -> Option<bool> {
+        Some(self.asserted.contains(fact))
+    }
+
+    fn is_absent(&self, pattern: &Pattern) -> Option<bool> {
+        let at = self.program.position(&pattern.relation)?;
+        Some(!self.rows.0[at].keys().any(|row| pattern.matches(row)))
+    }
+}
+
 /// What a run saw, to know that the runs are worth something.
 #[derive(Default, Debug)]
 struct Coverage {
@@ -385,6 +422,7 @@ struct Coverage {
     transactions: u64,
     facts: u64,
     proofs: u64,
+    steps_checked: u64,
     with_derived_delta: u64,
     overdeleted_and_rederived: u64,
     in_full: u64,
@@ -447,6 +485,9 @@ fn compare_proofs(engine: &Engine, oracle: &Oracle, seen: &mut Coverage) {
             assert!(proof.nodes.iter().all(|node| node.cut.is_none()), "{fact}");
             let again = other.why(&fact, &options).value.unwrap();
             assert!(proof.canonical() == again.canonical(), "{fact} has two proofs");
+            let verified = verify(&proof, oracle).unwrap_or_else(|error| panic!("{error}"));
+            assert!(verified.checked + verified.asserted >= proof.nodes.len());
+            seen.steps_checked += verified.checked as u64;
             assert!(reader.why_not(&fact.pattern(), &options).value.is_empty());
             seen.proofs += 1;
         }
@@ -459,16 +500,8 @@ fn run(seeds: &[u64], transactions: &[Vec<u32>], options: &EngineOptions, seen: 
     let mut oracle = Oracle::new(program);
     seen.programs += 1;
     for (at, codes) in transactions.iter().enumerate() {
-        let mut transaction = Transaction::default();
         // The first transaction fills the inputs: each code stands for six facts.
-        let more = if at == 0 { 6 } else { 1 };
-        let codes = codes.iter().flat_map(|code| (0..more).map(|step| code.wrapping_add(step)));
-        for code in codes {
-            match change(code) {
-                (true, fact) => transaction.inserts.push(fact),
-                (false, fact) => transaction.deletes.push(fact),
-            }
-        }
+        let transaction = transaction(codes, if at == 0 { 6 } else { 1 });
         let before = oracle.rows.clone();
         let fork = engine.reader().what_if(transaction.clone(), &QueryOptions::default()).value;
         let delta = engine.transact(transaction.clone());
@@ -529,6 +562,22 @@ fn incremental_equals_scratch() {
     let seen = property(cases(), &options);
     println!("{seen:?}");
     assert!(seen.with_derived_delta * 10 >= seen.transactions * 6, "{seen:?}");
+}
+
+#[test]
+fn formatting_keeps_the_program() {
+    for seed in 0..200_u64 {
+        let seeds: Vec<u64> = (0..10).map(|step| seed * 7_919 + step * 104_729).collect();
+        let (text, before) = program(&seeds);
+        let once = format("r.dl", &text).unwrap();
+        assert_eq!(format("r.dl", &once).unwrap(), once);
+        let file = RuleFile { name: "r.dl".into(), text: once.into(), origin: FileOrigin::BuiltIn };
+        let after = check(&[file], &Builtins::new()).unwrap();
+        let mut a = Engine::new(before, Builtins::new(), EngineOptions::default());
+        let mut b = Engine::new(after, Builtins::new(), EngineOptions::default());
+        let codes: Vec<u32> = (0..20).map(|step| seed as u32 * 31 + step).collect();
+        assert_eq!(a.transact(transaction(&codes, 2)), b.transact(transaction(&codes, 2)));
+    }
 }
 
 #[test]

@@ -21,7 +21,6 @@ use crate::datalog::diagnostic::Code;
 use crate::datalog::diagnostic::Complaint;
 use crate::datalog::diagnostic::Complaints;
 use crate::datalog::diagnostic::Span;
-use crate::datalog::program::Aggregate;
 use crate::datalog::program::Call;
 use crate::datalog::program::Clause;
 use crate::datalog::program::Expr;
@@ -33,14 +32,15 @@ use crate::datalog::program::Term;
 use crate::datalog::program::Variable;
 use crate::datalog::syntax;
 use crate::datalog::syntax::ExprKind;
-use crate::datalog::syntax::Fold;
-use crate::datalog::value::Type;
 
-#[path = "typing.rs"]
-pub(super) mod typing;
+mod aggregate;
+mod typing;
 
 /// Most variables of one clause, wildcards not counted.
 const VARIABLES_MAX: usize = 32;
+
+/// Most conditions of one clause, those of its aggregates included.
+const CONDITIONS_MAX: usize = 48;
 
 /// A clause with the places that later complaints point at.
 pub(super) struct CheckedClause {
@@ -102,6 +102,7 @@ struct Work<'a> {
     /// Variables of the aggregate that is being read.
     local: Option<BTreeMap<Arc<str>, usize>>,
     pending: Vec<Pending>,
+    conditions: usize,
     sound: bool,
 }
 
@@ -124,6 +125,7 @@ impl<'a> Work<'a> {
             outer: BTreeMap::new(),
             local: None,
             pending: Vec::new(),
+            conditions: 0,
             sound: true,
         }
     }
@@ -265,6 +267,12 @@ impl<'a> Work<'a> {
     }
 
     fn literal(&mut self, source: &syntax::Literal) -> Option<Literal> {
+        self.conditions += 1;
+        if self.conditions == CONDITIONS_MAX + 1 {
+            let message = format!("more than {CONDITIONS_MAX} conditions in one clause");
+            let complaint = Complaint::error(Code::TooManyVariables, message);
+            self.complain(complaint.at(source.span, "one too many").help("split the clause"));
+        }
         let kind = match &source.kind {
             syntax::LiteralKind::Atom { negated, atom } => self.atom(*negated, atom)?,
             syntax::LiteralKind::Compare { op, left, right } => {
@@ -489,99 +497,6 @@ impl<'a> Work<'a> {
             Complaint::error(Code::Misplaced, "`error` takes one call of a function or test");
         self.complain(complaint.at(span, "here").help("write E = error(f(X))"));
         None
-    }
-
-    fn aggregate(&mut self, source: &syntax::Aggregate, span: Span) -> Option<Aggregate> {
-        let targets: Option<Vec<Term>> =
-            source.targets.iter().map(|target| self.term(target)).collect();
-        self.local = Some(BTreeMap::new());
-        let inner = self.aggregate_body(source);
-        self.local = None;
-        let (targets, (selected, order, body)) = (targets?, inner?);
-        let many = matches!(source.fold, Fold::Best | Fold::Top(_));
-        let wanted = if many { selected.len() } else { 1 };
-        if targets.len() != wanted {
-            let name = source.fold.name();
-            let message = format!("`{name}` gives {wanted} values, not {}", targets.len());
-            self.complain(Complaint::error(Code::Arity, message).at(span, "here"));
-            return None;
-        }
-        self.type_aggregate(source, &targets, &selected, span);
-        let mut keys = BTreeSet::new();
-        let outer: BTreeSet<usize> = self.outer.values().copied().collect();
-        variables_of_body(&body, &mut |variable| {
-            keys.insert(variable);
-        });
-        let order_exprs = order.iter().map(|(key, _): &(Expr, bool)| key);
-        for expr in selected.iter().chain(order_exprs) {
-            expr.variables(&mut |variable| {
-                keys.insert(variable);
-            });
-        }
-        let keys = keys.intersection(&outer).copied().collect();
-        let fold = source.fold.clone();
-        let body_order = Vec::new();
-        Some(Aggregate {
-            fold,
-            targets,
-            selected,
-            order,
-            base: Type::Number,
-            body,
-            body_order,
-            keys,
-        })
-    }
-
-    #[allow(clippy::type_complexity, reason = "the three parts of one aggregate")]
-    fn aggregate_body(
-        &mut self,
-        source: &syntax::Aggregate,
-    ) -> Option<(Vec<Expr>, Vec<(Expr, bool)>, Vec<Literal>)> {
-        let mut body = Vec::new();
-        for literal in &source.body {
-            if let syntax::LiteralKind::Aggregate(_) = literal.kind {
-                let complaint =
-                    Complaint::error(Code::Misplaced, "an aggregate inside an aggregate");
-                let help = "derive the inner one in a relation of its own";
-                self.complain(complaint.at(literal.span, "here").help(help));
-                return None;
-            }
-            body.push(self.literal(literal)?);
-        }
-        let mut selected = Vec::new();
-        for expr in &source.selected {
-            selected.push(self.expr(expr)?);
-        }
-        let mut order = Vec::new();
-        for (expr, descending) in &source.order {
-            order.push((self.expr(expr)?, *descending));
-        }
-        Some((selected, order, body))
-    }
-
-    fn type_aggregate(
-        &mut self,
-        source: &syntax::Aggregate,
-        targets: &[Term],
-        selected: &[Expr],
-        span: Span,
-    ) {
-        for (at, target) in targets.iter().enumerate() {
-            let target = match target {
-                Term::Variable(variable) => Expr::Variable(*variable),
-                Term::Constant(value) => Expr::Constant(value.clone()),
-                Term::Wildcard => continue,
-            };
-            self.pending.push(match &source.fold {
-                Fold::Count => Pending::is(target, base_id(Type::Number), span),
-                Fold::Join { .. } => Pending::is(target, base_id(Type::Symbol), span),
-                _ => Pending::same(target, selected[at].clone(), span),
-            });
-        }
-        if source.fold == Fold::Sum {
-            self.pending.push(Pending::Summable { expr: selected[0].clone(), span });
-        }
     }
 }
 

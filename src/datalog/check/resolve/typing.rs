@@ -13,7 +13,7 @@ use crate::datalog::syntax::Operator;
 use crate::datalog::value::Type;
 
 /// A demand on types that waits until the variables in it have one.
-pub(in crate::datalog::check) enum Pending {
+pub(super) enum Pending {
     /// Two expressions that are compared or assigned.
     Same { left: Expr, right: Expr, span: Span },
     /// An expression in a place of a known type.
