@@ -12,6 +12,7 @@
 //! lists (`steps.rs`, `gvk.rs`). What upstream knows of Kubernetes comes from `schemas/kustomize/`.
 //! Not here: fetching (`sources`), applying, variables of Flux (`flux`).
 
+pub mod flux;
 pub mod yaml;
 
 mod accumulator;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::error::YamlError;
 use super::node::Dialect;
@@ -13,6 +14,7 @@ use super::node::Tag;
 use super::node::Value;
 use super::number;
 use super::resolve;
+use super::rewrite;
 use super::scalar;
 use super::text;
 
@@ -22,18 +24,39 @@ const JSON_KEY_CHARS_MAX: usize = 1024;
 const FEW_KEYS: usize = 16;
 
 /// A scalar as it is to be printed.
-pub(super) enum Canonical<'n> {
+pub(super) enum Canonical {
     /// Null, a boolean or a number: printed as it is.
     Word(Cow<'static, str>),
     /// A string: quoted where it would read as something else.
-    Text(Cow<'n, str>),
+    Text(Arc<str>),
+}
+
+/// What a scalar means once kyaml has written it out and read it back.
+pub(super) fn value(node: &Node, in_flow: bool) -> Result<Value, YamlError> {
+    if rewrite::is_absent_in_flow(node, in_flow) {
+        return Ok(Value::Str("".into()));
+    }
+    match resolve::resolve(node, Dialect::V3)? {
+        Value::Time(_) if rewrite::is_quoted_time(node, in_flow) => {
+            Ok(Value::Str(node.shared_text().unwrap_or_default()))
+        }
+        Value::Str(text) => Ok(Value::Str(match rewrite::text(node, in_flow)? {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(rewritten) => rewritten.into(),
+        })),
+        Value::Time(time) if time.is_empty() => {
+            let what = "a time whose zone is a day or more from UTC";
+            Err(YamlError::NotJson { at: node.place, what })
+        }
+        other => Ok(other),
+    }
 }
 
 /// What a scalar node prints as.
-pub(super) fn scalar(node: &Node) -> Result<Canonical<'_>, YamlError> {
+pub(super) fn scalar(node: &Node, in_flow: bool) -> Result<Canonical, YamlError> {
     let at = node.place;
     let word = |word: Cow<'static, str>| Ok(Canonical::Word(word));
-    match resolve::resolve(node, Dialect::V3)? {
+    match value(node, in_flow)? {
         Value::Null => word("null".into()),
         Value::Bool(true) => word("true".into()),
         Value::Bool(false) => word("false".into()),
@@ -41,20 +64,22 @@ pub(super) fn scalar(node: &Node) -> Result<Canonical<'_>, YamlError> {
         Value::Uint(number) => word(number.to_string().into()),
         Value::Float(number) if number.is_finite() => word(number::through_json(number).into()),
         Value::Float(_) => Err(YamlError::NotJson { at, what: "an infinite or undefined number" }),
-        Value::Str(_) => {
-            through_json(Cow::Borrowed(node.text().unwrap_or_default()), at).map(Canonical::Text)
-        }
+        Value::Str(text) => through_json(text, at).map(Canonical::Text),
         Value::Bytes(bytes) => {
-            through_json(Cow::Owned(replace_invalid(&bytes)), at).map(Canonical::Text)
+            through_json(replace_invalid(&bytes).into(), at).map(Canonical::Text)
         }
-        Value::Time(time) => Ok(Canonical::Text(time.to_string().into())),
+        Value::Time(time) => Ok(Canonical::Text(time)),
     }
 }
 
 /// The entries of a map as they are printed, in the map's order.
-pub(super) fn fields(node: &Node, is_root: bool) -> Result<Vec<(Cow<'_, str>, &Node)>, YamlError> {
+pub(super) fn fields(
+    node: &Node,
+    is_root: bool,
+    in_flow: bool,
+) -> Result<Vec<(Arc<str>, &Node)>, YamlError> {
     let mut fields = Vec::new();
-    for (key, value) in raw_fields(node, is_root)? {
+    for (key, value) in raw_fields(node, is_root, in_flow)? {
         fields.push((json_key(key, value.place)?, value));
     }
     Ok(fields)
@@ -64,23 +89,45 @@ pub(super) fn fields(node: &Node, is_root: bool) -> Result<Vec<(Cow<'_, str>, &N
 ///
 /// At the root keys of any kind count by their text, null ones are dropped; deeper down a key must
 /// be a string.
-pub(super) fn raw_fields(node: &Node, is_root: bool) -> Result<Vec<(&str, &Node)>, YamlError> {
+pub(super) fn raw_fields(
+    node: &Node,
+    is_root: bool,
+    in_flow: bool,
+) -> Result<Vec<(Arc<str>, &Node)>, YamlError> {
     let entries = node.entries().unwrap_or_default();
     check_unique(entries)?;
     let mut fields = Vec::with_capacity(entries.len());
     for entry in entries {
-        let at = entry.key.place;
-        let wrong = || YamlError::NotJson { at, what: "a key that is not a string" };
-        let text = entry.key.text().ok_or_else(wrong)?;
-        match entry.key.effective_tag() {
-            Tag::Null if is_root => continue,
-            Tag::Str | Tag::Merge => {}
-            _ if is_root => {}
-            _ => return Err(wrong()),
+        if let Some(key) = key_text(&entry.key, is_root, in_flow)? {
+            fields.push((key, &entry.value));
         }
-        fields.push((text, &entry.value));
     }
     Ok(fields)
+}
+
+/// The text of a key; `None` when the official program drops the entry.
+fn key_text(key: &Node, is_root: bool, in_flow: bool) -> Result<Option<Arc<str>>, YamlError> {
+    let at = key.place;
+    let wrong = || YamlError::NotJson { at, what: "a key that is not a string" };
+    let text = key.shared_text().ok_or_else(wrong)?;
+    match key.effective_tag() {
+        Tag::Str | Tag::Merge if text.contains(scalar::is_break) => {
+            rewrite::text(key, in_flow).map(|text| Some(text.into()))
+        }
+        Tag::Str | Tag::Merge => Ok(Some(text)),
+        Tag::Null if !key.tagged && text.is_empty() => Ok(Some(text)),
+        Tag::Null if is_root && text.is_empty() => Ok(None),
+        // kyaml finds no text in such a key, and adds it twice.
+        Tag::Null if is_root => {
+            Err(YamlError::DuplicateKey { at, first: at, key: text.to_string() })
+        }
+        Tag::Binary if is_root => match resolve::resolve(key, Dialect::V3)? {
+            Value::Bytes(bytes) => Ok(Some(replace_invalid(&bytes).into())),
+            _ => Err(wrong()),
+        },
+        _ if is_root => resolve::resolve(key, Dialect::V3).map(|_| Some(text)),
+        _ => Err(wrong()),
+    }
 }
 
 /// Refuses a map in which a key stands twice, as go-yaml v3 does.
@@ -115,7 +162,7 @@ pub(super) fn check_unique(entries: &[Entry]) -> Result<(), YamlError> {
     Ok(())
 }
 
-fn json_key(text: &str, at: Place) -> Result<Cow<'_, str>, YamlError> {
+fn json_key(text: Arc<str>, at: Place) -> Result<Arc<str>, YamlError> {
     if text.len() > JSON_KEY_CHARS_MAX / 6 {
         let quoted: usize = 2 + text.chars().map(json_chars).sum::<usize>();
         if quoted > JSON_KEY_CHARS_MAX {
@@ -125,7 +172,7 @@ fn json_key(text: &str, at: Place) -> Result<Cow<'_, str>, YamlError> {
     if text.contains('\u{85}') {
         return Err(YamlError::NotJson { at, what: "a key with a line break U+0085" });
     }
-    through_json(Cow::Borrowed(text), at)
+    through_json(text, at)
 }
 
 /// How many characters Go's JSON writes for one.
@@ -139,7 +186,7 @@ fn json_chars(c: char) -> usize {
 
 /// A string as it comes out of JSON that go-yaml v2 read: Go escapes some characters there, others
 /// meet the reader raw. U+0085 raw is a line break, and line breaks in quotes are folded.
-fn through_json(text: Cow<'_, str>, at: Place) -> Result<Cow<'_, str>, YamlError> {
+fn through_json(text: Arc<str>, at: Place) -> Result<Arc<str>, YamlError> {
     if text.bytes().all(|b| b < 0x7f) {
         return Ok(text);
     }
@@ -150,7 +197,7 @@ fn through_json(text: Cow<'_, str>, at: Place) -> Result<Cow<'_, str>, YamlError
     if !text.contains('\u{85}') {
         return Ok(text);
     }
-    Ok(Cow::Owned(scalar::fold_raw_breaks(&text)))
+    Ok(scalar::fold_raw_breaks(&text).into())
 }
 
 /// Bytes as Go's JSON writes them: each one that is not part of a character becomes U+FFFD.

@@ -10,6 +10,7 @@ use super::canonical::Canonical;
 use super::error::YamlError;
 use super::node::Data;
 use super::node::Node;
+use super::node::Style;
 use super::order;
 use super::scalar;
 
@@ -21,8 +22,12 @@ const SIMPLE_KEY_BYTES_MAX: usize = 128;
 /// Errors: what the official program refuses to print, such as a key that stands twice, `.inf`, a
 /// key that is no string, or a control character.
 pub fn to_yaml(node: &Node) -> Result<String, YamlError> {
+    if node.is_scalar() {
+        let what = "a document that is neither map nor list";
+        return Err(YamlError::NotJson { at: node.place, what });
+    }
     let mut writer = Writer { after_blank: true, indenting: true, ..Writer::default() };
-    writer.node(node, Context { indent: None, in_map: false }, 0)?;
+    writer.node(node, Context { indent: None, in_map: false, in_flow: false }, 0)?;
     writer.line(0);
     Ok(writer.out)
 }
@@ -48,6 +53,8 @@ struct Context {
     indent: Option<usize>,
     /// It is the value of a map's entry.
     in_map: bool,
+    /// A list or map around was read from brackets.
+    in_flow: bool,
 }
 
 /// Text so far, and where the pen stands.
@@ -109,10 +116,12 @@ impl Writer {
         self.indenting = indenting;
     }
 
-    fn node(&mut self, node: &Node, context: Context, depth: usize) -> Result<(), YamlError> {
+    fn node(&mut self, node: &Node, around: Context, depth: usize) -> Result<(), YamlError> {
+        let in_flow = around.in_flow || node.style == Style::Flow;
+        let context = Context { in_flow, ..around };
         match &node.data {
             Data::Scalar(_) => {
-                let value = canonical::scalar(node)?;
+                let value = canonical::scalar(node, around.in_flow)?;
                 let indent = context.indent.map_or(2, |indent| indent + 2);
                 scalar::write(self, &value, indent, false);
                 Ok(())
@@ -144,13 +153,13 @@ impl Writer {
         for item in items {
             self.line(indent);
             self.bullet("-");
-            self.node(item, Context { indent: Some(indent), in_map: false }, depth + 1)?;
+            self.node(item, Context { indent: Some(indent), in_map: false, ..context }, depth + 1)?;
         }
         Ok(())
     }
 
     fn mapping(&mut self, node: &Node, context: Context, depth: usize) -> Result<(), YamlError> {
-        let fields = canonical::fields(node, depth == 0)?;
+        let fields = canonical::fields(node, depth == 0, context.in_flow)?;
         if fields.is_empty() {
             self.indicator("{}");
             return Ok(());
@@ -169,7 +178,7 @@ impl Writer {
                 self.line(indent);
                 self.bullet(":");
             }
-            self.node(value, Context { indent: Some(indent), in_map: true }, depth + 1)?;
+            self.node(value, Context { indent: Some(indent), in_map: true, ..context }, depth + 1)?;
         }
         Ok(())
     }

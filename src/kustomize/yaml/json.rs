@@ -22,29 +22,34 @@ impl Node {
     /// The JSON of a resource (kyaml: `RNode.MarshalJSON`). Errors as [`super::to_yaml`], but for
     /// control characters, which JSON can hold.
     pub fn to_json(&self) -> Result<Json, YamlError> {
-        self.json_value(true)
+        if self.is_scalar() {
+            let what = "a document that is neither map nor list";
+            return Err(YamlError::NotJson { at: self.place, what });
+        }
+        self.json_value(true, false)
     }
 
-    fn json_value(&self, is_root: bool) -> Result<Json, YamlError> {
+    fn json_value(&self, is_root: bool, around_flow: bool) -> Result<Json, YamlError> {
+        let in_flow = around_flow || self.style == Style::Flow;
         match &self.data {
-            Data::Scalar(_) => self.json_scalar(),
+            Data::Scalar(_) => self.json_scalar(around_flow),
             Data::Sequence(items) => items
                 .iter()
-                .map(|item| item.json_value(false))
+                .map(|item| item.json_value(false, in_flow))
                 .collect::<Result<_, _>>()
                 .map(Json::Array),
             Data::Mapping(_) => {
                 let mut map = Map::new();
-                for (key, value) in canonical::raw_fields(self, is_root)? {
-                    map.insert(key.to_owned(), value.json_value(false)?);
+                for (key, value) in canonical::raw_fields(self, is_root, in_flow)? {
+                    map.insert(key.to_string(), value.json_value(false, in_flow)?);
                 }
                 Ok(Json::Object(map))
             }
         }
     }
 
-    fn json_scalar(&self) -> Result<Json, YamlError> {
-        Ok(match super::resolve::resolve(self, Dialect::V3)? {
+    fn json_scalar(&self, in_flow: bool) -> Result<Json, YamlError> {
+        Ok(match canonical::value(self, in_flow)? {
             Value::Null => Json::Null,
             Value::Bool(value) => Json::Bool(value),
             Value::Int(number) => Json::Number(number.into()),
@@ -105,9 +110,9 @@ impl Node {
                 Node::sequence(items.iter().map(|item| Self::from_json(item, place)).collect())
             }
             Json::Object(map) => {
-                let fields = map.iter().map(|(key, value)| (key.as_str().into(), value)).collect();
-                let entry = |(key, value): (std::borrow::Cow<'_, str>, &Json)| Entry {
-                    key: from_string(&key).at(place),
+                let fields = map.iter().collect();
+                let entry = |(key, value): (&String, &Json)| Entry {
+                    key: from_string(key).at(place),
                     value: Self::from_json(value, place),
                 };
                 Node::mapping(order::sorted(fields).into_iter().map(entry).collect())

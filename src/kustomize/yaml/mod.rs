@@ -30,6 +30,7 @@ mod order;
 mod parse;
 mod read;
 mod resolve;
+mod rewrite;
 mod scalar;
 mod scan_scalar;
 mod scan_tag;
@@ -51,9 +52,11 @@ pub use node::Place;
 pub use node::Style;
 pub use node::Tag;
 pub use node::Value;
+pub(crate) use number::key_text as go_float_32;
 pub use parse::read_document;
 pub use parse::read_kustomization;
 pub use parse::read_resources;
+pub(crate) use unicode::is_go_letter_or_digit;
 
 /// The limits of this module, by the names that errors report.
 pub mod limits {

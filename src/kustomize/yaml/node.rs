@@ -101,7 +101,8 @@ pub enum Value {
     Str(Arc<str>),
     /// Decoded `!!binary` content; not always valid UTF-8.
     Bytes(Arc<[u8]>),
-    /// A date or time; the text as `time.Time` prints it in JSON (RFC 3339).
+    /// A date or time; the text as `time.Time` prints it in JSON (RFC 3339);
+    /// empty when it refuses to.
     Time(Arc<str>),
 }
 

@@ -1,14 +1,13 @@
 //! The order of keys in printed maps: go-yaml v2's natural order, in which `a2` comes before `a10`.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// The fields in printed order.
 ///
 /// The order is not a strict one for every set of keys (digits with leading zeros), so this is a
 /// merge sort of our own: the library's sort may panic then.
-pub(super) fn sorted<'n, T>(mut fields: Vec<(Cow<'n, str>, T)>) -> Vec<(Cow<'n, str>, T)> {
-    if fields.is_sorted_by(|(a, _), (b, _)| !is_less(b, a)) {
+pub(super) fn sorted<K: AsRef<str>, T>(mut fields: Vec<(K, T)>) -> Vec<(K, T)> {
+    if fields.is_sorted_by(|(a, _), (b, _)| !is_less(b.as_ref(), a.as_ref())) {
         return fields;
     }
     if fields.len() == 2 {
@@ -20,7 +19,7 @@ pub(super) fn sorted<'n, T>(mut fields: Vec<(Cow<'n, str>, T)>) -> Vec<(Cow<'n, 
     let (mut left, mut right) =
         (sorted(fields).into_iter().peekable(), sorted(right).into_iter().peekable());
     while let (Some((a, _)), Some((b, _))) = (left.peek(), right.peek()) {
-        let from_right = is_less(b, a);
+        let from_right = is_less(b.as_ref(), a.as_ref());
         merged.extend(if from_right { right.next() } else { left.next() });
     }
     merged.extend(left);

@@ -102,7 +102,7 @@ pub(super) fn plain(text: &str, wanted: Tag, dialect: Dialect) -> (Tag, Option<V
             if matches!(wanted, Tag::Unset | Tag::Timestamp)
                 && let Some(time) = timestamp::parse(text)
             {
-                return (Tag::Timestamp, Some(time.map_or(Value::Null, Value::Time)));
+                return (Tag::Timestamp, Some(Value::Time(time.unwrap_or_default())));
             }
             number(text, dialect).unwrap_or(string)
         }

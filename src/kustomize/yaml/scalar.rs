@@ -121,8 +121,30 @@ pub(super) fn v3_style(text: &str) -> Style {
     }
 }
 
+/// Can go-yaml v3 write this text as a block (`|` or `>`)?
+pub(super) fn fits_block(text: &str) -> bool {
+    let (mut after_space, mut is_fit) = (false, !text.ends_with(' '));
+    for c in text.chars() {
+        is_fit &= is_printable(c) || c == '\t';
+        is_fit &= !(is_break(c) && after_space);
+        after_space = c == ' ';
+    }
+    is_fit
+}
+
+/// The indicator of a block: `-` when the text does not end with a line break, `+` when with many.
+pub(super) fn chomping(text: &str) -> &'static str {
+    let mut end = text.chars().rev();
+    match (end.next().is_some_and(is_break), end.next()) {
+        (false, _) => "-",
+        (true, None) => "+",
+        (true, Some(c)) if is_break(c) => "+",
+        _ => "",
+    }
+}
+
 /// Writes `value`; lines after the first start at column `indent`. A key stays on one line.
-pub(super) fn write(writer: &mut Writer, value: &Canonical<'_>, indent: usize, is_key: bool) {
+pub(super) fn write(writer: &mut Writer, value: &Canonical, indent: usize, is_key: bool) {
     let text = match value {
         Canonical::Word(word) => return plain(writer, word, indent, is_key),
         Canonical::Text(text) => text.as_ref(),
@@ -298,13 +320,7 @@ fn literal(writer: &mut Writer, text: &str, indent: usize) {
     if text.starts_with(|c| c == ' ' || is_break(c)) {
         writer.mark("2");
     }
-    let mut end = text.chars().rev();
-    match (end.next().is_some_and(is_break), end.next()) {
-        (false, _) => writer.mark("-"),
-        (true, None) => writer.mark("+"),
-        (true, Some(c)) if is_break(c) => writer.mark("+"),
-        _ => {}
-    }
+    writer.mark(chomping(text));
     writer.line_break();
     (writer.indenting, writer.after_blank) = (true, true);
     let mut after_break = true;

@@ -40,8 +40,8 @@ pub(super) struct Builder {
 
 /// What an anchor names.
 enum Anchor {
-    /// A list or map whose end has not come yet.
-    Open,
+    /// A list or map whose end has not come yet, and how deep it is.
+    Open(usize),
     /// A node, and how many nodes it is made of.
     Whole(Node, usize),
 }
@@ -121,7 +121,7 @@ impl Builder {
                 let node = node.clone();
                 self.add(node)
             }
-            Some(Anchor::Open) => Err(YamlError::Recursion { at: place }),
+            Some(Anchor::Open(_)) => Err(YamlError::Recursion { at: place }),
             None => Err(YamlError::UnknownAnchor { at: place, anchor: anchor.to_owned() }),
         }
     }
@@ -167,7 +167,7 @@ impl Builder {
         node.place = place;
         node.style = if is_flow { Style::Flow } else { Style::Plain };
         if let Some(anchor) = &anchor {
-            self.anchors.insert(anchor.clone(), Anchor::Open);
+            self.anchors.insert(anchor.clone(), Anchor::Open(self.open.len()));
         }
         self.open.push(Open { node, anchor, content, count_before: self.count });
         self.count += 1;
@@ -183,7 +183,10 @@ impl Builder {
                 Data::Mapping(Arc::new(merge::expand(entries, self.dialect)?))
             }
         };
-        self.remember(open.anchor, &open.node, open.count_before);
+        // An anchor of the same name inside has replaced this one.
+        let is_current = |name: &String| matches!(self.anchors.get(name), Some(Anchor::Open(depth)) if *depth == self.open.len());
+        let anchor = open.anchor.filter(is_current);
+        self.remember(anchor, &open.node, open.count_before);
         self.add(open.node)
     }
 
