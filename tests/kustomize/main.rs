@@ -1,0 +1,18 @@
+//! The kustomize build against the official program.
+//!
+//! `cases` holds stored trees with the official program's output: always run. `random` makes trees
+//! from a seed and compares with the program itself, which `KUSTOMIZE_ORACLE` names (see
+//! `oracle/main.go`); without it that part says so and passes.
+//!
+//! ```text
+//! KUSTOMIZE_ORACLE=… TREES=10000 SEED=1 cargo test --release --test kustomize -- random --nocapture
+//! ```
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod cases;
+mod coverage;
+mod oracle;
+mod random;
+mod shrink;
+mod tree;
