@@ -35,7 +35,7 @@ fn resource(kind: &str, plural: &str, group: &str) -> Resource {
 }
 
 fn writer(cluster: &Cluster) -> Writer {
-    cluster.writer(Purpose::Intent(1), WriteGate::open())
+    cluster.writer(Purpose::Intent("1".to_owned()), WriteGate::open())
 }
 
 fn object(kind: &str, group: &str, spec: Value) -> Value {

@@ -40,14 +40,7 @@ async fn applied(purpose: &str) -> Scene {
         .object;
     let record = RecordedFields::of(&live.raw, &key());
     assert!(record.len() > 8, "{}", record.to_text());
-    let scene = Scene { cluster, namespace, record };
-    // The deployment controller writes once; a comparison in the middle of that says little.
-    wait::until("the deployment controller to have seen it", async || {
-        let live = scene.live().await.raw;
-        live["status"]["observedGeneration"].is_number().then_some(())
-    })
-    .await;
-    scene
+    Scene { cluster, namespace, record }
 }
 
 impl Scene {
@@ -78,13 +71,20 @@ impl Scene {
 
     /// What Flux would see: a dry-run against the live object.
     async fn dry_run(&self) -> Vec<String> {
+        // The deployment controller writes too; a comparison in the middle of that says little.
+        let live = wait::until("the deployment controller to have seen it", async || {
+            let live = self.live().await.raw;
+            let seen = live["status"]["observedGeneration"] == live["metadata"]["generation"];
+            seen.then_some(live)
+        })
+        .await;
         let manifest = deployment(&self.namespace, "web");
         let options = ApplyOptions { dry_run: true, ..ApplyOptions::default() };
         let would = writer(&self.cluster)
             .apply(&deployments(), &manifest, &options)
             .await
             .expect("the server takes it");
-        normalise::drifted(&self.live().await.raw, &would.object.raw)
+        normalise::drifted(&live, &would.object.raw)
     }
 }
 

@@ -207,7 +207,7 @@ async fn the_audit_log_shows_the_intent() {
     let manifest = config_map(&namespace, "one", json!({}));
     let options = ApplyOptions::default();
     let denied = tenant
-        .writer(Purpose::Intent(77), WriteGate::open())
+        .writer(Purpose::Intent("77".to_owned()), WriteGate::open())
         .apply(&config_maps(), &manifest, &options)
         .await;
     let denied = refusal(denied);
@@ -244,7 +244,7 @@ async fn nothing_is_sent_after_the_deadline() {
     let namespace = server.namespace("gated").await;
     let cluster = connect().await;
     let gate = WriteGate::until_deadline(Arc::new(Stopped));
-    let late = cluster.writer(Purpose::Intent(1), gate.clone());
+    let late = cluster.writer(Purpose::Intent("1".to_owned()), gate.clone());
     let manifest = config_map(&namespace, "one", json!({}));
     let options = ApplyOptions::default();
     let error = late.apply(&config_maps(), &manifest, &options).await.unwrap_err();
