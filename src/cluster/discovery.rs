@@ -78,7 +78,7 @@ impl Resource {
         self.verbs.iter().any(|known| known == verb)
     }
 
-    /// The path of the collection; an empty `namespace` means all, or none for cluster-scoped kinds.
+    /// The path of the collection; an empty `namespace` means all of them, or that there is none.
     pub(super) fn collection_path(&self, namespace: &str) -> String {
         let root = match self.group.as_str() {
             "" => format!("/api/{}", self.version),
@@ -216,7 +216,8 @@ impl Kinds {
 impl Cluster {
     /// Asks the server for all kinds that it serves.
     ///
-    /// Fails only when not even the list of groups comes; a group that fails is named in the result.
+    /// Fails only when not even the list of groups comes; a group that fails is named in the
+    /// result.
     pub async fn discover(&self) -> Result<Kinds, ClusterError> {
         let mut kinds = Kinds::default();
         for root in ["/api", "/apis"] {

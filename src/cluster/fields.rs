@@ -10,8 +10,8 @@
 //! every watch event ───────────────────────┘
 //! ```
 //!
-//! The record is of *our* fields at the time of the apply: a change by somebody else takes the field
-//! from us, so that what we own later would hide it. Values are kept as keyed digests only.
+//! The record is of *our* fields at the time of the apply: a change by somebody else takes the
+//! field from us, so that what we own later would hide it. Values are kept as keyed digests only.
 //!
 //! Pure. Cost: linear in the managed fields and the object.
 

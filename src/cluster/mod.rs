@@ -1,7 +1,8 @@
-//! The cluster: reads and writes of the Kubernetes API, and the pure functions that read its answers.
+//! The cluster: reads and writes of the Kubernetes API, and pure functions that read its answers.
 //!
-//! In: which object, which list, which write. Out: what the server said, typed, as raw JSON objects.
-//! It decides nothing: what to write is a plan's business, what a reading means is the rules'.
+//! In: which object, which list, which write. Out: what the server said, as raw JSON objects with
+//! typed errors. It decides nothing: what to write is a plan's business, what a reading means is
+//! the rules'.
 //!
 //! ```text
 //! ingest ──▶ read/  ─┐                          fields.rs  who owns which field, what drifted
@@ -10,8 +11,8 @@
 //! ```
 //!
 //! I/O in `read`, `write`, `discovery`, `transport`; the three modules on the right are pure. Reads
-//! keep nothing: no cache of objects. One HTTP/2 connection carries all requests, others carry up to
-//! `transport::WATCHES_PER_CONNECTION` watches each.
+//! keep nothing: no cache of objects. One HTTP/2 connection carries all requests, others carry up
+//! to `transport::WATCHES_PER_CONNECTION` watches each.
 //!
 //! Not here: custom resource types (`api`), who may write when (`executor`).
 

@@ -359,8 +359,8 @@ impl Found {
         let others: Vec<&(Manager<'_>, FieldSet)> =
             all.iter().filter(|(manager, _)| !manager.is_applier(MANAGER)).collect();
         let name = |(path, missing): (Vec<PathElement>, bool)| {
-            // Who holds the path now changed it; of a path that nobody holds, the last writer of the
-            // object after us is the likeliest.
+            // Who holds the path now changed it; of a path that nobody holds, the last writer of
+            // the object after us is the likeliest.
             let holder = latest(others.iter().filter(|(_, fields)| fields.touches(&path)));
             let likely =
                 || {

@@ -100,8 +100,8 @@ impl FieldSet {
 mod tests {
     use serde_json::json;
 
-    use super::super::path_text;
     use super::*;
+    use crate::cluster::fields::path_text;
 
     fn texts(set: &FieldSet) -> Vec<String> {
         set.paths().iter().map(|path| path_text(path)).collect()

@@ -69,7 +69,12 @@ fn status_and_creation_time_go() {
 
 #[test]
 fn drift_is_what_flux_calls_drift() {
-    let object = |metadata: Value, spec: Value, status: Value| json!({"apiVersion": "v1", "kind": "X", "metadata": metadata, "spec": spec, "status": status});
+    let object = |metadata: Value, spec: Value, status: Value| {
+        let mut object = json!({"apiVersion": "v1", "kind": "X", "metadata": metadata});
+        object["spec"] = spec;
+        object["status"] = status;
+        object
+    };
     let live = object(
         json!({"name": "x", "labels": {"a/b": "1"}, "finalizers": ["f"], "resourceVersion": "1"}),
         json!({"n": 1, "list": [1, {"k": 2}], "empty": {}}),

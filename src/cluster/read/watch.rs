@@ -13,8 +13,9 @@
 //! ```
 //!
 //! A watch is a hint, a list is proof: `Gone` also comes when an object leaves the selector. A
-//! message `Stale` says that nothing was heard for `watch_stale_after`; what is known may be old until
-//! the next `Listed`. `Failed` is not `Stale`: the watch goes on from where it was. Nothing is kept; a slow reader slows the watch down.
+//! message `Stale` says that nothing was heard for `watch_stale_after`; what is known may be old
+//! until the next `Listed`. `Failed` is not `Stale`: the watch goes on from where it was. Nothing
+//! is kept; a slow reader slows the watch down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,10 +155,12 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
         let mut position =
             Position { version: listed.resource_version.clone(), alive: Instant::now() };
         self.say(WatchEvent::Listed(listed)).await?;
+        let mut ended_at_once = false;
         loop {
             let started = Instant::now();
             let heard = position.alive;
             let end = self.follow(&mut position).await?;
+            let at_once = position.alive == heard && started.elapsed() < BACKOFF_FIRST;
             if position.alive > heard || started.elapsed() > BACKOFF_LONGEST {
                 backoff.reset();
             }
@@ -165,12 +168,16 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
                 End::Expired => return Ok(()),
                 End::Stale => return self.say(WatchEvent::Stale).await,
                 End::Failed(error) => self.fail(error, backoff).await?,
-                // A server that ends every watch at once must not be asked in a tight loop.
-                End::Closed if started.elapsed() < BACKOFF_FIRST => {
-                    tokio::time::sleep(backoff.next()).await;
+                // A server that ends every watch at once must not be asked in a tight loop, and
+                // whoever reads this watch should know.
+                End::Closed if at_once && ended_at_once => {
+                    let error = self.unreadable("it ends at once, without an event".to_owned());
+                    self.fail(error, backoff).await?;
                 }
+                End::Closed if at_once => tokio::time::sleep(backoff.next()).await,
                 End::Closed => {}
             }
+            ended_at_once = at_once;
             if position.alive.elapsed() >= self.cluster.options().watch_stale_after {
                 return self.say(WatchEvent::Stale).await;
             }

@@ -74,7 +74,7 @@ impl Writer {
             None => manifest.to_string(),
         };
         let secrets = SecretTexts::of_object(manifest).join(&options.secrets);
-        let (answer, object) = self
+        let sent = self
             .send_for_object(Write {
                 verb: if options.dry_run { "dry-run" } else { "apply" },
                 method: Method::PATCH,
@@ -86,7 +86,26 @@ impl Writer {
                 content: Some(("application/apply-patch+yaml", body.into_bytes())),
                 secrets: &secrets,
             })
-            .await?;
+            .await;
+        let (answer, object) = sent.map_err(|error| match options.uid {
+            Some(_) => as_conflict(error),
+            None => error,
+        })?;
         Ok(Applied { created: answer.code == 201, object, warnings: answer.warnings })
+    }
+}
+
+/// To a patch the server says that a uid is an immutable field when it is that of another object;
+/// to all other writes it says that this is a conflict. It is a conflict.
+fn as_conflict(error: ClusterError) -> ClusterError {
+    match error {
+        ClusterError::Refused { request, mut status }
+            if status.code == 422 && status.causes.iter().any(|c| c.field == "metadata.uid") =>
+        {
+            status.code = 409;
+            status.reason = "Conflict".to_owned();
+            ClusterError::Refused { request, status }
+        }
+        other => other,
     }
 }

@@ -1,8 +1,8 @@
 //! The lease that lets one replica write, held as the controllers that it replaces hold theirs.
 //!
-//! In: who we are, the lease's name, the time. Out: whether we lead, and until when. Clocks of other
-//! machines are never trusted: a lease counts as abandoned when *we* have seen it unchanged for its
-//! whole duration. Our own deadline counts from before the request was sent.
+//! In: who we are, the lease's name, the time. Out: whether we lead, and until when. Clocks of
+//! other machines are never trusted: a lease counts as abandoned when *we* have seen it unchanged
+//! for its whole duration. Our own deadline counts from before the request was sent.
 //!
 //! The annotations of the lease carry what must outlive our disk, such as the journal's head.
 

@@ -35,7 +35,7 @@ fn resource(kind: &str, plural: &str, group: &str) -> Resource {
 }
 
 fn writer(cluster: &Cluster) -> Writer {
-    cluster.writer(Purpose::Intent(1), WriteGate::open())
+    cluster.writer(Purpose::Intent("1".to_owned()), WriteGate::open())
 }
 
 fn object(kind: &str, group: &str, spec: Value) -> Value {
@@ -56,9 +56,16 @@ async fn installed() -> (Server, Cluster) {
         assert!(applied.created && applied.warnings.is_empty(), "{:?}", applied.warnings);
     }
     for definition in crd::all() {
-        let name = definition.manifest["metadata"]["name"].as_str().unwrap().to_owned();
+        let name = definition.manifest["metadata"]["name"]
+            .as_str()
+            .expect("the server takes it")
+            .to_owned();
         wait::until("the definition to be established", async || {
-            let live = cluster.get(&definitions(), "", &name).await.unwrap().unwrap();
+            let live = cluster
+                .get(&definitions(), "", &name)
+                .await
+                .expect("the server takes it")
+                .expect("the server takes it");
             (health::status(&live.raw).status == health::Status::Current).then_some(())
         })
         .await;
@@ -88,7 +95,10 @@ async fn they_install_default_and_validate() {
     assert_eq!(unit.raw["spec"]["force"], false, "a default of the schema");
     assert_eq!(unit.raw["spec"]["postBuild"]["substituteFrom"][0]["optional"], false);
     let unit = Kustomization::read(&unit.raw).unwrap();
-    assert_eq!(unit.object().inventory_id(), "default_web_kustomize.toolkit.fluxcd.io_Kustomization");
+    assert_eq!(
+        unit.object().inventory_id(),
+        "default_web_kustomize.toolkit.fluxcd.io_Kustomization"
+    );
 
     #[rustfmt::skip]
     let refused: &[(&str, &str, Value, &str)] = &[
@@ -141,10 +151,8 @@ async fn statuses_are_written_and_read_back() {
     });
     let target = ("default", "web");
     let manager = keys::STATUS_MANAGER;
-    let written = writer(&cluster)
-        .patch_status(&resource, target, &status, None, manager)
-        .await
-        .unwrap();
+    let written =
+        writer(&cluster).patch_status(&resource, target, &status, None, manager).await.unwrap();
     assert_eq!(written.raw["status"], status);
     let unit = Kustomization::read(&written.raw).unwrap();
     assert_eq!(serde_json::to_value(&unit.status).unwrap(), status, "nothing is lost on the way");

@@ -5,6 +5,7 @@ use super::deployment;
 use super::deployments;
 use super::writer;
 use crate::support::cluster::Cluster as Server;
+use crate::support::wait;
 use hence::cluster::Cluster;
 use hence::cluster::Observed;
 use hence::cluster::fields::Difference;
@@ -32,7 +33,11 @@ async fn applied(purpose: &str) -> Scene {
     let cluster = connect().await;
     let manifest = deployment(&namespace, "web");
     let options = ApplyOptions::default();
-    let live = writer(&cluster).apply(&deployments(), &manifest, &options).await.unwrap().object;
+    let live = writer(&cluster)
+        .apply(&deployments(), &manifest, &options)
+        .await
+        .expect("the server takes it")
+        .object;
     let record = RecordedFields::of(&live.raw, &key());
     assert!(record.len() > 8, "{}", record.to_text());
     Scene { cluster, namespace, record }
@@ -40,7 +45,11 @@ async fn applied(purpose: &str) -> Scene {
 
 impl Scene {
     async fn live(&self) -> Observed {
-        self.cluster.get(&deployments(), &self.namespace, "web").await.unwrap().unwrap()
+        self.cluster
+            .get(&deployments(), &self.namespace, "web")
+            .await
+            .expect("the server takes it")
+            .expect("the server takes it")
     }
 
     async fn patch(&self, manager: &str, patch: Value) {
@@ -48,7 +57,7 @@ impl Scene {
         writer(&self.cluster)
             .patch(&deployments(), target, PatchKind::Merge, &patch, manager)
             .await
-            .unwrap();
+            .expect("the server takes it");
     }
 
     async fn drift(&self) -> Vec<Difference> {
@@ -62,10 +71,20 @@ impl Scene {
 
     /// What Flux would see: a dry-run against the live object.
     async fn dry_run(&self) -> Vec<String> {
+        // The deployment controller writes too; a comparison in the middle of that says little.
+        let live = wait::until("the deployment controller to have seen it", async || {
+            let live = self.live().await.raw;
+            let seen = live["status"]["observedGeneration"] == live["metadata"]["generation"];
+            seen.then_some(live)
+        })
+        .await;
         let manifest = deployment(&self.namespace, "web");
         let options = ApplyOptions { dry_run: true, ..ApplyOptions::default() };
-        let would = writer(&self.cluster).apply(&deployments(), &manifest, &options).await.unwrap();
-        normalise::drifted(&self.live().await.raw, &would.object.raw)
+        let would = writer(&self.cluster)
+            .apply(&deployments(), &manifest, &options)
+            .await
+            .expect("the server takes it");
+        normalise::drifted(&live, &would.object.raw)
     }
 }
 
@@ -85,7 +104,10 @@ async fn an_edit_names_its_manager() {
     scene.patch("kubectl-edit", json!({"spec": {"replicas": 5}})).await;
     let found = scene.drift().await;
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!((found[0].path.as_str(), found[0].manager.as_str()), ("spec.replicas", "kubectl-edit"));
+    assert_eq!(
+        (found[0].path.as_str(), found[0].manager.as_str()),
+        ("spec.replicas", "kubectl-edit")
+    );
     assert!(found[0].at.is_some() && !found[0].missing);
     assert_eq!(scene.dry_run().await, ["spec.replicas"]);
 }
@@ -220,5 +242,8 @@ async fn seen_in_another_version() {
     let other = cluster.get(&scaler("v2"), &namespace, "web").await.unwrap().unwrap();
     let found = record.compare(&other.raw, &key());
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!((found[0].path.as_str(), found[0].manager.as_str()), ("spec.maxReplicas", "somebody"));
+    assert_eq!(
+        (found[0].path.as_str(), found[0].manager.as_str()),
+        ("spec.maxReplicas", "somebody")
+    );
 }

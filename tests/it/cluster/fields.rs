@@ -27,30 +27,24 @@ async fn what_kubectl_added_goes_with_the_next_apply() {
     let manifest = |data: Value| super::config_map(&namespace, "one", data);
 
     // Made by `kubectl create`, edited by kubectl and by somebody else, then applied by us.
-    let by = |manager: &str| ApplyOptions { manager: manager.to_owned(), ..ApplyOptions::default() };
+    let by =
+        |manager: &str| ApplyOptions { manager: manager.to_owned(), ..ApplyOptions::default() };
     let first = json!({"mine": "1", "theirs": "1"});
     writer(&cluster).apply(&resource, &manifest(first), &by("kubectl")).await.unwrap();
     let edit = json!({
         "data": {"added": "by kubectl"},
         "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
     });
-    for (manager, patch) in [
-        ("kubectl-edit", edit),
-        ("somebody", json!({"data": {"kept": "by somebody"}})),
-    ] {
-        writer(&cluster)
-            .patch(&resource, target, PatchKind::Merge, &patch, manager)
-            .await
-            .unwrap();
+    for (manager, patch) in
+        [("kubectl-edit", edit), ("somebody", json!({"data": {"kept": "by somebody"}}))]
+    {
+        writer(&cluster).patch(&resource, target, PatchKind::Merge, &patch, manager).await.unwrap();
     }
     let ours = manifest(json!({"mine": "2"}));
     let live =
         writer(&cluster).apply(&resource, &ours, &ApplyOptions::default()).await.unwrap().object;
     assert_eq!(live.raw["data"]["added"], "by kubectl", "an apply alone does not take over");
-    assert_eq!(
-        fields::overridden_managers(&live.raw, &overridden()),
-        ["kubectl", "kubectl-edit"]
-    );
+    assert_eq!(fields::overridden_managers(&live.raw, &overridden()), ["kubectl", "kubectl-edit"]);
 
     let mut patch = fields::legacy_metadata(&live.raw);
     let entries = fields::takeover(&live.raw, &overridden()).expect("there is something to take");

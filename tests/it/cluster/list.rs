@@ -25,7 +25,10 @@ async fn seven(purpose: &str) -> (FaultProxy, hence::cluster::Cluster, ListOptio
         let mut manifest = config_map(&namespace, &format!("m{i}"), json!({}));
         manifest["metadata"]["labels"] = json!({"odd": (i % 2 == 1).to_string()});
         let options = ApplyOptions::default();
-        writer(&cluster).apply(&config_maps(), &manifest, &options).await.unwrap();
+        writer(&cluster)
+            .apply(&config_maps(), &manifest, &options)
+            .await
+            .expect("the server takes it");
     }
     let options = ListOptions { namespace, page_items: 2, ..ListOptions::default() };
     (proxy, cluster, options)

@@ -40,7 +40,7 @@ async fn connect_with(kubeconfig: &Path, options: ConnectOptions) -> Cluster {
 
 /// A writer without a lease.
 fn writer(cluster: &Cluster) -> Writer {
-    cluster.writer(Purpose::Intent(42), WriteGate::open())
+    cluster.writer(Purpose::Intent("42".to_owned()), WriteGate::open())
 }
 
 fn config_maps() -> Resource {
