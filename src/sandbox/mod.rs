@@ -12,7 +12,7 @@
 //! State is in memory and goes with the process. Production code never imports this module.
 //! What a real cluster does and this one does not: TLS, authentication and authorisation (all is
 //! allowed), admission plugins and webhooks, conversion webhooks, CEL rules of definitions,
-//! protobuf, aggregated API servers, and every controller but garbage collection, namespaces and
+//! protobuf answers, aggregated API servers, and every controller but garbage collection, namespaces and
 //! definitions: a Deployment never gets Pods nor a status.
 
 use std::net::Ipv4Addr;
@@ -43,6 +43,7 @@ mod normal;
 mod openapi;
 mod patch;
 mod prepare;
+mod protobuf;
 mod quantity;
 mod refusal;
 mod request;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 /// A type's place in [`Types`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TypeId(pub(crate) usize);
 
 /// What a scalar may be.
