@@ -24,7 +24,13 @@ use crate::cli::output::Outcome;
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     /// The state directory of the daemon
-    #[arg(long, global = true, value_name = "DIR", default_value = "hence-state", env = "HENCE_STATE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "hence-state",
+        env = "HENCE_STATE"
+    )]
     state: PathBuf,
     /// Text for people, or JSON
     #[arg(short, long, global = true, value_enum, default_value_t)]
@@ -135,11 +141,7 @@ fn entry(item: &Item, id: &str) -> serde_json::Value {
             "outcome": outcome })
 }
 
-fn show(
-    journal: &JournalReader<DiskStorage>,
-    id: &str,
-    form: Form,
-) -> Result<Outcome, Failure> {
+fn show(journal: &JournalReader<DiskStorage>, id: &str, form: Form) -> Result<Outcome, Failure> {
     let view = journal.view();
     let item = view.find(id).map_err(Failure::input)?;
     if form == Form::Json {

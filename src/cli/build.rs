@@ -43,11 +43,8 @@ pub fn build(args: &BuildArgs) -> Result<Outcome, Failure> {
     })?;
     let tree = LocalTree::new(Path::new("/"));
     let root = dir.to_string_lossy().trim_start_matches('/').to_owned();
-    let options = BuildOptions {
-        allow_remote: true,
-        shown_root: "/".to_owned(),
-        ..BuildOptions::default()
-    };
+    let options =
+        BuildOptions { allow_remote: true, shown_root: "/".to_owned(), ..BuildOptions::default() };
     match kustomize::build(&tree, &root, &options).map_err(Failure::input)? {
         kustomize::Outcome::Built(built) => {
             output::data(&built.to_yaml());

@@ -118,7 +118,8 @@ pub struct PendingArgs {
 
 /// Answers `why`.
 pub fn why(args: &WhyArgs) -> Result<Outcome, Failure> {
-    let asked = |object: &String| Asked { object: object.clone(), namespace: args.namespace.clone() };
+    let asked =
+        |object: &String| Asked { object: object.clone(), namespace: args.namespace.clone() };
     let question = match args.words.as_slice() {
         [word, object] if word == "pruned" => Question::WhyPruned(asked(object)),
         [object] => Question::Why(asked(object)),

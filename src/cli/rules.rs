@@ -59,7 +59,9 @@ pub fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
         Ok(program) => {
             program.warnings().iter().cloned().for_each(show);
             let strata = program.strata();
-            output::data(&format!("{count} files of yours fit the shipped rules; {strata} strata\n"));
+            output::data(&format!(
+                "{count} files of yours fit the shipped rules; {strata} strata\n"
+            ));
             Ok(Outcome::Done)
         }
         Err(errors) => {

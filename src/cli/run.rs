@@ -86,15 +86,16 @@ pub fn run(args: &RunArgs) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let io = |source| DaemonError::Io { what: "cannot start threads".to_owned(), source };
     let runtime = runtime.map_err(|error| Failure::world(io(error)))?;
-    runtime.block_on(async {
-        let stop = CancellationToken::new();
-        tokio::spawn(signals(stop.clone()));
-        daemon::run(options, stop).await
-    })
-    .map_err(|error| match &error {
-        DaemonError::Rules { .. } | DaemonError::Io { .. } => Failure::input(error),
-        _ => Failure::world(error),
-    })?;
+    runtime
+        .block_on(async {
+            let stop = CancellationToken::new();
+            tokio::spawn(signals(stop.clone()));
+            daemon::run(options, stop).await
+        })
+        .map_err(|error| match &error {
+            DaemonError::Rules { .. } | DaemonError::Io { .. } => Failure::input(error),
+            _ => Failure::world(error),
+        })?;
     Ok(Outcome::Done)
 }
 

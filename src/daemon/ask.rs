@@ -72,13 +72,9 @@ pub fn answer(
     let Some(reader) = reader else { return from_journal(question, journal) };
     let known = explain::known_kinds(reader);
     Ok(match question {
-        Question::Why(asked) => {
-            explain::why_object(reader, &resolve(asked, &known, Some(reader))?)
-        }
+        Question::Why(asked) => explain::why_object(reader, &resolve(asked, &known, Some(reader))?),
         Question::WhyPruned(asked) => pruned(&resolve(asked, &known, None)?, journal),
-        Question::WhyNotReady(asked) => {
-            explain::why_not_ready(reader, &unit(asked, &known)?)
-        }
+        Question::WhyNotReady(asked) => explain::why_not_ready(reader, &unit(asked, &known)?),
         Question::WhyNotLive { revision, object } => {
             let object = resolve(object, &known, Some(reader))?;
             explain::why_not_live(reader, revision, &object)
@@ -96,8 +92,7 @@ fn from_journal(
         Question::WhyPruned(asked) => Ok(pruned(&resolve(asked, &[], None)?, journal)),
         _ => {
             let headline = "the facts cannot be read now; only the journal can";
-            let mut answer = Answer::new(Verdict::Unknown, headline, 0)
-                .next("hence audit list");
+            let mut answer = Answer::new(Verdict::Unknown, headline, 0).next("hence audit list");
             answer.complete = false;
             Ok(answer)
         }
@@ -148,11 +143,8 @@ fn deletes(
         ..Query::default()
     };
     let page = view.list(&query)?;
-    let mut found: Vec<Pruned> = page
-        .items
-        .iter()
-        .filter_map(|item| pruned_item(item, &view.short_id(&item.id)))
-        .collect();
+    let mut found: Vec<Pruned> =
+        page.items.iter().filter_map(|item| pruned_item(item, &view.short_id(&item.id))).collect();
     found.reverse();
     Ok(found)
 }

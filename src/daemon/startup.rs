@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
@@ -40,9 +39,12 @@ use crate::daemon::step::Message;
 use crate::daemon::step::StepLoop;
 use crate::daemon::timers::Timers;
 use crate::daemon::watcher::Watcher;
+use crate::datalog::Pattern;
+use crate::datalog::QueryOptions;
 use crate::datalog::RuleFile;
 use crate::executor::Executor;
 use crate::executor::Seen;
+use crate::facts::FactBase;
 use crate::facts::Statement;
 use crate::facts::VOLATILE;
 use crate::facts::relation;
@@ -55,6 +57,7 @@ use crate::model::Clock;
 use crate::model::Digest;
 use crate::model::DigestKey;
 use crate::model::Manifests;
+use crate::model::ObjectRef;
 use crate::rules;
 use crate::sources;
 use crate::sources::artifact::FileStore;
@@ -74,45 +77,28 @@ const OVERRIDDEN: &[&str] = &["kubectl", "before-first-apply", "kustomize-contro
 pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), DaemonError> {
     sources::tls::install_provider();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let user_files = read_rules(&options.rules)?;
-    let mut files = rules::built_in_files();
-    files.extend(user_files.iter().cloned());
-    let program = rules::load(user_files).map_err(|errors| DaemonError::Rules { errors })?;
-    let state = StateDir::open(&options.state)?;
-    let mut journal = open_journal(&state, clock.as_ref())?;
-    let rule_digest = journal_rules(&mut journal, &files, clock.as_ref())?;
-    let expected = journal.view().last_generation().unwrap_or(0);
-    let (facts, recovered) = restore::open_facts(&state, program, expected)?;
-    for loss in &recovered.losses {
-        tracing::warn!(%loss, "fact log");
-    }
-    let published = Arc::new(Published::new(facts.reader()));
-
+    let state = open_state(&options, clock.as_ref())?;
+    let published = Arc::new(Published::new(state.facts.reader()));
     let connect = ConnectOptions { kubeconfig: options.kubeconfig.clone(), ..Default::default() };
     let cluster = Cluster::connect(&connect).await?;
     let gate = hold_leases(&options, &cluster, &clock, &published, &stop).await?;
     let kinds = Arc::new(RwLock::new(Arc::new(cluster.discover().await?)));
     let (inbox, received) = mpsc::channel(INBOX);
-    let key = digest_key(&options.state)?;
+    let (watcher, wanted) = mpsc::unbounded_channel();
+    let cancel = CancellationToken::new();
     let overridden = overridden(&options);
-    let manifests = Manifests::default();
-    let ingest = Ingest::new(
-        IngestOptions { key, overridden: overridden.clone(), strict_substitution: true },
-        manifests.clone(),
-    );
     let seen = Seen::default();
+    let ingest = remember(&options, &state, overridden.clone())?;
     let executor = Executor {
         cluster: cluster.clone(),
         gate,
-        manifests,
+        manifests: state.manifests.clone(),
         seen: seen.clone(),
         kinds: Arc::clone(&kinds),
         overridden: overridden.into(),
         events: Arc::default(),
         clock: Arc::clone(&clock),
     };
-    let (watcher, wanted) = mpsc::unbounded_channel();
-    let cancel = CancellationToken::new();
     let outlets = Outlets::new(OutletParts {
         runtime: tokio::runtime::Handle::current(),
         executor,
@@ -122,36 +108,85 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
         watcher,
         cancel: cancel.clone(),
     });
-    let step = StepLoop {
-        facts,
-        journal,
-        ingest,
-        timers: Timers::default(),
-        due: Due::default(),
-        outlets,
-        published: Arc::clone(&published),
-        clock,
-        rules: rule_digest,
-        inbox: received,
-    };
-    let ready = Arc::new(AtomicBool::new(true));
-    serve_http(&options, &published, &ready, &cancel);
-    serve_socket(&options, &published, &cancel);
+    serve(&options, &published, &cancel);
     inbox.send(Message::Observed(configured(&options, &kinds))).await.ok();
     tokio::spawn(Watcher::run(cluster, kinds, seen, inbox.clone(), wanted));
-    let stopping = inbox.clone();
-    tokio::spawn(async move {
-        stop.cancelled().await;
-        ready.store(false, Ordering::Relaxed);
-        stopping.send(Message::Stop).await.ok();
-    });
+    tokio::spawn(stop_in_order(stop, inbox));
+    let State { facts, journal, rules, _dir, .. } = state;
+    let (timers, due) = (Timers::default(), Due::default());
+    let inbox = received;
+    let step =
+        StepLoop { facts, journal, ingest, timers, due, outlets, published, clock, rules, inbox };
+    let ended = run_on_its_thread(step).await;
+    cancel.cancel();
+    ended
+}
+
+/// The step loop blocks on disk and computes; it must not share a thread with sockets.
+async fn run_on_its_thread(step: StepLoop) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Handle::current();
     let ended = tokio::task::spawn_blocking(move || step.run(&runtime)).await;
-    cancel.cancel();
     ended.unwrap_or_else(|panic| {
         let source = std::io::Error::other(panic.to_string());
         Err(DaemonError::Io { what: "the step loop panicked".to_owned(), source })
     })
+}
+
+/// Tells the loop to finish once somebody asks the daemon to stop.
+async fn stop_in_order(stop: CancellationToken, inbox: mpsc::Sender<Message>) {
+    stop.cancelled().await;
+    inbox.send(Message::Stop).await.ok();
+}
+
+/// What the state directory holds, opened.
+struct State {
+    _dir: StateDir,
+    journal: Journal<DiskStorage>,
+    facts: FactBase,
+    rules: Digest,
+    manifests: Manifests,
+}
+
+fn open_state(options: &DaemonOptions, clock: &dyn Clock) -> Result<State, DaemonError> {
+    let user_files = read_rules(&options.rules)?;
+    let mut files = rules::built_in_files();
+    files.extend(user_files.iter().cloned());
+    let program = rules::load(user_files).map_err(|errors| DaemonError::Rules { errors })?;
+    let dir = StateDir::open(&options.state)?;
+    let mut journal = open_journal(&dir, clock)?;
+    let rules = journal_rules(&mut journal, &files, clock)?;
+    let expected = journal.view().last_generation().unwrap_or(0);
+    let (facts, recovered) = restore::open_facts(&dir, program, expected)?;
+    for loss in &recovered.losses {
+        tracing::warn!(%loss, "fact log");
+    }
+    Ok(State { _dir: dir, journal, facts, rules, manifests: Manifests::default() })
+}
+
+/// What ingest has to remember from before: the fields that our applies recorded.
+fn remember(
+    options: &DaemonOptions,
+    state: &State,
+    overridden: Vec<String>,
+) -> Result<Ingest, DaemonError> {
+    let key = digest_key(&options.state)?;
+    let ingest_options = IngestOptions { key, overridden, strict_substitution: true };
+    let mut ingest = Ingest::new(ingest_options, state.manifests.clone());
+    let pattern = Pattern { relation: "recorded".into(), columns: vec![None, None, None] };
+    let all = QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() };
+    let rows = state.facts.reader().query(&pattern, &all).value;
+    let texts = rows.iter().filter_map(|row| {
+        let [object, uid, fields] = row.as_slice() else { return None };
+        Some((ObjectRef::parse_fact_text(&object.plain())?, uid.plain(), fields.plain()))
+    });
+    ingest.recall_recorded(texts);
+    Ok(ingest)
+}
+
+fn serve(options: &DaemonOptions, published: &Arc<Published>, cancel: &CancellationToken) {
+    let ready = Arc::new(AtomicBool::new(true));
+    serve_http(options, published, &ready, cancel);
+    serve_socket(options, published, cancel);
 }
 
 fn serve_http(

@@ -56,7 +56,10 @@ pub struct ObjectQuery {
 pub enum ObjectError {
     /// Not of the form `kind/name`.
     #[error("`{text}` does not name an object")]
-    #[diagnostic(code(explain::object), help("write kind/name, such as deploy/api, and -n NAMESPACE"))]
+    #[diagnostic(
+        code(explain::object),
+        help("write kind/name, such as deploy/api, and -n NAMESPACE")
+    )]
     Form {
         /// The text as given.
         text: String,

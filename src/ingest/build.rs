@@ -17,10 +17,14 @@ use crate::facts::relation;
 use crate::ingest::Ingest;
 use crate::ingest::fetch::part;
 use crate::ingest::object::toggles;
+use crate::ingest::unit;
 use crate::ingest::values::Resolved;
+use crate::kustomize::BuildOptions;
 use crate::kustomize::ReadSet;
 use crate::kustomize::flux;
+use crate::kustomize::flux::FluxBuildError;
 use crate::kustomize::flux::UnitBuild;
+use crate::kustomize::flux::UnitOutcome;
 use crate::model::Digest;
 use crate::model::DigestKey;
 use crate::model::GroupKind;
@@ -75,14 +79,14 @@ struct Failure {
 
 impl Ingest {
     /// The job for an `act_render` row.
-    pub fn build_job(&self, unit: &UnitName, tree: &str, key: &[String; 3]) -> Option<BuildJob> {
-        let memory = self.units.get(unit)?;
-        let Resolved::Known(variables) = self.resolve(unit, &memory.spec) else { return None };
-        let mut build = UnitBuild::default();
-        build.variables = variables;
+    pub fn build_job(&self, name: &UnitName, tree: &str, key: &[String; 3]) -> Option<BuildJob> {
+        let memory = self.units.get(name)?;
+        let Resolved::Known(known) = self.resolve(name, &memory.spec) else { return None };
+        let mut build = unit::build_fields(&memory.spec);
+        build.substitute = memory.spec.post_build.is_some().then_some(known.variables);
         build.strict = self.options.strict_substitution;
         Some(BuildJob {
-            unit: unit.clone(),
+            unit: name.clone(),
             tree_id: tree.to_owned(),
             tree: self.trees.get(tree).cloned(),
             path: memory.spec.path.clone().unwrap_or_default(),
@@ -193,17 +197,26 @@ impl BuildJob {
             let message = "the source's files are not loaded".to_owned();
             return Err(failure("ArtifactFailed", message));
         };
-        let built = flux::build_unit(tree.as_ref(), &self.path, &self.build)
-            .map_err(|error| failure(error.reason(), error.message()))?;
+        let options = BuildOptions::default();
+        let built = flux::build_unit(tree.as_ref(), &self.path, &self.build, &options);
+        let built = match built {
+            Ok(UnitOutcome::Built(built)) => built,
+            Ok(UnitOutcome::Needs(remote)) => {
+                let message = format!("remote bases are not fetched by this version: {remote:?}");
+                return Err(failure("BuildFailed", message));
+            }
+            Err(error) => return Err(failure(reason(&error), error.to_string())),
+        };
+        let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();
-        for resource in built.resources {
-            let json = self.finish(resource.json);
-            let manifest = self.manifest(json);
+        for object in built.objects {
+            let json = object.node.to_json().unwrap_or_default();
+            let manifest = self.manifest(self.finish(json));
             let digest = manifest.digest(&self.digest_key).to_string();
-            let (file, line) = (resource.file, resource.line);
+            let (file, line) = (object.origin.file.to_string(), i64::from(object.origin.line));
             objects.push(RenderedObject { manifest, digest, file, line });
         }
-        Ok(Rendered { text: built.text, reads: built.reads, objects })
+        Ok(Rendered { text, reads: built.reads, objects })
     }
 
     /// Flux's steps after the build, in its order: labels, normalisation, common metadata.
@@ -239,6 +252,14 @@ impl BuildJob {
             }
         }
         Manifest { object, api_version, json: Arc::new(json) }
+    }
+}
+
+/// The reason that the unit's condition gives (features 1.3).
+fn reason(error: &FluxBuildError) -> &'static str {
+    match error {
+        FluxBuildError::PathNotFound { .. } => "ArtifactFailed",
+        _ => "BuildFailed",
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 use std::time::Duration;
 
+use crate::api;
 use crate::api::Condition;
 use crate::api::Kustomization;
 use crate::api::KustomizationSpec;
@@ -11,6 +12,10 @@ use crate::datalog::Fact;
 use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
+use crate::kustomize::flux::UnitBuild;
+use crate::kustomize::flux::UnitImage;
+use crate::kustomize::flux::UnitPatch;
+use crate::kustomize::flux::UnitPatchTarget;
 use crate::model::Digest;
 use crate::model::ObjectRef;
 use crate::model::SourceName;
@@ -115,6 +120,48 @@ pub fn build_digest(spec: &KustomizationSpec) -> String {
     Digest::of(read.to_string().as_bytes()).to_string()
 }
 
+/// The spec's fields that shape the unit's objects, for the build; variables come apart.
+pub fn build_fields(spec: &KustomizationSpec) -> UnitBuild {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    let target = |selector: &api::Selector| UnitPatchTarget {
+        group: text(&selector.group),
+        version: text(&selector.version),
+        kind: text(&selector.kind),
+        name: text(&selector.name),
+        namespace: text(&selector.namespace),
+        annotation_selector: text(&selector.annotation_selector),
+        label_selector: text(&selector.label_selector),
+    };
+    let patch = |patch: &api::Patch| UnitPatch {
+        patch: patch.patch.clone(),
+        target: patch.target.as_ref().map(target),
+    };
+    let image = |image: &api::Image| UnitImage {
+        name: image.name.clone(),
+        new_name: text(&image.new_name),
+        new_tag: text(&image.new_tag),
+        digest: text(&image.digest),
+    };
+    let metadata = |word: &api::BuildMetadata| match word {
+        api::BuildMetadata::OriginAnnotations => "originAnnotations".to_owned(),
+        api::BuildMetadata::TransformerAnnotations => "transformerAnnotations".to_owned(),
+    };
+    let strategy = spec.post_build.as_ref().and_then(|post| post.substitute_strategy);
+    UnitBuild {
+        target_namespace: spec.target_namespace.clone(),
+        name_prefix: spec.name_prefix.clone(),
+        name_suffix: spec.name_suffix.clone(),
+        patches: spec.patches.iter().map(patch).collect(),
+        images: spec.images.iter().map(image).collect(),
+        components: spec.components.clone(),
+        ignore_missing_components: spec.ignore_missing_components,
+        build_metadata: spec.build_metadata.iter().map(metadata).collect(),
+        substitute: None,
+        strict: true,
+        always: strategy == Some(api::SubstituteStrategy::Always),
+    }
+}
+
 fn spec_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
     let spec = &unit.spec;
     let interval = spec.interval.to_std();
@@ -159,8 +206,8 @@ pub fn value_sources(name: &UnitName, spec: &KustomizationSpec) -> impl Iterator
     let namespace = name.namespace.clone();
     from.map(move |reference| {
         let kind = match reference.kind {
-            crate::api::SubstituteKind::Secret => "Secret",
-            crate::api::SubstituteKind::ConfigMap => "ConfigMap",
+            api::SubstituteKind::Secret => "Secret",
+            api::SubstituteKind::ConfigMap => "ConfigMap",
         };
         ObjectRef::new("", kind, &namespace, &reference.name)
     })
@@ -175,10 +222,10 @@ fn timeout(spec: &KustomizationSpec, interval: Duration) -> Duration {
 
 fn policy(spec: &KustomizationSpec) -> &'static str {
     match spec.deletion_policy.unwrap_or_default() {
-        crate::api::DeletionPolicy::MirrorPrune => "MirrorPrune",
-        crate::api::DeletionPolicy::Delete => "Delete",
-        crate::api::DeletionPolicy::WaitForTermination => "WaitForTermination",
-        crate::api::DeletionPolicy::Orphan => "Orphan",
+        api::DeletionPolicy::MirrorPrune => "MirrorPrune",
+        api::DeletionPolicy::Delete => "Delete",
+        api::DeletionPolicy::WaitForTermination => "WaitForTermination",
+        api::DeletionPolicy::Orphan => "Orphan",
     }
 }
 
@@ -190,7 +237,7 @@ fn refused_field(spec: &KustomizationSpec) -> Option<(&'static str, String)> {
         ("spec.healthCheckExprs", !spec.health_check_exprs.is_empty()),
         ("spec.ignore", !spec.ignore.is_empty()),
         ("spec.dependsOn[].readyExpr", spec.depends_on.iter().any(|d| d.ready_expr.is_some())),
-        ("spec.sourceRef.kind", spec.source_ref.kind == crate::api::SourceKind::ExternalArtifact),
+        ("spec.sourceRef.kind", spec.source_ref.kind == api::SourceKind::ExternalArtifact),
     ];
     let (field, _) = used.into_iter().find(|(_, used)| *used)?;
     Some((field, format!("{field} is not supported by this version of hence")))
@@ -243,7 +290,7 @@ pub fn condition_text(conditions: &[Condition], kind: &str) -> String {
 }
 
 /// The reconcile request on an object, if any.
-pub fn requested_token(metadata: &crate::api::Metadata) -> Option<&str> {
+pub fn requested_token(metadata: &api::Metadata) -> Option<&str> {
     metadata.annotations.get(keys::REQUESTED_AT).map(String::as_str)
 }
 

@@ -11,17 +11,42 @@ use crate::facts::relation;
 use crate::ingest::Ingest;
 use crate::ingest::unit;
 use crate::kustomize::flux::Variables;
+use crate::model::Digest;
+use crate::model::DigestKey;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
 
 /// What is known of a unit's variables.
 pub(super) enum Resolved {
     /// All sources were read.
-    Known(Variables),
+    Known(Known),
     /// A source has not been observed yet.
     Unknown,
     /// A source that is not optional does not exist.
     Missing(String),
+}
+
+/// Variables with the keyed digest by which facts name them.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) variables: Variables,
+    parts: Vec<Vec<u8>>,
+}
+
+impl Known {
+    fn set(&mut self, name: &str, value: &str, secret: bool) {
+        if secret {
+            self.variables.set_secret(name, value);
+        } else {
+            self.variables.set(name, value);
+        }
+        self.parts.extend([name.as_bytes().to_vec(), value.as_bytes().to_vec()]);
+    }
+
+    fn digest(&self, key: &DigestKey) -> Digest {
+        let parts = Digest::of_parts(self.parts.iter().map(Vec::as_slice));
+        key.digest(parts.as_bytes())
+    }
 }
 
 impl Ingest {
@@ -52,8 +77,8 @@ impl Ingest {
         let mut known = Vec::new();
         let mut missing = Vec::new();
         match self.resolve(name, &memory.spec) {
-            Resolved::Known(variables) => {
-                let digest = variables.digest(&self.options.key).to_string();
+            Resolved::Known(resolved) => {
+                let digest = resolved.digest(&self.options.key).to_string();
                 known.push(relation::variables(name, &digest));
             }
             Resolved::Missing(message) => missing.push(relation::variables_missing(name, &message)),
@@ -68,8 +93,8 @@ impl Ingest {
 
     /// The variables of a unit: substituteFrom in order, then the inline ones, which win.
     pub(super) fn resolve(&self, name: &UnitName, spec: &KustomizationSpec) -> Resolved {
-        let mut variables = Variables::default();
-        let Some(post) = &spec.post_build else { return Resolved::Known(variables) };
+        let mut known = Known::default();
+        let Some(post) = &spec.post_build else { return Resolved::Known(known) };
         for reference in &post.substitute_from {
             let secret = reference.kind == SubstituteKind::Secret;
             let kind = if secret { "Secret" } else { "ConfigMap" };
@@ -78,7 +103,7 @@ impl Ingest {
                 None => return Resolved::Unknown,
                 Some(Some(values)) => {
                     for (key, value) in values {
-                        variables.set(key, &String::from_utf8_lossy(value), secret);
+                        known.set(key, &String::from_utf8_lossy(value), secret);
                     }
                 }
                 Some(None) if reference.optional => {}
@@ -93,9 +118,9 @@ impl Ingest {
             }
         }
         for (key, value) in &post.substitute {
-            variables.set(key, value, false);
+            known.set(key, value, false);
         }
-        Resolved::Known(variables)
+        Resolved::Known(known)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::actions::RELATIONS;
 use crate::datalog::Engine;
 use crate::datalog::EngineOptions;
 use crate::datalog::Fact;
@@ -91,8 +90,10 @@ impl World {
     /// All actions but status and events, one a line.
     fn actions(&self) -> String {
         let telling = ["act_status", "act_source_status", "act_event"];
-        let relations = RELATIONS.iter().filter(|relation| !telling.contains(relation));
-        relations.flat_map(|relation| self.rows(relation)).collect::<Vec<_>>().join("\n")
+        let reader = self.engine.reader();
+        let names = reader.program().relations().map(|info| &*info.name);
+        let acting = names.filter(|name| name.starts_with("act_") && !telling.contains(name));
+        acting.flat_map(|relation| self.rows(relation)).collect::<Vec<_>>().join("\n")
     }
 
     /// All rows of a relation as rule text.

@@ -16,12 +16,13 @@ pub(crate) const LAYERS: &[Layer] = &[
     ("kustomize", &["model"]),
     ("facts", &["model", "datalog"]),
     ("rules", &["model", "datalog", "facts"]),
-    ("actions", &["model", "facts", "rules"]),
+    // Plans and statements are made of rows, so `actions` and `ingest` name the engine's values.
+    ("actions", &["model", "datalog", "facts", "rules"]),
     ("explain", &["model", "datalog", "facts", "rules", "actions"]),
     ("audit", &["model", "datalog"]),
     ("sources", &["model"]),
     ("cluster", &["model", "api"]),
-    ("ingest", &["model", "api", "kustomize", "facts", "audit", "sources", "cluster"]),
+    ("ingest", &["model", "api", "datalog", "kustomize", "facts", "audit", "sources", "cluster"]),
     ("executor", &["model", "api", "actions", "audit", "sources", "cluster"]),
     ("sandbox", &["model", "api"]),
     (

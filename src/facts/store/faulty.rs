@@ -38,7 +38,8 @@ pub(super) enum Fault {
     FailAt(u64),
 }
 
-type Key = (Tree, Vec<u8>);
+/// A place on the shelf.
+pub(super) type Key = (Tree, Vec<u8>);
 
 #[derive(Default)]
 struct Disk {

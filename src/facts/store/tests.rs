@@ -18,6 +18,7 @@ use crate::facts::store::ValueRef;
 use crate::facts::store::faulty::Crash;
 use crate::facts::store::faulty::Fault;
 use crate::facts::store::faulty::FaultyShelf;
+use crate::facts::store::faulty::Key;
 use crate::facts::store::faulty::Random;
 use crate::facts::store::log::FactLog;
 use crate::facts::store::row::replay_chunk;
@@ -333,8 +334,8 @@ fn the_schema_of_stored_rows_is_told() {
 }
 
 /// The keys of transaction `seq` on `shelf`, with their values.
-fn delta_values(shelf: &FaultyShelf, seq: u64) -> Vec<((Tree, Vec<u8>), Vec<u8>)> {
-    let of = |key: &(Tree, Vec<u8>)| key.0 == Tree::Deltas && key.1.starts_with(&seq.to_be_bytes());
+fn delta_values(shelf: &FaultyShelf, seq: u64) -> Vec<(Key, Vec<u8>)> {
+    let of = |key: &Key| key.0 == Tree::Deltas && key.1.starts_with(&seq.to_be_bytes());
     shelf.values().into_iter().filter(|(key, _)| of(key)).collect()
 }
 
@@ -342,7 +343,9 @@ fn delta_values(shelf: &FaultyShelf, seq: u64) -> Vec<((Tree, Vec<u8>), Vec<u8>)
 fn with_deltas(deltas: &[u64]) -> FaultyShelf {
     let shelf = FaultyShelf::default();
     let (mut log, _, _) = open(&shelf).unwrap();
-    deltas.iter().for_each(|seq| drop(log.append(&scripted(*seq)).unwrap()));
+    for seq in deltas {
+        log.append(&scripted(*seq)).unwrap();
+    }
     log.sync().unwrap();
     shelf
 }
@@ -420,7 +423,7 @@ fn between_snapshot_and_sweep() -> FaultyShelf {
 #[test]
 fn a_broken_snapshot_leaves_nothing_in_the_sink() {
     let shelf = between_snapshot_and_sweep();
-    let in_snapshot = |key: &(Tree, Vec<u8>)| key.0 == Tree::Snapshot;
+    let in_snapshot = |key: &Key| key.0 == Tree::Snapshot;
     let (last, _) = shelf.values().into_iter().rfind(|(key, _)| in_snapshot(key)).unwrap();
     shelf.tamper(&last, None);
     let mut count = Count(0);
@@ -431,8 +434,8 @@ fn a_broken_snapshot_leaves_nothing_in_the_sink() {
 #[test]
 fn facts_older_than_a_snapshot_are_not_gone_back_to() {
     let shelf = between_snapshot_and_sweep();
-    let stale = shelf.values().into_iter().filter(|(key, _)| key.0 == Tree::Snapshot);
-    let (last, _) = stale.last().unwrap();
+    let in_snapshot = |key: &Key| key.0 == Tree::Snapshot;
+    let (last, _) = shelf.values().into_iter().rfind(|(key, _)| in_snapshot(key)).unwrap();
     shelf.tamper(&last, None);
     let (second, _) = delta_values(&shelf, 2).remove(0);
     shelf.tamper(&second, None);

@@ -55,6 +55,8 @@ pub use node::Value;
 pub use parse::read_document;
 pub use parse::read_kustomization;
 pub use parse::read_resources;
+pub(crate) use number::key_text as go_float_32;
+pub(crate) use unicode::is_go_letter_or_digit;
 
 /// The limits of this module, by the names that errors report.
 pub mod limits {

@@ -75,7 +75,7 @@ fn from_scientific(scientific: &str, plain: impl FnOnce() -> String) -> String {
 
 /// A number as the key of a map in a kustomization file (`sigs.k8s.io/yaml`): 32-bit digits.
 #[expect(clippy::cast_possible_truncation, reason = "the official program cuts keys to 32 bits")]
-pub(super) fn key_text(number: f64) -> String {
+pub(crate) fn key_text(number: f64) -> String {
     match number {
         _ if number.is_nan() => ".nan".to_owned(),
         _ if number.is_infinite() => if number > 0.0 { ".inf" } else { "-.inf" }.to_owned(),

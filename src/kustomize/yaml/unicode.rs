@@ -18,3 +18,8 @@ pub(super) fn is_letter(c: char) -> bool {
 pub(super) fn is_digit(c: char) -> bool {
     DIGIT.is_match(c.encode_utf8(&mut [0; 4]))
 }
+
+/// Go's `unicode.IsLetter` or `unicode.IsDigit`: what names of variables are made of.
+pub(crate) fn is_go_letter_or_digit(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphanumeric() } else { is_letter(c) || is_digit(c) }
+}

@@ -165,7 +165,8 @@ impl GitStore {
         Ok(store)
     }
 
-    /// The files of a commit's tree, complete and unfiltered.
+    /// The files of a commit's tree, complete and unfiltered. After an error fetch again, with
+    /// `known: None`.
     pub fn tree(
         &self,
         repository: &RepositoryId,
@@ -175,25 +176,27 @@ impl GitStore {
         let id = ObjectId::from_hex(tree.as_str().as_bytes()).map_err(|_| gone())?;
         for epoch in self.all_epochs(repository)? {
             if epoch.contains(&id) {
-                return tree::read(epoch.objects(), &id);
+                return self.checked(&epoch, tree::read(epoch.objects(), &id));
             }
         }
         Err(gone())
     }
 
-    /// To be called when a file of `tree` could not be read: what was stored with it is not used any
-    /// more, and the next fetch brings everything again.
+    /// To be called when a file of `tree` could not be read: what was stored with it is not used
+    /// any more, and the next fetch brings everything again.
     pub fn distrust(&self, repository: &RepositoryId, tree: &ContentId) -> Result<(), StoreError> {
         let held = self.lock(repository);
         let _guard = held.guard();
         let Ok(id) = ObjectId::from_hex(tree.as_str().as_bytes()) else { return Ok(()) };
-        for number in self.epochs_of(repository)? {
-            if self.epoch(repository, number)?.contains(&id) {
-                let marker = self.directory(repository, number).join(MARKER);
-                disk::remove_file(&marker).map_err(failed("remove", &marker))?;
-                self.cache().remove(&(repository.clone(), number));
-            }
-        }
+        let epochs = self.all_epochs(repository)?;
+        epochs.iter().filter(|epoch| epoch.contains(&id)).try_for_each(|epoch| self.forget(epoch))
+    }
+
+    /// From now on this epoch does not count.
+    fn forget(&self, epoch: &Arc<Epoch>) -> Result<(), StoreError> {
+        let marker = epoch.directory.join(MARKER);
+        disk::remove_file(&marker).map_err(failed("remove", &marker))?;
+        self.cache().retain(|_, cached| !Arc::ptr_eq(cached, epoch));
         Ok(())
     }
 
@@ -251,10 +254,22 @@ impl GitStore {
     ) -> Result<(CommitInfo, ContentId), StoreError> {
         for epoch in self.all_epochs(repository)? {
             if epoch.has(commit) {
-                return epoch.commit(commit);
+                return self.checked(&epoch, epoch.commit(commit));
             }
         }
         Err(StoreError::Gone { id: commit.to_string() })
+    }
+
+    /// What was complete and is not any more was damaged on disk.
+    fn checked<T>(
+        &self,
+        epoch: &Arc<Epoch>,
+        result: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Err(StoreError::Incomplete { .. }) = &result {
+            self.forget(epoch)?;
+        }
+        result
     }
 
     /// The epoch that takes the next pack.

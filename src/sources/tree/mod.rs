@@ -46,7 +46,7 @@ pub enum TreeLimit {
     #[error("the source has more than TREE_FILES_MAX = {max} files")]
     #[diagnostic(
         code(sources::tree::too_many_files),
-        help("leave out what is not needed with `spec.ignore`, or split the repository")
+        help("split the repository: what `spec.ignore` leaves out counts too")
     )]
     Files {
         /// The limit.
@@ -56,7 +56,7 @@ pub enum TreeLimit {
     #[error("the source has more than TREE_BYTES_MAX = {max} bytes")]
     #[diagnostic(
         code(sources::tree::too_large),
-        help("leave out what is not needed with `spec.ignore`, or split the repository")
+        help("split the repository: what `spec.ignore` leaves out counts too")
     )]
     Bytes {
         /// The limit.

@@ -47,7 +47,7 @@ fn quick(host: &GitHost, digest: &str) -> FetchRequest {
         retries: 2,
         pause: ms(1),
         pause_max: ms(2),
-        timeouts: Timeouts { connect: ms(5000), idle: ms(300), total: ms(5000) },
+        timeouts: Timeouts { connect: ms(5000), idle: ms(2000), total: ms(20_000) },
         ..FetchRequest::new(&format!("http://127.0.0.1:{}/a.tar.gz", host.port), digest)
     }
 }
@@ -217,7 +217,7 @@ fn failures_and_retries() {
     let prefix = format!("failed to download archive: GET {url} giving up after 3 attempt(s): ");
     assert_eq!(
         (error, tries),
-        (format!("{prefix}timed out after 300ms while waiting for the next byte"), 3)
+        (format!("{prefix}timed out after 2s while waiting for the next byte"), 3)
     );
     let other = archive(&[("a.yaml", b"b")]);
     let (error, tries) = fails(vec![says(&other)]);

@@ -98,7 +98,7 @@ fn a_hung_or_slow_host_ends_in_time() {
     for (why, behaviour) in cases {
         let start = Instant::now();
         let error = fails_then_recovers(&host, &client, behaviour, 400);
-        assert!(start.elapsed() < Duration::from_secs(5), "{why}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{why}");
         assert!(error.contains("sources::net::timeout"), "{why}: {error}");
         assert!(error.contains("timed out after 400ms while"), "{why}: {error}");
     }
@@ -163,7 +163,7 @@ fn a_cancelled_fetch_ends_at_once() {
     thread::scope(|scope| {
         scope.spawn(|| drop(sender.send(fetch(&client.store, &request, &cancel))));
         canceller.cancel();
-        let result = receiver.recv_timeout(Duration::from_secs(5)).expect("ends");
+        let result = receiver.recv_timeout(Duration::from_secs(30)).expect("ends");
         assert!(shown(&result.expect_err("cancelled")).contains("sources::net::cancelled"));
     });
 }

@@ -17,6 +17,7 @@ pub(crate) mod artifacts;
 pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod flux;
+pub(crate) mod git;
 pub(crate) mod proxy;
 pub(crate) mod serve;
 pub(crate) mod tools;

@@ -1,0 +1,217 @@
+//! One unit from source tree to objects, in Flux's order of steps.
+
+use std::collections::BTreeMap;
+
+use super::UnitBuild;
+use super::error::FluxBuildError;
+use super::error::SubstituteError;
+use super::generate;
+use super::layers;
+use super::layers::Layered;
+use super::layers::Standing;
+use super::overlay;
+use super::substitute;
+use crate::kustomize::BuildError;
+use crate::kustomize::BuildOptions;
+use crate::kustomize::Built;
+use crate::kustomize::Load;
+use crate::kustomize::Order;
+use crate::kustomize::Origin;
+use crate::kustomize::Outcome;
+use crate::kustomize::ReadSet;
+use crate::kustomize::RemoteRef;
+use crate::kustomize::Resource;
+use crate::kustomize::build;
+use crate::kustomize::yaml::FileId;
+use crate::kustomize::yaml::Node;
+use crate::kustomize::yaml::Place;
+use crate::kustomize::yaml::read_kustomization;
+use crate::kustomize::yaml::to_yaml;
+use crate::model::Entry;
+use crate::model::FileTree;
+
+/// Names substitution as the origin of a field.
+pub const SUBSTITUTION: FileId = FileId(u32::MAX);
+
+/// What came of a unit.
+#[derive(Debug)]
+pub enum UnitOutcome {
+    /// Its objects.
+    Built(UnitBuilt),
+    /// What must be fetched first.
+    Needs(Vec<RemoteRef>),
+}
+
+/// A unit's objects.
+#[derive(Debug)]
+pub struct UnitBuilt {
+    /// The objects, in build order.
+    pub objects: Vec<UnitObject>,
+    /// What was read, absent files too.
+    pub reads: ReadSet,
+}
+
+/// One object of a unit.
+#[derive(Debug)]
+pub struct UnitObject {
+    /// The object.
+    pub node: Node,
+    /// Its text, as Flux hands it on.
+    pub text: String,
+    /// Where it was first written.
+    pub origin: Origin,
+    /// JSON pointers of the fields that a secret variable reached.
+    pub secret_fields: Vec<String>,
+}
+
+impl UnitBuilt {
+    /// The text of all objects, over which Flux computes the digest of its history.
+    pub fn text(&self) -> String {
+        let texts: Vec<&str> = self.objects.iter().map(|object| object.text.as_str()).collect();
+        texts.join("---\n")
+    }
+}
+
+/// Builds the unit at `path` of `tree`.
+///
+/// `options` give limits, cache and fetched remote bases; loading is always within the tree and the
+/// order as read, as Flux has it.
+pub fn build_unit(
+    tree: &dyn FileTree,
+    path: &str,
+    unit: &UnitBuild,
+    options: &BuildOptions,
+) -> Result<UnitOutcome, FluxBuildError> {
+    let Standing::Directory(directory) = layers::standing(tree, path)? else {
+        return Err(FluxBuildError::PathNotFound { path: path.to_owned() });
+    };
+    let mut reads = ReadSet::new();
+    let (file, text) = kustomization(tree, &directory, unit, options, &mut reads)?;
+    let layered = Layered::new(tree, &file, text.as_bytes());
+    let options = BuildOptions { load: Load::WithinTree, order: Order::AsRead, ..options.clone() };
+    let wrap = |source: BuildError| FluxBuildError::Build { source: Box::new(source) };
+    match build(&layered, &directory, &options).map_err(wrap)? {
+        Outcome::Needs(needs) => Ok(UnitOutcome::Needs(needs)),
+        Outcome::Built(built) => {
+            for (path, id) in &built.reads {
+                reads.entry(path.clone()).or_insert_with(|| id.clone());
+            }
+            let objects = finish(&built, unit)?;
+            Ok(UnitOutcome::Built(UnitBuilt { objects, reads }))
+        }
+    }
+}
+
+/// The kustomization file's path and the text that the build is to see in it.
+fn kustomization(
+    tree: &dyn FileTree,
+    directory: &str,
+    unit: &UnitBuild,
+    options: &BuildOptions,
+    reads: &mut ReadSet,
+) -> Result<(String, String), FluxBuildError> {
+    let found = generate::kustomization_of(tree, directory)?;
+    let is_generated = found.is_none();
+    let path = found.unwrap_or_else(|| layers::below(directory, generate::NAMES[0]));
+    let broken = |source| FluxBuildError::KustomizationFile { path: path.clone(), source };
+    let file = if is_generated {
+        reads.insert(path.clone(), None);
+        Some(generate::generate(tree, directory, options, reads)?)
+    } else {
+        if let Some(Entry::File { id }) = tree.entry(&path)? {
+            reads.insert(path.clone(), Some(id));
+        }
+        read_kustomization(&tree.read(&path)?, FileId::default()).map_err(broken)?
+    };
+    let node = overlay::lay_over(file.as_ref(), is_generated, unit, |component| {
+        let standing = layers::standing(tree, &format!("{directory}/{component}"))?;
+        Ok(standing != Standing::Nothing)
+    })?;
+    let text = to_yaml(&node).map_err(broken)?;
+    Ok((path, text))
+}
+
+/// Checks each object and fills in its variables, in order.
+fn finish(built: &Built, unit: &UnitBuild) -> Result<Vec<UnitObject>, FluxBuildError> {
+    let mut ids: Vec<Id> = built.resources.iter().map(|resource| Id::of(resource.node())).collect();
+    let mut objects = Vec::with_capacity(built.resources.len());
+    for (index, resource) in built.resources.iter().enumerate() {
+        check(resource.node())?;
+        let object = match unit.variables_to_fill() {
+            Some(_) if !substitute::is_disabled(resource.node()) => {
+                let object = fill(resource, unit)?;
+                ids[index] = Id::of(&object.node);
+                let count = ids.iter().filter(|id| **id == ids[index]).count();
+                if count > 1 {
+                    let object = shown(resource.node());
+                    return Err(FluxBuildError::SameId { count, object });
+                }
+                object
+            }
+            _ => UnitObject {
+                node: resource.node().clone(),
+                text: resource.yaml(),
+                origin: resource.origin().clone(),
+                secret_fields: Vec::new(),
+            },
+        };
+        objects.push(object);
+    }
+    Ok(objects)
+}
+
+fn fill(resource: &Resource, unit: &UnitBuild) -> Result<UnitObject, FluxBuildError> {
+    let node = resource.node();
+    let wrong = |source| FluxBuildError::PostBuild { object: shown(node), source };
+    let none = super::Variables::new();
+    let variables = unit.substitute.as_ref().unwrap_or(&none);
+    let place = Place::made_by(SUBSTITUTION);
+    let done = substitute::substitute(node, resource.text(), variables, unit.strict, place)
+        .map_err(wrong)?;
+    let text = to_yaml(&done.node).map_err(|error| wrong(SubstituteError::Print(error)))?;
+    Ok(UnitObject {
+        node: done.node,
+        text,
+        origin: resource.origin().clone(),
+        secret_fields: done.secret_fields,
+    })
+}
+
+/// What makes two objects one for upstream: group, version, kind, name, namespace.
+#[derive(PartialEq)]
+struct Id(BTreeMap<&'static str, String>);
+
+impl Id {
+    fn of(node: &Node) -> Self {
+        let text = |keys: &[&str]| node.str_at(keys).unwrap_or_default().to_owned();
+        let namespace = match text(&["metadata", "namespace"]) {
+            namespace if namespace == "default" => String::new(),
+            namespace => namespace,
+        };
+        Self(BTreeMap::from([
+            ("apiVersion", text(&["apiVersion"])),
+            ("kind", text(&["kind"])),
+            ("name", text(&["metadata", "name"])),
+            ("namespace", namespace),
+        ]))
+    }
+}
+
+fn check(node: &Node) -> Result<(), FluxBuildError> {
+    let has = |keys: &[&str]| node.get_path(keys).and_then(Node::text).is_some_and(|t| !t.is_empty());
+    if has(&["metadata", "name"]) && has(&["kind"]) && has(&["apiVersion"]) {
+        return Ok(());
+    }
+    Err(FluxBuildError::IncompleteObject { object: shown(node) })
+}
+
+/// `group/version/Kind/name`, as Flux names an object in errors.
+fn shown(node: &Node) -> String {
+    let text = |keys: &[&str]| node.get_path(keys).and_then(Node::text).unwrap_or_default();
+    let api_version = text(&["apiVersion"]);
+    let gvk = match api_version.split_once('/') {
+        Some((group, version)) => format!("{}.{version}.{group}", text(&["kind"])),
+        None => format!("{}.{api_version}.[noGrp]", text(&["kind"])),
+    };
+    format!("{gvk}/{}", text(&["metadata", "name"]))
+}
