@@ -2,8 +2,8 @@
 //!
 //! In: requests on a loopback listener. Out: JSON, streams of watch events, or a `Status`.
 //!
-//! Limits: bodies up to [`BODY_BYTES_MAX`]. Answers are JSON, always. Absent: TLS, authentication, compression, HTTP/2
-//! upgrades. Not here: what the verbs do (`rest.rs`).
+//! Limits: bodies up to [`BODY_BYTES_MAX`]. Answers are JSON, always. Absent: TLS,
+//! authentication, compression, HTTP/2. Not here: what the verbs do (`rest.rs`).
 
 use std::sync::Arc;
 
