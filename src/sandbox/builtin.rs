@@ -237,7 +237,8 @@ fn read_expression(
         "bytes" => Scalar::Bytes,
         "quantity" => Scalar::Quantity,
         "int-or-string" => Scalar::IntOrString,
-        "time" | "microtime" => Scalar::Time,
+        "time" => Scalar::Time,
+        "microtime" => Scalar::MicroTime,
         _ => return Types::FREE,
     };
     types.add(Type::scalar(scalar))

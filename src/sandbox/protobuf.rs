@@ -159,7 +159,7 @@ fn value(ty: TypeId, wire: &Wire<'_>) -> Option<Value> {
             Some(first_bytes(data, 1).map_or_else(|| json!("0"), text))
         }
         (Form::Scalar(Scalar::IntOrString), Wire::Bytes(data)) => int_or_string(data),
-        (Form::Scalar(Scalar::Time), Wire::Bytes(data)) => time(data),
+        (Form::Scalar(Scalar::Time | Scalar::MicroTime), Wire::Bytes(data)) => time(data),
         (Form::Scalar(Scalar::Bytes), Wire::Bytes(data)) => {
             use base64::Engine;
             Some(json!(base64::engine::general_purpose::STANDARD.encode(data)))

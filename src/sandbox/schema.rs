@@ -32,8 +32,10 @@ pub(crate) enum Scalar {
     Quantity,
     /// Base64 text.
     Bytes,
-    /// A time in RFC 3339.
+    /// A time in RFC 3339 with whole seconds.
     Time,
+    /// A time in RFC 3339 with microseconds.
+    MicroTime,
     /// Any scalar.
     Any,
 }
