@@ -177,6 +177,14 @@ impl Call {
         request::body(self.header(CONTENT_TYPE), &self.body)
     }
 
+    fn read_object(&self, server: &Server) -> Result<Value, Refusal> {
+        let body = self.read_body(server)?;
+        if body.is_object() {
+            return Ok(body);
+        }
+        Err(Refusal::bad_request("the object provided is not a JSON object"))
+    }
+
     fn verb(&self, server: &Server, target: &Target) -> Result<Answer, Refusal> {
         let form = Form::parse(self.header(ACCEPT), &self.query);
         let agent = self.header(USER_AGENT);
@@ -193,7 +201,7 @@ impl Call {
                 server.list(target, &self.query, form)
             }
             (&Method::POST, true) if target.subresource == "token" => {
-                let body = self.read_body(server)?;
+                let body = self.read_object(server)?;
                 server.world().live(target).ok_or_else(|| target.missing())?;
                 let body = reviews::issue(target, body);
                 Ok(Answer { code: 201, body, warnings: Vec::new() })
@@ -206,7 +214,7 @@ impl Call {
                 Ok(Answer { code: 201, body, warnings: Vec::new() })
             }
             (&Method::POST, false) if reviews::is_review(&target.kind.id.group) => {
-                let body = reviews::answer(&target.kind.kind, self.read_body(server)?);
+                let body = reviews::answer(&target.kind.kind, self.read_object(server)?);
                 Ok(Answer { code: 201, body, warnings: Vec::new() })
             }
             (&Method::POST, false) => {
