@@ -74,6 +74,9 @@ impl World {
 
     /// What an applied configuration may not say.
     fn check_config(&self, target: &Target, config: &Value) -> Result<(), Refusal> {
+        if !config["metadata"].is_object() {
+            return Err(Refusal::bad_request("error decoding patch: metadata is not an object"));
+        }
         let version = config["apiVersion"].as_str().unwrap_or_default();
         let wanted = target.kind.api_version();
         let kind = config["kind"].as_str().unwrap_or_default();

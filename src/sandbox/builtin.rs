@@ -55,11 +55,22 @@ pub(crate) struct Recorded {
 /// A column: name, type, format, priority.
 pub(crate) type Column = (String, String, String, i64);
 
+/// What a number means in a protobuf message.
+#[derive(Clone, Debug)]
+pub(crate) enum Numbered {
+    /// A field: its name and type.
+    Field(String, TypeId),
+    /// A message whose fields are those of the message around it.
+    Inlined(TypeId),
+}
+
 /// All that is recorded.
 pub(crate) struct BuiltIn {
     pub(crate) kinds: Vec<Recorded>,
     pub(crate) types: Arc<Types>,
     pub(crate) ids: BTreeMap<String, TypeId>,
+    /// Fields of each type by their number in protobuf.
+    pub(crate) numbers: BTreeMap<TypeId, BTreeMap<u64, Numbered>>,
     /// By type name, or by `group/version/Kind:path` where a place differs from its type.
     pub(crate) defaults: BTreeMap<String, Map<String, Value>>,
     /// By `group/Kind`.
@@ -70,10 +81,12 @@ pub(crate) struct BuiltIn {
 pub(crate) static BUILT_IN: LazyLock<BuiltIn> = LazyLock::new(|| {
     let recorded: BTreeMap<String, BTreeMap<String, String>> = read("types.json", TYPES);
     let (types, ids) = read_types(&recorded);
+    let numbers = read_numbers(&recorded, &types, &ids);
     BuiltIn {
         kinds: read("kinds.json", KINDS),
         types: Arc::new(types),
         ids,
+        numbers,
         defaults: read("defaults.json", DEFAULTS),
         columns: read("columns.json", COLUMNS),
     }
@@ -111,7 +124,7 @@ fn read_types(recorded: &BTreeMap<String, BTreeMap<String, String>>) -> (Types, 
     let ids: Ids = recorded.keys().map(|name| (name.clone(), types.add(Type::default()))).collect();
     for (name, fields) in recorded {
         let mut map = MapShape { atomic: fields.contains_key("*"), ..MapShape::default() };
-        for (field, words) in fields.iter().filter(|(field, _)| *field != "*") {
+        for (field, words) in fields.iter().filter(|(field, _)| !field.starts_with(['*', '@'])) {
             let described = read_field(words, &ids, &mut types);
             map.fields.insert(field.clone(), described);
         }
@@ -119,6 +132,33 @@ fn read_types(recorded: &BTreeMap<String, BTreeMap<String, String>>) -> (Types, 
         types.set(ids[name], ty);
     }
     (types, ids)
+}
+
+fn read_numbers(
+    recorded: &BTreeMap<String, BTreeMap<String, String>>,
+    types: &Types,
+    ids: &Ids,
+) -> BTreeMap<TypeId, BTreeMap<u64, Numbered>> {
+    let mut numbers = BTreeMap::new();
+    for (name, fields) in recorded {
+        let ty = ids[name];
+        let known = types.get(ty).map.as_ref().map(|map| &map.fields);
+        let mut here = BTreeMap::new();
+        for (field, words) in fields {
+            let inlined = field.strip_prefix('@').and_then(|number| number.parse().ok());
+            let inner = words.strip_prefix('#').and_then(|inner| ids.get(inner));
+            if let (Some(number), Some(inner)) = (inlined, inner) {
+                here.insert(number, Numbered::Inlined(*inner));
+            }
+            let number = words.split(' ').find_map(|word| word.strip_prefix("pb=")?.parse().ok());
+            let described = known.and_then(|known| known.get(field));
+            if let (Some(number), Some(described)) = (number, described) {
+                here.insert(number, Numbered::Field(field.clone(), described.ty));
+            }
+        }
+        numbers.insert(ty, here);
+    }
+    numbers
 }
 
 /// Reads `[]#core.v1.Container required map=name merge=name`.
@@ -197,7 +237,8 @@ fn read_expression(
         "bytes" => Scalar::Bytes,
         "quantity" => Scalar::Quantity,
         "int-or-string" => Scalar::IntOrString,
-        "time" | "microtime" => Scalar::Time,
+        "time" => Scalar::Time,
+        "microtime" => Scalar::MicroTime,
         _ => return Types::FREE,
     };
     types.add(Type::scalar(scalar))

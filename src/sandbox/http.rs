@@ -2,8 +2,8 @@
 //!
 //! In: requests on a loopback listener. Out: JSON, streams of watch events, or a `Status`.
 //!
-//! Limits: bodies up to [`BODY_BYTES_MAX`]. Absent: TLS, authentication, compression, HTTP/2
-//! upgrades. Not here: what the verbs do (`rest.rs`).
+//! Limits: bodies up to [`BODY_BYTES_MAX`]. Answers are JSON, always. Absent: TLS,
+//! authentication, compression, HTTP/2. Not here: what the verbs do (`rest.rs`).
 
 use std::sync::Arc;
 
@@ -25,9 +25,11 @@ use bytes::Bytes;
 use serde_json::Value;
 use serde_json::json;
 
+use super::builtin::BUILT_IN;
 use super::discovery;
 use super::openapi;
 use super::patch;
+use super::protobuf;
 use super::refusal::Refusal;
 use super::request;
 use super::request::ObjectRoute;
@@ -39,6 +41,7 @@ use super::rest::Server;
 use super::rest::Shared;
 use super::rest::selector;
 use super::reviews;
+use super::schema::TypeId;
 use super::watch_stream as watch;
 use super::watch_stream::WatchOptions;
 use super::world::Target;
@@ -158,11 +161,28 @@ impl Call {
         Ok(json_response(answer.code, &answer.body, &answer.warnings))
     }
 
-    fn read_body(&self) -> Result<Value, Refusal> {
+    fn read_body(&self, server: &Server) -> Result<Value, Refusal> {
         if self.body.is_empty() {
             return Ok(Value::Null);
         }
+        if self.header(CONTENT_TYPE).contains("protobuf") {
+            let world = server.world();
+            let type_of = |version: &str, kind: &str| {
+                let named = world.kinds.named(version, kind).filter(|kind| kind.custom.is_none());
+                named.map(|kind| kind.ty).or_else(|| by_name(version, kind))
+            };
+            let read = protobuf::decode(&self.body, type_of);
+            return read.ok_or_else(|| Refusal::bad_request("the protobuf body is malformed"));
+        }
         request::body(self.header(CONTENT_TYPE), &self.body)
+    }
+
+    fn read_object(&self, server: &Server) -> Result<Value, Refusal> {
+        let body = self.read_body(server)?;
+        if body.is_object() {
+            return Ok(body);
+        }
+        Err(Refusal::bad_request("the object provided is not a JSON object"))
     }
 
     fn verb(&self, server: &Server, target: &Target) -> Result<Answer, Refusal> {
@@ -181,36 +201,38 @@ impl Call {
                 server.list(target, &self.query, form)
             }
             (&Method::POST, true) if target.subresource == "token" => {
-                let body = self.read_body()?;
+                let body = self.read_object(server)?;
                 server.world().live(target).ok_or_else(|| target.missing())?;
                 let body = reviews::issue(target, body);
                 Ok(Answer { code: 201, body, warnings: Vec::new() })
             }
             (&Method::POST, true) if target.subresource == "eviction" => {
-                let options = self.read_body()?["deleteOptions"].clone();
+                let options = self.read_body(server)?["deleteOptions"].clone();
                 server.delete(target, &self.query, &options, form)?;
                 let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
                     "status": "Success", "code": 201});
                 Ok(Answer { code: 201, body, warnings: Vec::new() })
             }
             (&Method::POST, false) if reviews::is_review(&target.kind.id.group) => {
-                let body = reviews::answer(&target.kind.kind, self.read_body()?);
+                let body = reviews::answer(&target.kind.kind, self.read_object(server)?);
                 Ok(Answer { code: 201, body, warnings: Vec::new() })
             }
             (&Method::POST, false) => {
-                server.create(target, &self.query, agent, self.read_body()?, form)
+                server.create(target, &self.query, agent, self.read_body(server)?, form)
             }
             (&Method::PUT, true) => {
-                server.update(target, &self.query, agent, self.read_body()?, form)
+                server.update(target, &self.query, agent, self.read_body(server)?, form)
             }
             (&Method::PATCH, true) => {
                 let kind = request::patch_kind(self.header(CONTENT_TYPE))?;
-                let body = self.read_body()?;
+                let body = self.read_body(server)?;
                 server.patch(target, &self.query, agent, kind, &body, form)
             }
-            (&Method::DELETE, true) => server.delete(target, &self.query, &self.read_body()?, form),
+            (&Method::DELETE, true) => {
+                server.delete(target, &self.query, &self.read_body(server)?, form)
+            }
             (&Method::DELETE, false) => {
-                server.delete_collection(target, &self.query, &self.read_body()?)
+                server.delete_collection(target, &self.query, &self.read_body(server)?)
             }
             _ => Err(Refusal::method_not_allowed()),
         }
@@ -221,9 +243,9 @@ impl Call {
         let mut scale = server.world().scale(target)?;
         match self.method {
             Method::GET => return Ok(Answer::ok(scale)),
-            Method::PUT => scale = self.read_body()?,
+            Method::PUT => scale = self.read_body(server)?,
             Method::PATCH => {
-                let body = self.read_body()?;
+                let body = self.read_body(server)?;
                 match request::patch_kind(self.header(CONTENT_TYPE))? {
                     PatchKind::Json => {
                         patch::apply(&mut scale, &body).map_err(Refusal::bad_request)?;
@@ -275,6 +297,14 @@ impl Call {
         response.headers_mut().insert(CONTENT_TYPE, json);
         Ok(response)
     }
+}
+
+/// Types of bodies that are no kinds of their own: options of deletes, tokens, scales.
+fn by_name(api_version: &str, kind: &str) -> Option<TypeId> {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("core", api_version));
+    let group = group.split('.').next().unwrap_or(group);
+    let names = [format!("{group}.{version}.{kind}"), format!("meta.v1.{kind}")];
+    names.iter().find_map(|name| BUILT_IN.ids.get(name)).copied()
 }
 
 /// A path of a group or version that is not served does not even get a `Status`.

@@ -102,6 +102,10 @@ impl Kinds {
     pub(crate) fn built_in() -> Self {
         let mut kinds = Self { all: BTreeMap::new() };
         for recorded in &BUILT_IN.kinds {
+            // It is the one kind whose stable versions differ, and nothing converts them here.
+            if recorded.kind == "HorizontalPodAutoscaler" && recorded.version == "v1" {
+                continue;
+            }
             let kind = recorded_kind(recorded);
             kinds.all.entry(kind.id.clone()).or_default().push(Arc::new(kind));
         }

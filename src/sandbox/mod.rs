@@ -12,8 +12,9 @@
 //! State is in memory and goes with the process. Production code never imports this module.
 //! What a real cluster does and this one does not: TLS, authentication and authorisation (all is
 //! allowed), admission plugins and webhooks, conversion webhooks, CEL rules of definitions,
-//! protobuf, aggregated API servers, and every controller but garbage collection, namespaces and
-//! definitions: a Deployment never gets Pods nor a status.
+//! protobuf answers, aggregated API servers, one store for `v1` and `events.k8s.io` Events,
+//! `autoscaling/v1`, and every controller but garbage collection, namespaces and definitions: a
+//! Deployment never gets Pods nor a status.
 
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
@@ -43,6 +44,7 @@ mod normal;
 mod openapi;
 mod patch;
 mod prepare;
+mod protobuf;
 mod quantity;
 mod refusal;
 mod request;

@@ -137,7 +137,8 @@ fn zero(types: &Types, ty: TypeId) -> Value {
         Form::Scalar(Scalar::Integer | Scalar::Number | Scalar::IntOrString) => json!(0),
         Form::Scalar(Scalar::Boolean) => json!(false),
         Form::Scalar(Scalar::Quantity) => json!("0"),
-        Form::Scalar(Scalar::Bytes | Scalar::Time | Scalar::Any) | Form::List(_) => Value::Null,
+        Form::Scalar(Scalar::Bytes | Scalar::Time | Scalar::MicroTime | Scalar::Any)
+        | Form::List(_) => Value::Null,
         Form::Map(map) if map.fields.is_empty() => Value::Null,
         Form::Map(map) => {
             let always = map.fields.iter().filter(|(_, f)| f.presence == Presence::Always);
@@ -157,7 +158,7 @@ fn scalar_value(
     holder: &str,
 ) -> Result<Value, WrongType> {
     match (scalar, value) {
-        (Scalar::Text | Scalar::Bytes | Scalar::Time, Value::String(_))
+        (Scalar::Text | Scalar::Bytes, Value::String(_))
         | (Scalar::Boolean, Value::Bool(_))
         | (Scalar::IntOrString, Value::String(_))
         | (Scalar::Number, Value::Number(_))
@@ -171,6 +172,14 @@ fn scalar_value(
                 (true, None) => Err(wrong(value, path, holder, "int32")),
             }
         }
+        (Scalar::Time | Scalar::MicroTime, Value::String(text)) => {
+            time(text, scalar == Scalar::MicroTime).ok_or_else(|| WrongType {
+                message: format!(
+                    "parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse \
+                     {text:?} as \"2006\""
+                ),
+            })
+        }
         (Scalar::Quantity, Value::String(_) | Value::Number(_)) => {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             quantity::canonical(&text).map(Value::String).ok_or_else(|| WrongType {
@@ -183,6 +192,15 @@ fn scalar_value(
     }
 }
 
+/// A time as Go writes it: whole seconds, or six digits of them.
+fn time(text: &str, micro: bool) -> Option<Value> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    if !micro {
+        return Some(json!(jiff::Timestamp::from_second(at.as_second()).ok()?.to_string()));
+    }
+    Some(json!(at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()))
+}
+
 fn go_name(scalar: Scalar) -> &'static str {
     match scalar {
         Scalar::Text | Scalar::Any => "string",
@@ -192,6 +210,7 @@ fn go_name(scalar: Scalar) -> &'static str {
         Scalar::Quantity => "resource.Quantity",
         Scalar::Bytes => "[]uint8",
         Scalar::Time => "v1.Time",
+        Scalar::MicroTime => "v1.MicroTime",
     }
 }
 
@@ -249,6 +268,18 @@ mod tests {
             out,
             Ok(json!({"metadata": {}, "status": {}, "spec": {"selector": null, "strategy": {},
                 "template": {"metadata": {}, "spec": {"containers": null}}}}))
+        );
+    }
+
+    #[test]
+    fn times_lose_what_their_type_does_not_hold() {
+        let given = json!({"metadata": {"creationTimestamp": "2026-01-01T01:00:00.5+01:00"},
+            "spec": {"renewTime": "2026-01-01T00:00:00Z"}});
+        let (out, _) = trip("coordination.v1.Lease", &given);
+        assert_eq!(
+            out,
+            Ok(json!({"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+                "spec": {"renewTime": "2026-01-01T00:00:00.000000Z"}}))
         );
     }
 

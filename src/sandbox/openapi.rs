@@ -195,7 +195,7 @@ fn scalar_schema(scalar: Scalar) -> Value {
         Scalar::Number => json!({"type": "number", "format": "double"}),
         Scalar::Boolean => json!({"type": "boolean"}),
         Scalar::Bytes => json!({"type": "string", "format": "byte"}),
-        Scalar::Time => json!({"type": "string", "format": "date-time"}),
+        Scalar::Time | Scalar::MicroTime => json!({"type": "string", "format": "date-time"}),
         Scalar::Quantity => json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
         Scalar::IntOrString => {
             json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]})

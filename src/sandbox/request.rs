@@ -2,8 +2,8 @@
 //!
 //! In: method, path, query, headers, body. Out: which part of the API is meant, and its parameters.
 //!
-//! Pure. Absent: protobuf and CBOR bodies (415; clients that can fall back to JSON do), the old
-//! `/watch/` paths.
+//! Pure. Absent: CBOR bodies (415; clients fall back to JSON), the old `/watch/` paths.
+//! Not here: protobuf (`protobuf.rs`).
 
 use std::collections::BTreeMap;
 

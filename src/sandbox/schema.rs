@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 /// A type's place in [`Types`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TypeId(pub(crate) usize);
 
 /// What a scalar may be.
@@ -32,8 +32,10 @@ pub(crate) enum Scalar {
     Quantity,
     /// Base64 text.
     Bytes,
-    /// A time in RFC 3339.
+    /// A time in RFC 3339 with whole seconds.
     Time,
+    /// A time in RFC 3339 with microseconds.
+    MicroTime,
     /// Any scalar.
     Any,
 }

@@ -477,7 +477,9 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
 fn scalar_issue(scalar: Scalar, value: &Value) -> Option<String> {
     let (expected, fits) = match scalar {
         Scalar::Integer | Scalar::Number => ("numeric (int or float)", value.is_number()),
-        Scalar::Text | Scalar::Bytes | Scalar::Time => ("string", value.is_string()),
+        Scalar::Text | Scalar::Bytes | Scalar::Time | Scalar::MicroTime => {
+            ("string", value.is_string())
+        }
         Scalar::Boolean => ("boolean", value.is_boolean()),
         Scalar::IntOrString | Scalar::Quantity | Scalar::Any => {
             ("any scalar", !value.is_array() && !value.is_object())

@@ -236,3 +236,7 @@ fn read(
 fn place(kind: &Kind) -> String {
     format!("{}/{}", kind.api_version(), kind.kind)
 }
+
+#[cfg(test)]
+#[path = "world_tests.rs"]
+mod tests;

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sort"
+	"strings"
 
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/install"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -92,12 +93,25 @@ func main() {
 			k.Type = types.add(known)
 			kinds = append(kinds, k)
 			roots = append(roots, gv)
+			for _, words := range k.Subresources {
+				addBody(types, words[0])
+			}
 		}
 	}
+	addBody(types, "/v1/DeleteOptions")
 	writeLines(filepath.Join(out, "kinds.json"), kinds)
 	writeMap(filepath.Join(out, "types.json"), types.lines())
 	writeMap(filepath.Join(out, "defaults.json"), recordDefaults(roots))
 	writeMap(filepath.Join(out, "columns.json"), recordColumns(roots))
+}
+
+// addBody adds the type of a request's body that is no kind of its own: a scale, a token request.
+func addBody(types *types, id string) {
+	parts := strings.SplitN(id, "/", 3)
+	gv := schema.GroupVersionKind{Group: parts[0], Version: parts[1], Kind: parts[2]}
+	if known, ok := legacyscheme.Scheme.AllKnownTypes()[gv]; ok {
+		types.add(known)
+	}
 }
 
 func readKinds(file string) []kind {

@@ -157,11 +157,23 @@ func (t *types) addFields(goType reflect.Type, of hint, fields map[string]string
 		if tag[0] == "" {
 			if field.Anonymous {
 				t.addFields(field.Type, of, fields)
+				if number := wireNumber(field); number != "" {
+					fields["@"+number] = t.expression(field.Type)
+				}
 			}
 			continue
 		}
 		fields[tag[0]] = t.describe(field, tag[1:], of, tag[0])
 	}
+}
+
+// wireNumber is the number of a field in protobuf messages.
+func wireNumber(field reflect.StructField) string {
+	parts := strings.Split(field.Tag.Get("protobuf"), ",")
+	if len(parts) < 2 {
+		return ""
+	}
+	return parts[1]
 }
 
 // describe writes a field: its type, then words that say how it behaves.
@@ -173,6 +185,7 @@ func (t *types) addFields(goType reflect.Type, of hint, fields map[string]string
 //	merge=k    strategic merge by key k        merge      strategic merge of scalars
 //	retainkeys, replace                        other strategic merge directives
 //	default=   what OpenAPI says; list keys need it
+//	pb=        its number in protobuf; an inlined struct stands under `@number`
 func (t *types) describe(field reflect.StructField, options []string, of hint, name string) string {
 	words := []string{t.expression(field.Type)}
 	omits := false
@@ -221,6 +234,9 @@ func (t *types) describe(field reflect.StructField, options []string, of hint, n
 		case strategy == "replace":
 			words = append(words, "replace")
 		}
+	}
+	if number := wireNumber(field); number != "" {
+		words = append(words, "pb="+number)
 	}
 	plain := string(said.Default)
 	if plain != "" && plain != "{}" && plain != `""` && plain != "0" && plain != "false" && plain != "null" {

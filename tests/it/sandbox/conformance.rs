@@ -6,6 +6,7 @@
 //! A step reads `METHOD [how] /path: body`. `how` is the kind of patch, or `table` or `metadata`
 //! for the form of the answer. `WAIT` and `GONE` ask until the path is there, or is not.
 
+use super::AGENT;
 use super::Running;
 use crate::support::cluster::Cluster;
 use crate::support::wait;
@@ -22,7 +23,7 @@ use std::sync::LazyLock;
 const KNOWN: &[(&str, &str, &str)] = &[
     (
         "03-workloads",
-        "PATCH merge /apis/apps/v1/namespaces/{ns}/deployments/web",
+        "PATCH merge /apis/apps/v1/namespaces/{ns}/deployments/web?fieldManager=wrong",
         "the message shows the patched object; its fields come in another order",
     ),
     (
@@ -228,7 +229,8 @@ fn is_known(case: &str, step: &str) -> bool {
 #[tokio::test]
 async fn the_sandbox_answers_as_a_real_server() {
     let running = Running::start().await;
-    let (sandbox, real) = (running.client().await, Cluster::shared().client().await);
+    let sandbox = running.client().await;
+    let real = Cluster::shared().client_as("admin", AGENT).await;
     let mut differing = Vec::new();
     let mut compared = 0;
     for (number, (case, steps)) in cases().into_iter().enumerate() {

@@ -12,6 +12,9 @@ use hence::sandbox::SandboxOptions;
 use kube::Client;
 use std::path::PathBuf;
 
+/// What both servers are asked as: the name becomes a field manager.
+const AGENT: &str = "conformance/1";
+
 /// A sandbox and a kubeconfig file for it.
 struct Running {
     sandbox: Sandbox,
@@ -29,6 +32,6 @@ impl Running {
     }
 
     async fn client(&self) -> Client {
-        cluster::client(&self.kubeconfig, None, "conformance/1").await
+        cluster::client(&self.kubeconfig, None, AGENT).await
     }
 }
