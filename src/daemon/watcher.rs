@@ -237,9 +237,10 @@ impl Watcher {
             }
             WatchEvent::Gone(seen) => Observation::ObjectUnseen(seen.object),
             WatchEvent::Stale => Observation::Stale(kind.clone()),
+            // The watch goes on from where it was, or says that it is stale: nothing is known less.
             WatchEvent::Failed { error, .. } => {
                 tracing::warn!(%kind, %error, "watch failed");
-                Observation::Stale(kind.clone())
+                return Ok(());
             }
         };
         self.say(observation).await
