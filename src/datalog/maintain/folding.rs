@@ -186,7 +186,7 @@ impl Work<'_> {
         let from = unit.keys + unit.aggregate.order.len();
         let mut seen = std::collections::HashSet::new();
         let mut found: Vec<Box<[u32]>> = Vec::new();
-        let members = table.ordered.from_place(|id| &table.row(*id)[..unit.keys] < group);
+        let members = table.ordered.items_from(|id| &table.row(*id)[..unit.keys] < group);
         for id in members {
             let row = table.row(*id);
             if !row.starts_with(group) || found.len() == rows {

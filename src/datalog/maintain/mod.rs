@@ -56,6 +56,9 @@ pub struct Effort {
 /// Facts of inputs that rule files state, as words, in text order.
 pub(crate) type Stated = BTreeMap<usize, Vec<Box<[u32]>>>;
 
+/// Result rows of a fold that came (true) or went, the value of the empty group included.
+type FoldChanges = Vec<(Box<[u32]>, bool)>;
+
 /// Rows of one relation that came and went.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Change {
@@ -95,8 +98,8 @@ pub(crate) struct Work<'a> {
     touched: Vec<Vec<u32>>,
     /// Counted derivations that came or went, for group relations.
     counts: BTreeMap<usize, Vec<(u32, i64)>>,
-    /// For results with a value for the empty group: rows that came (true) or went, that value included.
-    fold_changes: BTreeMap<usize, Vec<(Box<[u32]>, bool)>>,
+    /// Only for folds whose empty group has a value.
+    fold_changes: BTreeMap<usize, FoldChanges>,
     user_work: BTreeMap<Arc<str>, u64>,
     /// A count went below zero.
     inconsistent: bool,

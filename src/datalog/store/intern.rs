@@ -39,7 +39,7 @@ impl Interner {
             return Some(word);
         }
         let hash = hash_of(value);
-        let same = self.by_hash.from_place(|entry| *entry < hash);
+        let same = self.by_hash.items_from(|entry| *entry < hash);
         let mut same = same.take_while(|entry| **entry & 0xffff_ffff_0000_0000 == hash);
         same.find(|entry| self.slot(**entry as u32) == Some(value)).map(|entry| *entry as u32)
     }

@@ -91,7 +91,7 @@ impl<T: Copy> Sorted<T> {
     }
 
     /// The items from the place behind all that are `before` it, in order.
-    pub(crate) fn from_place(&self, before: impl Fn(&T) -> bool) -> impl Iterator<Item = &T> {
+    pub(crate) fn items_from(&self, before: impl Fn(&T) -> bool) -> impl Iterator<Item = &T> {
         let at = self.pieces.partition_point(|piece| before(&piece.last));
         let place = self.pieces.get(at).map_or(0, |piece| piece.items.partition_point(&before));
         let (first, rest) = match self.pieces.get(at..) {
@@ -136,7 +136,7 @@ mod tests {
         }
         assert_eq!(sorted.len(), plain.len());
         assert!(sorted.iter().eq(plain.iter()));
-        assert!(sorted.from_place(|other| *other < 2_500).eq(plain.range(2_500..)));
+        assert!(sorted.items_from(|other| *other < 2_500).eq(plain.range(2_500..)));
         assert!(!sorted.remove(|other| *other < 77_777, |other| *other == 77_777));
         let rebuilt = Sorted::from_sorted(&plain.iter().copied().collect::<Vec<_>>());
         assert!(rebuilt.iter().eq(plain.iter()));

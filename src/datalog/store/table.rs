@@ -83,7 +83,7 @@ fn entry(key: u32, id: u32) -> u64 {
 
 fn with_key(run: &Sorted<u64>, key: u32) -> impl Iterator<Item = &u64> {
     let first = entry(key, 0);
-    run.from_place(move |other| *other < first)
+    run.items_from(move |other| *other < first)
         .take_while(move |other| (**other >> 32) as u32 == key)
 }
 

@@ -1,5 +1,6 @@
 //! Whole programs in a few lines: text in, rows out.
 
+mod effort;
 mod faults;
 mod laws;
 mod naive;
