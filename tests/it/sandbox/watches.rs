@@ -157,6 +157,21 @@ async fn dependents_go_with_their_owner_or_stay(client: Client, namespace: Strin
 }
 on_both!(collected, super::dependents_go_with_their_owner_or_stay);
 
+async fn a_namespace_takes_its_objects_along(client: Client, namespace: String) {
+    let name = format!("{namespace}-inner");
+    create_namespace(&client, &name).await;
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &name);
+    maps.create(&PostParams::default(), &map("inside", "x")).await.unwrap();
+    let namespaces: Api<Namespace> = Api::all(client);
+    namespaces.delete(&name, &DeleteParams::default()).await.unwrap();
+    wait::until("the namespace to go", || async {
+        namespaces.get_opt(&name).await.unwrap().is_none().then_some(())
+    })
+    .await;
+    assert!(maps.get_opt("inside").await.unwrap().is_none());
+}
+on_both!(emptied, super::a_namespace_takes_its_objects_along);
+
 /// On the sandbox only: a test cannot compact the real server's store at will.
 #[tokio::test]
 async fn a_watch_behind_a_compaction_is_gone() {
