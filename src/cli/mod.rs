@@ -6,12 +6,21 @@
 mod audit;
 mod build;
 mod completion;
+mod connect;
 mod demo;
 mod demo_story;
+mod error;
+mod get;
+mod kinds;
 mod output;
 mod query;
+mod reconcile;
+mod resume;
 mod rules;
 mod run;
+mod suspend;
+mod table;
+mod target;
 
 use std::process::ExitCode;
 
@@ -35,6 +44,14 @@ enum Verb {
     Run(run::RunArgs),
     /// Show the main job on an embedded cluster: no Kubernetes needed
     Demo(demo::DemoArgs),
+    /// Print units and sources with their status
+    Get(get::GetArgs),
+    /// Reconcile a unit or a source now, and wait for the result
+    Reconcile(reconcile::ReconcileArgs),
+    /// Leave units or sources alone until they are resumed
+    Suspend(suspend::SuspendArgs),
+    /// Reconcile suspended units or sources again
+    Resume(resume::ResumeArgs),
     /// Say why an object exists, or why it was pruned
     Why(query::WhyArgs),
     /// Say why a unit is not ready, or why a revision is not live
@@ -60,6 +77,10 @@ pub fn main() -> ExitCode {
     let outcome = match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Demo(args) => demo::demo(&args),
+        Verb::Get(args) => get::get(&args),
+        Verb::Reconcile(args) => reconcile::reconcile(&args),
+        Verb::Suspend(args) => suspend::suspend(&args),
+        Verb::Resume(args) => resume::resume(&args),
         Verb::Why(args) => query::why(&args),
         Verb::WhyNot(args) => query::why_not(&args),
         Verb::Owners(args) => query::owners(&args),
@@ -76,7 +97,7 @@ fn finish(outcome: Result<Outcome, Failure>) -> ExitCode {
     match outcome {
         Ok(outcome) => ExitCode::from(outcome.code()),
         Err(failure) => {
-            output::error(&failure.report);
+            output::failure(&failure);
             ExitCode::from(failure.code)
         }
     }

@@ -2,11 +2,26 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
 
+use std::io::IsTerminal as _;
+
 use miette::Diagnostic;
 use miette::Report;
 use serde_json::Value as Json;
 
 use crate::explain::Answer;
+
+/// Marks an action that begins.
+pub const ACTION: &str = "►";
+/// Marks something made.
+pub const GENERATE: &str = "✚";
+/// Marks a wait.
+pub const WAITING: &str = "◎";
+/// Marks a success.
+pub const SUCCESS: &str = "✔";
+/// Marks a warning.
+pub const WARNING: &str = "⚠️";
+/// Marks a failure.
+pub const FAILURE: &str = "✗";
 
 /// How a verb ended in good order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,22 +48,30 @@ pub struct Failure {
     pub code: u8,
     /// What to show.
     pub report: Report,
+    /// Whether it is shown as Flux shows it: one marked line, then the help.
+    pub is_marked: bool,
 }
 
 impl Failure {
     /// The user's input is at fault: code 1.
     pub fn input(error: impl Diagnostic + Send + Sync + 'static) -> Self {
-        Self { code: 1, report: Report::new(error) }
+        Self { code: 1, report: Report::new(error), is_marked: false }
     }
 
     /// The cluster or a source refused, or cannot be reached: code 3.
     pub fn world(error: impl Diagnostic + Send + Sync + 'static) -> Self {
-        Self { code: 3, report: Report::new(error) }
+        Self { code: 3, report: Report::new(error), is_marked: false }
     }
 
     /// What was asked for cannot be told: code 2.
     pub fn unknown(text: String, help: &str) -> Self {
-        Self { code: 2, report: miette::miette!(help = help.to_owned(), "{text}") }
+        let report = miette::miette!(help = help.to_owned(), "{text}");
+        Self { code: 2, report, is_marked: false }
+    }
+
+    /// A verb that Flux has failed: code 1, shown as Flux shows it.
+    pub fn marked(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self { code: 1, report: Report::new(error), is_marked: true }
     }
 }
 
@@ -86,7 +109,59 @@ pub fn progress(marker: &str, text: &str) {
     eprintln!("{marker} {text}");
 }
 
+/// Shows on a terminal that something is still waited for; the next line replaces it. Elsewhere
+/// nothing is shown, so that logs hold no line twice.
+pub fn still_waiting(text: &str) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{WAITING} {text}");
+    }
+}
+
+/// Ends what [`still_waiting`] showed.
+pub fn waited() {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+/// Prints a failure to stderr.
+pub fn failure(failure: &Failure) {
+    if failure.is_marked {
+        eprint!("{}", marked(&failure.report));
+    } else {
+        error(&failure.report);
+    }
+}
+
+/// A failure as Flux shows it, and below it what to do next.
+fn marked(report: &Report) -> String {
+    let mut text = format!("{FAILURE} {report}\n");
+    let help = report.help().map(|help| help.to_string());
+    let code = report.code().map(|code| code.to_string());
+    if let (Some(help), Some(code)) = (help, code) {
+        text.push_str(&format!("  help: {help} ({code})\n"));
+    }
+    text
+}
+
 /// Prints an error with its help to stderr.
 pub fn error(report: &Report) {
     eprintln!("{report:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::error::CliError;
+
+    #[test]
+    fn a_marked_failure_opens_with_the_line_of_flux() {
+        let failure = Failure::marked(CliError::Suspended);
+        assert_eq!(
+            marked(&failure.report),
+            "✗ resource is suspended\n  \
+             help: `hence resume` makes it reconcile again (cli::suspended)\n"
+        );
+        assert_eq!(failure.code, 1);
+    }
 }

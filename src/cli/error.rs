@@ -1,0 +1,167 @@
+//! What can go wrong in the verbs that speak to a cluster; texts are Flux's where Flux has one.
+
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::cluster::ClusterError;
+
+/// Why a verb could not do what was asked.
+#[derive(Debug, Error, Diagnostic)]
+pub enum CliError {
+    /// `-n` names nothing that can be a namespace.
+    #[error("namespace must be a valid DNS label: {0:?}")]
+    #[diagnostic(
+        code(cli::namespace),
+        help("use at most 63 lower-case letters, digits and dashes; begin and end with no dash")
+    )]
+    Namespace(String),
+    /// A selector that cannot be read.
+    #[error("expected status selector in type=status format, but found: {0}")]
+    #[diagnostic(
+        code(cli::status_selector),
+        help("for example --status-selector ready=false or --status-selector ready!=true")
+    )]
+    StatusSelector(String),
+    /// One object was asked for, and is not there.
+    #[error("{kind} object '{name}' not found in {scope} namespace")]
+    #[diagnostic(code(cli::not_found), help("-n names another namespace, -A looks in all"))]
+    NotFound {
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Where was looked: a namespace in quotes, or `any`.
+        scope: String,
+    },
+    /// A list is empty.
+    #[error("no {kind} objects found in {scope} namespace")]
+    #[diagnostic(code(cli::none_found), help("-n names another namespace, -A looks in all"))]
+    NoneFound {
+        /// The kind.
+        kind: String,
+        /// Where was looked: a namespace in quotes, or `any`.
+        scope: String,
+    },
+    /// A verb needs a name.
+    #[error("{0} name is required")]
+    #[diagnostic(code(cli::name_required), help("give a name, or --all where the verb has it"))]
+    NameRequired(String),
+    /// A suspended object is not reconciled.
+    #[error("resource is suspended")]
+    #[diagnostic(code(cli::suspended), help("`hence resume` makes it reconcile again"))]
+    Suspended,
+    /// The object that was asked for does not exist.
+    #[error("{plural} {name:?} not found")]
+    #[diagnostic(code(cli::not_found), help("`hence get all -A` lists what there is"))]
+    Absent {
+        /// Plural and group of its kind.
+        plural: String,
+        /// Its name.
+        name: String,
+    },
+    /// The controller reconciled, and it failed.
+    #[error("{kind} reconciliation failed: {message}")]
+    #[diagnostic(code(cli::failed), help("`hence why-not ready` names the cause"))]
+    Failed {
+        /// The kind.
+        kind: String,
+        /// The Ready condition's message, in quotes for some kinds.
+        message: String,
+    },
+    /// The object says that it will not become ready.
+    #[error("{0}")]
+    #[diagnostic(code(cli::stalled), help("`hence why-not ready` names the cause"))]
+    Stalled(String),
+    /// A reconciled object without Ready condition.
+    #[error("status can't be determined")]
+    #[diagnostic(
+        code(cli::no_status),
+        help("does a controller reconcile this kind: `hence check`")
+    )]
+    NoStatus,
+    /// Several objects did not become ready.
+    #[error("reconciliation failed for {count} {kind}(s)")]
+    #[diagnostic(code(cli::some_failed), help("each is named above"))]
+    SomeFailed {
+        /// How many.
+        count: usize,
+        /// Their kind.
+        kind: String,
+    },
+    /// Sources of this kind are made by other controllers.
+    #[error("cannot reconcile source of kind {0}")]
+    #[diagnostic(code(cli::source_kind), help("leave out --with-source"))]
+    SourceKind(String),
+    /// The time is up.
+    #[error("timed out after {seconds} s waiting for {what}")]
+    #[diagnostic(
+        code(cli::timeout),
+        help("--timeout allows more time; `hence check` tells whether a controller runs")
+    )]
+    Timeout {
+        /// How long was waited.
+        seconds: u64,
+        /// For what.
+        what: String,
+    },
+    /// `check` found something.
+    #[error("check failed")]
+    #[diagnostic(code(cli::check), help("mend what is marked above, then check again"))]
+    Check,
+    /// A manifest that cannot be applied, because the server lacks its kind.
+    #[error("the API server does not serve {0}")]
+    #[diagnostic(code(cli::not_served), help("is it a Kubernetes API server of 1.33 or later?"))]
+    NotServed(String),
+    /// Flux's own installation owns this cluster.
+    #[error("the CRD {name} lacks {what}")]
+    #[diagnostic(
+        code(cli::crd),
+        help("upgrade it with the tool that installed it, then run this again")
+    )]
+    Crd {
+        /// The definition's name.
+        name: String,
+        /// What is missing in it.
+        what: String,
+    },
+    /// The daemon does not answer.
+    #[error("no daemon answers at {}", path.display())]
+    #[diagnostic(
+        code(cli::no_daemon),
+        help("start it with `hence run --state DIR`, and name the same directory here")
+    )]
+    NoDaemon {
+        /// Its socket.
+        path: PathBuf,
+    },
+    /// The daemon refuses the question.
+    #[error("{0}")]
+    #[diagnostic(
+        code(cli::refused),
+        help("does the daemon have the same version as this program?")
+    )]
+    Refused(String),
+    /// No such relation.
+    #[error("no relation `{name}` is declared{}", suggestion(.near))]
+    #[diagnostic(code(cli::relation), help("`hence rules list` names all relations"))]
+    Relation {
+        /// As asked for.
+        name: String,
+        /// A declared name that is close.
+        near: Option<String>,
+    },
+    /// Threads cannot be had.
+    #[error("cannot start")]
+    #[diagnostic(code(cli::runtime), help("are there too many processes on this machine?"))]
+    Runtime(#[source] std::io::Error),
+    /// The cluster.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+fn suggestion(near: &Option<String>) -> String {
+    near.as_ref().map(|name| format!("; is `{name}` meant?")).unwrap_or_default()
+}
