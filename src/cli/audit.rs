@@ -22,7 +22,7 @@ use crate::cli::output::Outcome;
 
 /// What to do with the journal.
 #[derive(Debug, Args)]
-pub struct AuditArgs {
+pub(super) struct AuditArgs {
     /// The state directory of the daemon
     #[arg(
         long,
@@ -63,7 +63,7 @@ enum AuditVerb {
 }
 
 /// Reads the journal.
-pub fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
+pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
     let storage = DiskStorage::for_reading(&args.state.join("journal"));
     if let AuditVerb::Verify = args.verb {
         return verify(&storage, args.output);

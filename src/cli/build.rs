@@ -16,7 +16,7 @@ use crate::sources::tree::LocalTree;
 
 /// What to build.
 #[derive(Debug, Args)]
-pub struct BuildArgs {
+pub(super) struct BuildArgs {
     /// The directory that holds the kustomization
     #[arg(default_value = ".")]
     dir: PathBuf,
@@ -37,7 +37,7 @@ enum BuildVerbError {
 }
 
 /// Builds and prints.
-pub fn build(args: &BuildArgs) -> Result<Outcome, Failure> {
+pub(super) fn build(args: &BuildArgs) -> Result<Outcome, Failure> {
     let dir = args.dir.canonicalize().map_err(|source| {
         Failure::input(BuildVerbError::NoDirectory { path: args.dir.clone(), source })
     })?;

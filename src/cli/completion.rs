@@ -11,13 +11,13 @@ use crate::cli::output::Outcome;
 
 /// For which shell.
 #[derive(Debug, Args)]
-pub struct CompletionArgs {
+pub(super) struct CompletionArgs {
     /// The shell
     shell: Shell,
 }
 
 /// Prints a completion script.
-pub fn completion(args: &CompletionArgs) -> Result<Outcome, Failure> {
+pub(super) fn completion(args: &CompletionArgs) -> Result<Outcome, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "hence", &mut script);
     output::data(&String::from_utf8_lossy(&script));

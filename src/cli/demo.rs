@@ -44,7 +44,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How to run the demo.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     /// Leave everything running, to look around with kubectl, git and the command line
     #[arg(long)]
     keep: bool,
@@ -80,7 +80,7 @@ enum DemoError {
 }
 
 /// Runs the demo.
-pub fn demo(args: &DemoArgs) -> Result<Outcome, Failure> {
+pub(super) fn demo(args: &DemoArgs) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let io = |source| DemoError::Io { what: "cannot start threads".to_owned(), source };
     let runtime = runtime.map_err(|error| Failure::world(io(error)))?;

@@ -9,7 +9,7 @@ use crate::cluster::ClusterError;
 
 /// Why a verb could not do what was asked.
 #[derive(Debug, Error, Diagnostic)]
-pub enum CliError {
+pub(super) enum CliError {
     /// `-n` names nothing that can be a namespace.
     #[error("namespace must be a valid DNS label: {0:?}")]
     #[diagnostic(

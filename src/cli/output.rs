@@ -11,21 +11,21 @@ use serde_json::Value as Json;
 use crate::explain::Answer;
 
 /// Marks an action that begins.
-pub const ACTION: &str = "►";
+pub(super) const ACTION: &str = "►";
 /// Marks something made.
-pub const GENERATE: &str = "✚";
+pub(super) const GENERATE: &str = "✚";
 /// Marks a wait.
-pub const WAITING: &str = "◎";
+pub(super) const WAITING: &str = "◎";
 /// Marks a success.
-pub const SUCCESS: &str = "✔";
+pub(super) const SUCCESS: &str = "✔";
 /// Marks a warning.
-pub const WARNING: &str = "⚠️";
+pub(super) const WARNING: &str = "⚠️";
 /// Marks a failure.
-pub const FAILURE: &str = "✗";
+pub(super) const FAILURE: &str = "✗";
 
 /// How a verb ended in good order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// 0.
     Done,
     /// Another code that is no error, such as "false".
@@ -34,7 +34,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The exit code.
-    pub fn code(self) -> u8 {
+    pub(super) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Code(code) => code,
@@ -43,7 +43,7 @@ impl Outcome {
 }
 
 /// How a verb failed.
-pub struct Failure {
+pub(super) struct Failure {
     /// The exit code.
     pub code: u8,
     /// What to show.
@@ -54,30 +54,30 @@ pub struct Failure {
 
 impl Failure {
     /// The user's input is at fault: code 1.
-    pub fn input(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+    pub(super) fn input(error: impl Diagnostic + Send + Sync + 'static) -> Self {
         Self { code: 1, report: Report::new(error), is_marked: false }
     }
 
     /// The cluster or a source refused, or cannot be reached: code 3.
-    pub fn world(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+    pub(super) fn world(error: impl Diagnostic + Send + Sync + 'static) -> Self {
         Self { code: 3, report: Report::new(error), is_marked: false }
     }
 
     /// What was asked for cannot be told: code 2.
-    pub fn unknown(text: String, help: &str) -> Self {
+    pub(super) fn unknown(text: String, help: &str) -> Self {
         let report = miette::miette!(help = help.to_owned(), "{text}");
         Self { code: 2, report, is_marked: false }
     }
 
     /// A verb that Flux has failed: code 1, shown as Flux shows it.
-    pub fn marked(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+    pub(super) fn marked(error: impl Diagnostic + Send + Sync + 'static) -> Self {
         Self { code: 1, report: Report::new(error), is_marked: true }
     }
 }
 
 /// In which form data is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Form {
+pub(super) enum Form {
     /// For people.
     #[default]
     Text,
@@ -86,17 +86,17 @@ pub enum Form {
 }
 
 /// Prints data.
-pub fn data(text: &str) {
+pub(super) fn data(text: &str) {
     print!("{text}");
 }
 
 /// Prints a JSON document.
-pub fn json(value: &Json) {
+pub(super) fn json(value: &Json) {
     println!("{value:#}");
 }
 
 /// Prints an answer; its exit code is the verdict's.
-pub fn answer(answer: &Answer, form: Form) -> Outcome {
+pub(super) fn answer(answer: &Answer, form: Form) -> Outcome {
     match form {
         Form::Text => data(&answer.to_text()),
         Form::Json => json(&serde_json::to_value(answer).unwrap_or_default()),
@@ -105,27 +105,27 @@ pub fn answer(answer: &Answer, form: Form) -> Outcome {
 }
 
 /// Prints a line of progress to stderr.
-pub fn progress(marker: &str, text: &str) {
+pub(super) fn progress(marker: &str, text: &str) {
     eprintln!("{marker} {text}");
 }
 
 /// Shows on a terminal that something is still waited for; the next line replaces it. Elsewhere
 /// nothing is shown, so that logs hold no line twice.
-pub fn still_waiting(text: &str) {
+pub(super) fn still_waiting(text: &str) {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K{WAITING} {text}");
     }
 }
 
 /// Ends what [`still_waiting`] showed.
-pub fn waited() {
+pub(super) fn waited() {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K");
     }
 }
 
 /// Prints a failure to stderr.
-pub fn failure(failure: &Failure) {
+pub(super) fn failure(failure: &Failure) {
     if failure.is_marked {
         eprint!("{}", marked(&failure.report));
     } else {
@@ -145,7 +145,7 @@ fn marked(report: &Report) -> String {
 }
 
 /// Prints an error with its help to stderr.
-pub fn error(report: &Report) {
+pub(super) fn error(report: &Report) {
     eprintln!("{report:?}");
 }
 

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where to ask, and in which form to answer.
 #[derive(Debug, Args)]
-pub struct Where {
+pub(super) struct Where {
     /// The state directory of the daemon
     #[arg(long, value_name = "DIR", default_value = "hence-state", env = "HENCE_STATE")]
     state: PathBuf,
@@ -41,7 +41,7 @@ pub struct Where {
 
 /// An object as kubectl users write it.
 #[derive(Debug, Args)]
-pub struct Object {
+pub(super) struct Object {
     /// kind/name, such as deploy/api or ks/web
     #[arg(value_name = "OBJECT")]
     object: String,
@@ -58,7 +58,7 @@ impl Object {
 
 /// `why OBJECT`, `why pruned OBJECT`.
 #[derive(Debug, Args)]
-pub struct WhyArgs {
+pub(super) struct WhyArgs {
     /// `pruned`, when asking about an object that is gone
     #[arg(value_names = ["pruned", "OBJECT"], num_args = 1..=2, required = true)]
     words: Vec<String>,
@@ -71,7 +71,7 @@ pub struct WhyArgs {
 
 /// `why-not ready UNIT`, `why-not live REVISION --on OBJECT`.
 #[derive(Debug, Args)]
-pub struct WhyNotArgs {
+pub(super) struct WhyNotArgs {
     #[command(subcommand)]
     what: WhyNot,
 }
@@ -102,7 +102,7 @@ enum WhyNot {
 
 /// `owners OBJECT`.
 #[derive(Debug, Args)]
-pub struct OwnersArgs {
+pub(super) struct OwnersArgs {
     #[command(flatten)]
     object: Object,
     #[command(flatten)]
@@ -111,13 +111,13 @@ pub struct OwnersArgs {
 
 /// `pending`.
 #[derive(Debug, Args)]
-pub struct PendingArgs {
+pub(super) struct PendingArgs {
     #[command(flatten)]
     place: Where,
 }
 
 /// Answers `why`.
-pub fn why(args: &WhyArgs) -> Result<Outcome, Failure> {
+pub(super) fn why(args: &WhyArgs) -> Result<Outcome, Failure> {
     let asked =
         |object: &String| Asked { object: object.clone(), namespace: args.namespace.clone() };
     let question = match args.words.as_slice() {
@@ -132,7 +132,7 @@ pub fn why(args: &WhyArgs) -> Result<Outcome, Failure> {
 }
 
 /// Answers `why-not`.
-pub fn why_not(args: &WhyNotArgs) -> Result<Outcome, Failure> {
+pub(super) fn why_not(args: &WhyNotArgs) -> Result<Outcome, Failure> {
     match &args.what {
         WhyNot::Ready { object, place } => {
             ask_and_print(&Question::WhyNotReady(object.asked()), place)
@@ -146,12 +146,12 @@ pub fn why_not(args: &WhyNotArgs) -> Result<Outcome, Failure> {
 }
 
 /// Answers `owners`.
-pub fn owners(args: &OwnersArgs) -> Result<Outcome, Failure> {
+pub(super) fn owners(args: &OwnersArgs) -> Result<Outcome, Failure> {
     ask_and_print(&Question::Owners(args.object.asked()), &args.place)
 }
 
 /// Answers `pending`.
-pub fn pending(args: &PendingArgs) -> Result<Outcome, Failure> {
+pub(super) fn pending(args: &PendingArgs) -> Result<Outcome, Failure> {
     ask_and_print(&Question::Pending, &args.place)
 }
 

@@ -19,7 +19,7 @@ use crate::rules as rule_files;
 
 /// What to do with rule files.
 #[derive(Debug, Args)]
-pub struct RulesArgs {
+pub(super) struct RulesArgs {
     #[command(subcommand)]
     verb: RulesVerb,
 }
@@ -48,7 +48,7 @@ enum RulesError {
 }
 
 /// Checks rules.
-pub fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
+pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
     let RulesVerb::Check { dir } = &args.verb;
     let user = match dir {
         Some(dir) => read(dir).map_err(Failure::input)?,

@@ -15,7 +15,7 @@ use crate::daemon::DaemonOptions;
 
 /// Flags of the daemon; names are those of the Flux controllers where they have one.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// A kubeconfig file; without one `KUBECONFIG`, then the pod's service account
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub struct RunArgs {
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
-pub fn run(args: &RunArgs) -> Result<Outcome, Failure> {
+pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
     let filter = format!("warn,hence={}", args.log_level);
     tracing_subscriber::fmt()
         .json()

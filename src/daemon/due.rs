@@ -25,7 +25,7 @@ type Rows = BTreeSet<(String, Row)>;
 
 /// Derived actions by key, and their state.
 #[derive(Default)]
-pub struct Due {
+pub(super) struct Due {
     rows: BTreeMap<String, Rows>,
     fresh: BTreeSet<String>,
     underway: BTreeMap<String, Rows>,
@@ -43,7 +43,7 @@ impl Due {
     ///
     /// # Errors
     /// A row does not have the shape of its action.
-    pub fn update(&mut self, delta: &Delta) -> Result<(), ActionError> {
+    pub(super) fn update(&mut self, delta: &Delta) -> Result<(), ActionError> {
         for relation in RELATIONS {
             for row in delta.removed.get(*relation).into_iter().flatten() {
                 self.remove(relation, row)?;
@@ -74,7 +74,7 @@ impl Due {
     }
 
     /// The rows to plan now. Those of actions that are underway or paused stay for later.
-    pub fn take(&mut self, now: Timestamp) -> Vec<(String, Row)> {
+    pub(super) fn take(&mut self, now: Timestamp) -> Vec<(String, Row)> {
         let over = |pause: &Pause| pause.until <= now;
         let woken: Vec<String> = self
             .paused
@@ -98,13 +98,13 @@ impl Due {
     }
 
     /// The action with this key begins, because of the rows that it has now.
-    pub fn begin(&mut self, key: &str) {
+    pub(super) fn begin(&mut self, key: &str) {
         let rows = self.rows.get(key).cloned().unwrap_or_default();
         self.underway.insert(key.to_owned(), rows);
     }
 
     /// The action with this key ended. Call it after the commit of its outcome.
-    pub fn end(&mut self, key: &str, now: Timestamp) {
+    pub(super) fn end(&mut self, key: &str, now: Timestamp) {
         let Some(begun) = self.underway.remove(key) else { return };
         match self.rows.get(key) {
             Some(rows) if *rows == begun => {
@@ -124,12 +124,12 @@ impl Due {
     }
 
     /// When the next pause after `now` ends.
-    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         self.paused.values().map(|pause| pause.until).filter(|until| *until > now).min()
     }
 
     /// How many actions are underway.
-    pub fn underway(&self) -> usize {
+    pub(super) fn underway(&self) -> usize {
         self.underway.len()
     }
 }

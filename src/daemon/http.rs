@@ -16,7 +16,7 @@ use crate::daemon::state::Published;
 
 /// What the handlers see.
 #[derive(Clone)]
-pub struct Served {
+pub(super) struct Served {
     /// The present generation.
     pub published: Arc<Published>,
     /// Whether the leases are held and the first lists were read.
@@ -27,7 +27,7 @@ pub struct Served {
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn serve(
+pub(super) async fn serve(
     address: &str,
     served: Served,
     cancel: CancellationToken,

@@ -25,10 +25,10 @@ use crate::model::Timestamp;
 /// Flux's retry period.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// The annotation that carries the journal's head.
-pub const JOURNAL_HEAD: &str = "hence.dev/journal-head";
+pub(super) const JOURNAL_HEAD: &str = "hence.dev/journal-head";
 
 /// The lease of the controller that reconciles this kind.
-pub fn lease_name(kind: &str) -> &'static str {
+pub(super) fn lease_name(kind: &str) -> &'static str {
     match kind {
         "Kustomization" => "kustomize-controller-leader-election",
         _ => "source-controller-leader-election",
@@ -36,7 +36,7 @@ pub fn lease_name(kind: &str) -> &'static str {
 }
 
 /// Who competes for the leases.
-pub struct Candidate {
+pub(super) struct Candidate {
     /// The cluster.
     pub cluster: Cluster,
     /// Where the leases are.
@@ -53,7 +53,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// Waits until all leases are held, says so on `held`, then renews them until one is lost.
-    pub async fn run(
+    pub(super) async fn run(
         self,
         published: Arc<Published>,
         held: oneshot::Sender<()>,

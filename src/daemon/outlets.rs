@@ -30,7 +30,7 @@ use crate::model::Timestamp;
 const FETCHES: usize = 8;
 
 /// The loop's ends towards the world.
-pub struct Outlets {
+pub(super) struct Outlets {
     runtime: tokio::runtime::Handle,
     executor: Executor,
     lanes: Lanes,
@@ -43,7 +43,7 @@ pub struct Outlets {
 }
 
 /// What the outlets are made of.
-pub struct OutletParts {
+pub(super) struct OutletParts {
     /// Where tasks run.
     pub runtime: tokio::runtime::Handle,
     /// Carries out writes.
@@ -62,7 +62,7 @@ pub struct OutletParts {
 
 impl Outlets {
     /// Outlets over these parts.
-    pub fn new(parts: OutletParts) -> Self {
+    pub(super) fn new(parts: OutletParts) -> Self {
         let workers = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             runtime: parts.runtime,
@@ -78,7 +78,7 @@ impl Outlets {
     }
 
     /// Tells the watcher which kinds and objects are to be watched from now on, or no longer.
-    pub fn watch(&self, delta: &Delta) {
+    pub(super) fn watch(&self, delta: &Delta) {
         let kinds = |rows: Option<&Vec<Vec<Value>>>| -> BTreeSet<GroupKind> {
             let texts = rows.into_iter().flatten().filter_map(|row| row.first()?.as_symbol());
             texts.filter_map(GroupKind::parse).collect()
@@ -100,7 +100,7 @@ impl Outlets {
     }
 
     /// Hands each order to whoever carries it out.
-    pub fn dispatch(&self, orders: Vec<Order>, ingest: &Ingest, now: Timestamp) {
+    pub(super) fn dispatch(&self, orders: Vec<Order>, ingest: &Ingest, now: Timestamp) {
         for order in orders {
             match &order.planned.action {
                 Action::Fetch { source, spec, .. } => {
@@ -185,7 +185,7 @@ impl Outlets {
 }
 
 /// The id of an intent as `User-Agent` and journal write it.
-pub fn intent_text(intent: &ProofId) -> String {
+pub(super) fn intent_text(intent: &ProofId) -> String {
     intent.with_digits(16)
 }
 

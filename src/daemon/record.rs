@@ -26,7 +26,7 @@ use crate::model::Timestamp;
 
 /// How an action ended, in the journal's words.
 #[derive(Clone, Debug)]
-pub struct Ended {
+pub(super) struct Ended {
     /// The word.
     pub result: OutcomeKind,
     /// What there is to say; no secret values.
@@ -39,7 +39,7 @@ pub struct Ended {
 
 impl Ended {
     /// How an action with these effects ended.
-    pub fn from_effects(effects: &[Effect]) -> Self {
+    pub(super) fn from_effects(effects: &[Effect]) -> Self {
         let Some(effect) = effects.last() else {
             return Self::plain(OutcomeKind::Unchanged, "nothing was to be done");
         };
@@ -60,12 +60,12 @@ impl Ended {
     }
 
     /// An outcome without an object.
-    pub fn plain(result: OutcomeKind, detail: &str) -> Self {
+    pub(super) fn plain(result: OutcomeKind, detail: &str) -> Self {
         Self { result, detail: detail.to_owned(), uid: None, resource_version: None }
     }
 
     /// The journal's record.
-    pub fn record(self, intent: ProofId) -> audit::Outcome {
+    pub(super) fn record(self, intent: ProofId) -> audit::Outcome {
         let observed =
             audit::Observed { uid: self.uid, resource_version: self.resource_version, head: None };
         audit::Outcome { intent, result: self.result, detail: self.detail, observed }
@@ -85,7 +85,7 @@ fn kind(result: &EffectResult) -> OutcomeKind {
 }
 
 /// The proofs of the rows from which the action follows.
-pub fn proof_of(reader: &Reader, planned: &Planned) -> Json {
+pub(super) fn proof_of(reader: &Reader, planned: &Planned) -> Json {
     let options = QueryOptions::default();
     let proofs = planned.because.iter().filter_map(|fact| {
         let answer = reader.why(fact, &options);
@@ -98,7 +98,7 @@ pub fn proof_of(reader: &Reader, planned: &Planned) -> Json {
 }
 
 /// The intent of a planned action.
-pub fn intent(
+pub(super) fn intent(
     planned: &Planned,
     generation: u64,
     fact_log: Digest,
@@ -169,7 +169,7 @@ fn precondition(action: &Action) -> Precondition {
 ///
 /// # Errors
 /// The journal could not be written.
-pub fn note_stop(journal: &mut Journal<DiskStorage>, now: Timestamp) -> Result<(), AuditError> {
+pub(super) fn note_stop(journal: &mut Journal<DiskStorage>, now: Timestamp) -> Result<(), AuditError> {
     let note = Note {
         about: NoteKind::Stop,
         text: "stopped in order: nothing is underway".to_owned(),

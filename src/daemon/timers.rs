@@ -16,14 +16,14 @@ use crate::model::Timestamp;
 
 /// Deadlines by key and by time.
 #[derive(Default)]
-pub struct Timers {
+pub(super) struct Timers {
     by_key: BTreeMap<String, Timestamp>,
     pending: BTreeSet<(Timestamp, String)>,
 }
 
 impl Timers {
     /// Takes over what a commit changed.
-    pub fn update(&mut self, delta: &Delta) {
+    pub(super) fn update(&mut self, delta: &Delta) {
         for row in delta.removed.get("timer").into_iter().flatten() {
             if let Some((key, at)) = timer(row) {
                 self.pending.remove(&(at, key.clone()));
@@ -41,12 +41,12 @@ impl Timers {
     }
 
     /// The next deadline that has not passed yet.
-    pub fn next(&self) -> Option<Timestamp> {
+    pub(super) fn next(&self) -> Option<Timestamp> {
         self.pending.first().map(|(at, _)| *at)
     }
 
     /// The deadlines that have passed by `now`, as statements; each is said once.
-    pub fn passed(&mut self, now: Timestamp) -> Vec<Statement> {
+    pub(super) fn passed(&mut self, now: Timestamp) -> Vec<Statement> {
         let mut said = Vec::new();
         while let Some((at, key)) = self.pending.first().cloned() {
             if at > now {

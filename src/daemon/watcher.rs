@@ -44,7 +44,7 @@ const SOURCE_KINDS: &[&str] = &["GitRepository", "OCIRepository", "Bucket", "Ext
 
 /// What is to be watched from now on, or no longer.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub(super) struct Wanted {
     /// Kinds to watch by owner label.
     pub kinds_added: BTreeSet<GroupKind>,
     /// Kinds to watch no longer.
@@ -57,7 +57,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// Whether nothing changes.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.kinds_added.is_empty()
             && self.kinds_removed.is_empty()
             && self.objects_added.is_empty()
@@ -79,7 +79,7 @@ enum Subject {
 }
 
 /// Keeps the watches.
-pub struct Watcher {
+pub(super) struct Watcher {
     cluster: Cluster,
     kinds: Arc<RwLock<Arc<Kinds>>>,
     seen: Seen,
@@ -95,7 +95,7 @@ struct Unheard;
 
 impl Watcher {
     /// Starts the watches that are always there and then follows `wanted`.
-    pub async fn run(
+    pub(super) async fn run(
         cluster: Cluster,
         kinds: Arc<RwLock<Arc<Kinds>>>,
         seen: Seen,

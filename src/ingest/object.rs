@@ -29,7 +29,7 @@ const OBSERVED: &[&str] = &[
 ];
 
 /// What is needed to reduce an object.
-pub struct Lens<'a> {
+pub(super) struct Lens<'a> {
     /// Managers whose fields are taken over.
     pub overridden: &'a [String],
     /// What we recorded after our last apply, if anything.
@@ -41,7 +41,7 @@ pub struct Lens<'a> {
 }
 
 /// The object exists and looks like this.
-pub fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<Statement> {
+pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<Statement> {
     let text = |pointer: &str| live.pointer(pointer).and_then(Json::as_str).unwrap_or_default();
     let mut facts =
         vec![relation::live(object, text("/metadata/uid"), text("/metadata/resourceVersion"))];
@@ -64,12 +64,12 @@ pub fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<Statemen
 }
 
 /// The server says that the object does not exist.
-pub fn absent(object: &ObjectRef) -> Vec<Statement> {
+pub(super) fn absent(object: &ObjectRef) -> Vec<Statement> {
     about(object, vec![relation::absent(object)])
 }
 
 /// The object left the watch: whether it exists is not known.
-pub fn unseen(object: &ObjectRef) -> Vec<Statement> {
+pub(super) fn unseen(object: &ObjectRef) -> Vec<Statement> {
     about(object, Vec::new())
 }
 
@@ -89,7 +89,7 @@ fn owner(live: &Json) -> Option<UnitName> {
 }
 
 /// Toggles among labels and annotations, values in lower case (features 0.3).
-pub fn toggles(object: &Json) -> Vec<(&'static str, String)> {
+pub(super) fn toggles(object: &Json) -> Vec<(&'static str, String)> {
     let known = [
         ("reconcile", keys::RECONCILE),
         ("ssa", keys::SSA),

@@ -61,13 +61,13 @@ const RECORDED: &[&str] = &[
 ];
 
 /// The name of the unit that this custom resource is.
-pub fn name(unit: &Kustomization) -> UnitName {
+pub(super) fn name(unit: &Kustomization) -> UnitName {
     UnitName::new(&unit.metadata.namespace, &unit.metadata.name)
 }
 
 /// Everything that the custom resource says. `requested` is the reconcile request's token with the
 /// time at which it was first seen.
-pub fn statements(unit: &Kustomization, requested: Option<(&str, Timestamp)>) -> Vec<Statement> {
+pub(super) fn statements(unit: &Kustomization, requested: Option<(&str, Timestamp)>) -> Vec<Statement> {
     let name = name(unit);
     let mut facts = spec_facts(&name, unit);
     facts.extend(metadata_facts(&name, unit));
@@ -79,7 +79,7 @@ pub fn statements(unit: &Kustomization, requested: Option<(&str, Timestamp)>) ->
 }
 
 /// The unit does not exist any more.
-pub fn gone(name: &UnitName) -> Vec<Statement> {
+pub(super) fn gone(name: &UnitName) -> Vec<Statement> {
     let all = OBSERVED.iter().chain(RECORDED);
     all.map(|relation| Statement::nothing(relation, vec![name.column()])).collect()
 }
@@ -94,14 +94,14 @@ fn about(name: &UnitName, relations: &[&str], facts: Vec<Fact>) -> Vec<Statement
 }
 
 /// The source that the unit's sourceRef names.
-pub fn source(name: &UnitName, spec: &KustomizationSpec) -> SourceName {
+pub(super) fn source(name: &UnitName, spec: &KustomizationSpec) -> SourceName {
     let reference = &spec.source_ref;
     let namespace = reference.namespace.as_deref().unwrap_or(&name.namespace);
     SourceName::new(reference.kind.as_str(), namespace, &reference.name)
 }
 
 /// Digest of the fields that a build reads.
-pub fn build_digest(spec: &KustomizationSpec) -> String {
+pub(super) fn build_digest(spec: &KustomizationSpec) -> String {
     let post_build = spec.post_build.as_ref();
     let read = json!({
         "path": spec.path,
@@ -121,7 +121,7 @@ pub fn build_digest(spec: &KustomizationSpec) -> String {
 }
 
 /// The spec's fields that shape the unit's objects, for the build; variables come apart.
-pub fn build_fields(spec: &KustomizationSpec) -> UnitBuild {
+pub(super) fn build_fields(spec: &KustomizationSpec) -> UnitBuild {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let target = |selector: &api::Selector| UnitPatchTarget {
         group: text(&selector.group),
@@ -201,7 +201,7 @@ fn spec_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
 }
 
 /// The ConfigMaps and Secrets that substitution reads, in order.
-pub fn value_sources(name: &UnitName, spec: &KustomizationSpec) -> impl Iterator<Item = ObjectRef> {
+pub(super) fn value_sources(name: &UnitName, spec: &KustomizationSpec) -> impl Iterator<Item = ObjectRef> {
     let from = spec.post_build.iter().flat_map(|post| post.substitute_from.clone());
     let namespace = name.namespace.clone();
     from.map(move |reference| {
@@ -281,7 +281,7 @@ fn status_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
 }
 
 /// A condition as rules write it: `status reason generation: message`; empty when absent.
-pub fn condition_text(conditions: &[Condition], kind: &str) -> String {
+pub(super) fn condition_text(conditions: &[Condition], kind: &str) -> String {
     let Some(found) = conditions.iter().find(|condition| condition.type_ == kind) else {
         return String::new();
     };
@@ -290,11 +290,11 @@ pub fn condition_text(conditions: &[Condition], kind: &str) -> String {
 }
 
 /// The reconcile request on an object, if any.
-pub fn requested_token(metadata: &api::Metadata) -> Option<&str> {
+pub(super) fn requested_token(metadata: &api::Metadata) -> Option<&str> {
     metadata.annotations.get(keys::REQUESTED_AT).map(String::as_str)
 }
 
 /// All units that a complete list showed: the others are gone.
-pub fn exactly_these(names: &[UnitName], known: impl Iterator<Item = UnitName>) -> Vec<Statement> {
+pub(super) fn exactly_these(names: &[UnitName], known: impl Iterator<Item = UnitName>) -> Vec<Statement> {
     known.filter(|name| !names.contains(name)).flat_map(|name| gone(&name)).collect()
 }
