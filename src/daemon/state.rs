@@ -42,6 +42,6 @@ impl Published {
 
     /// The journal's head after the last sync.
     pub fn head(&self) -> Option<Head> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -68,6 +68,8 @@ pub fn load(user: Vec<RuleFile>) -> Result<Program, Vec<CheckError>> {
 mod tests {
     use super::*;
     use crate::datalog::Code;
+    use crate::datalog::RelationKind;
+    use crate::facts::relation;
 
     fn texts(errors: impl IntoIterator<Item = CheckError>) -> String {
         let texts = errors.into_iter().map(|error| format!("{:?}", miette::Report::new(error)));
@@ -81,5 +83,17 @@ mod tests {
         let serious = program.warnings().iter().filter(|w| w.kind() != Code::CrossProduct);
         let warnings = texts(serious.cloned());
         assert!(warnings.is_empty(), "{warnings}");
+    }
+
+    #[test]
+    fn the_catalogue_of_constructors_is_the_schema() {
+        let program = load(Vec::new()).unwrap_or_else(|errors| panic!("{}", texts(errors)));
+        let inputs = program.relations().filter(|info| info.kind == RelationKind::Input);
+        let mut declared: Vec<(&str, usize)> =
+            inputs.map(|info| (&*info.name, info.columns.len())).collect();
+        let mut constructed = relation::ALL.to_vec();
+        declared.sort();
+        constructed.sort();
+        assert_eq!(constructed, declared);
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct PatchJson6902Transformer {
     pub(crate) target: Option<Selector>,
     pub(crate) path: Located,
     pub(crate) json_op: Located,
-    pub(crate) loaded: JsonPatch,
+    loaded: JsonPatch,
 }
 
 decode_fields!(PatchJson6902Transformer {

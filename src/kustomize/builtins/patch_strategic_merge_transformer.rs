@@ -17,7 +17,7 @@ use super::patch_transformer::apply_to;
 pub(crate) struct PatchStrategicMergeTransformer {
     pub(crate) paths: Vec<Located>,
     pub(crate) patches: Located,
-    pub(crate) loaded: Vec<Object>,
+    loaded: Vec<Object>,
 }
 
 decode_fields!(PatchStrategicMergeTransformer {

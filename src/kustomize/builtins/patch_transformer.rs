@@ -30,9 +30,9 @@ pub(crate) struct PatchTransformer {
     pub(crate) patch: Located,
     pub(crate) target: Option<Selector>,
     pub(crate) options: Option<PatchOptions>,
-    pub(crate) loaded: Loaded,
+    loaded: Loaded,
     /// How upstream's messages name the patch.
-    pub(crate) source: String,
+    source: String,
 }
 
 decode_fields!(PatchTransformer {

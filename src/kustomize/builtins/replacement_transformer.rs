@@ -40,7 +40,7 @@ const DEFAULT_FIELD: &str = "metadata.name";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReplacementTransformer {
     pub(crate) replacements: Vec<ReplacementField>,
-    pub(crate) loaded: Vec<Replacement>,
+    loaded: Vec<Replacement>,
     pub(crate) place: Place,
 }
 
