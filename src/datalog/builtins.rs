@@ -6,7 +6,8 @@
 //! | function | `Y = f(X)`, also inside expressions | no row; `E = error(f(X))` binds the text |
 //! | relation | `f(X; Y, Z)` | no row |
 //!
-//! A function must be pure: the same arguments always give the same answer, or updates and proofs lie.
+//! A function must be pure: the same arguments always give the same answer, or updates and proofs
+//! lie.
 
 use std::collections::BTreeMap;
 use std::fmt;

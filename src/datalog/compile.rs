@@ -1,4 +1,5 @@
-//! From the checked program to what the maintainer runs: relations, hidden ones included, and units.
+//! From the checked program to what the maintainer runs: relations, hidden ones included, and
+//! units.
 //!
 //! Three kinds of hidden relation make every body a plain join over stored rows:
 //!
@@ -49,7 +50,8 @@ pub(crate) struct Stored {
     pub(crate) relation: usize,
     pub(crate) args: Vec<Term>,
     pub(crate) negated: bool,
-    /// For results of folds with a value for the empty group: how many columns are keys, and the value.
+    /// For results of folds with a value for the empty group: how many columns are keys, and the
+    /// value.
     pub(crate) default: Option<(usize, Value)>,
     /// True when the relation belongs to the clause's own stratum.
     pub(crate) recursive: bool,

@@ -1,6 +1,6 @@
 //! Decimals: fixed point, nine digits after the point, so that order and equality are exact.
 //!
-//! Nine digits carry every Kubernetes-like quantity down to nano. All arithmetic is checked.
+//! Nine digits carry every quantity of machines and money down to nano. All arithmetic is checked.
 
 use std::fmt;
 
@@ -27,8 +27,8 @@ impl Decimal {
         self.0
     }
 
-    /// Reads `1.5`, `-0.25`, `3`. More than nine digits after the point, or a value that does not fit,
-    /// is `None`: nothing is rounded in silence.
+    /// Reads `1.5`, `-0.25`, `3`. More than nine digits after the point, or a value that does not
+    /// fit, is `None`: nothing is rounded in silence.
     pub fn parse(text: &str) -> Option<Self> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),

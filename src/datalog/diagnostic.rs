@@ -1,7 +1,8 @@
 //! What the checker says: one error type with stable codes, labels in the rule text, and advice.
 //!
-//! A struct and not an enum: every complaint has the same shape, and labels may be many (a cycle has
-//! one per edge). Labels in another file travel as related notes, since an excerpt shows one file.
+//! A struct and not an enum: every complaint has the same shape, and labels may be many (a cycle
+//! has one per edge). Labels in another file travel as related notes, since an excerpt shows one
+//! file.
 
 use std::fmt;
 use std::sync::Arc;

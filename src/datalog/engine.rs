@@ -124,9 +124,9 @@ impl Engine {
         self.effort
     }
 
-    /// Commits `transaction` as the next generation: deletes first, then inserts. A fact that does not
-    /// fit the program is refused and the others commit. An insert into an input with a key replaces
-    /// the row of that key.
+    /// Commits `transaction` as the next generation: deletes first, then inserts. A fact that does
+    /// not fit the program is refused and the others commit. An insert into an input with a key
+    /// replaces the row of that key.
     pub fn transact(&mut self, transaction: Transaction) -> Delta {
         let mut refused = Vec::new();
         let mut accept = |facts: Vec<Fact>| -> Vec<(usize, Row)> {
@@ -227,8 +227,9 @@ impl Engine {
         self.values_kept = store.interner.len();
     }
 
-    /// Puts another program in force as the next generation. Asserted facts of inputs that both have
-    /// with the same types stay; the delta says what changed, relations that only one has included.
+    /// Puts another program in force as the next generation. Asserted facts of inputs that both
+    /// have with the same types stay; the delta says what changed, relations that only one has
+    /// included.
     pub fn replace_program(&mut self, program: Program, builtins: Builtins) -> Delta {
         let mut options = self.world.options.clone();
         options.generation = self.generation();

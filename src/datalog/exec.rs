@@ -1,9 +1,9 @@
 //! Runs join plans: bindings in, bindings out, every join by `datafrog::Relation::from_leapjoin`.
 //!
-//! One [`ProbeLeaper`] serves every probe of every plan: it proposes the index entries that fit, and
-//! the join's logic turns an entry into the next binding. Bindings are fixed arrays, because the
-//! join sorts and deduplicates them; the plan gives each derivation words of its own, so nothing that
-//! counts is merged. Between joins, filters and built-ins walk over the bindings.
+//! One [`ProbeLeaper`] serves every probe of every plan: it proposes the index entries that fit,
+//! and the join's logic turns an entry into the next binding. Bindings are fixed arrays, because
+//! the join sorts and deduplicates them; the plan gives each derivation words of its own, so
+//! nothing that counts is merged. Between joins, filters and built-ins walk over the bindings.
 //!
 //! Cost: rows probed, counted in [`Exec::probed`]; the budget stops a join in its middle.
 
@@ -26,6 +26,7 @@ use crate::datalog::store::Interner;
 use crate::datalog::store::Table;
 use crate::datalog::store::key_of;
 use crate::datalog::syntax::Comparison;
+use crate::datalog::value::Row;
 use crate::datalog::value::Value;
 
 /// Which version each condition reads.
@@ -221,34 +222,41 @@ impl Exec<'_> {
                 }
                 Ok(kept)
             }
-            Step::Rows { call, checks, twins, binds, id_slot } => {
+            Step::Rows { call, .. } => {
                 let mut next = Vec::new();
                 for binding in bindings {
-                    let rows = {
-                        let of = |slot: usize| self.interner.value(binding[slot]);
-                        match expr::inputs_with(call, &of, self.calls) {
-                            Ok(inputs) => {
-                                self.calls.relation(call.function, &inputs).unwrap_or_default()
-                            }
-                            Err(Stop::Failed(_)) => continue,
-                            Err(stop) => return Err(stop),
-                        }
+                    let of = |slot: usize| self.interner.value(binding[slot]);
+                    let rows = match expr::inputs_with(call, &of, self.calls) {
+                        Ok(inputs) => self.calls.relation(call.function, &inputs),
+                        Err(Stop::Failed(_)) => continue,
+                        Err(stop) => return Err(stop),
                     };
-                    for (at, row) in rows.iter().enumerate() {
-                        *self.probed += 1;
-                        let words: Vec<u32> =
-                            row.iter().map(|value| self.interner.intern(value)).collect();
-                        if self.fits(&words, checks, twins, &binding) {
-                            let mut more = binding;
-                            binds.iter().for_each(|(column, slot)| more[*slot] = words[*column]);
-                            if let Some(slot) = id_slot {
-                                more[*slot] = at as u32;
-                            }
-                            next.push(more);
-                        }
-                    }
+                    self.extend_by_rows(step, &rows.unwrap_or_default(), binding, &mut next);
                 }
                 Ok(next)
+            }
+        }
+    }
+
+    /// Extends one binding by the result rows of a built-in.
+    fn extend_by_rows<const W: usize>(
+        &mut self,
+        step: &Step,
+        rows: &[Row],
+        binding: [u32; W],
+        next: &mut Vec<[u32; W]>,
+    ) {
+        let Step::Rows { checks, twins, binds, id_slot, .. } = step else { return };
+        for (at, row) in rows.iter().enumerate() {
+            *self.probed += 1;
+            let words: Vec<u32> = row.iter().map(|value| self.interner.intern(value)).collect();
+            if self.fits(&words, checks, twins, &binding) {
+                let mut more = binding;
+                binds.iter().for_each(|(column, slot)| more[*slot] = words[*column]);
+                if let Some(slot) = id_slot {
+                    more[*slot] = at as u32;
+                }
+                next.push(more);
             }
         }
     }

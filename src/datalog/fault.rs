@@ -1,6 +1,7 @@
 //! Faults: conclusions that the engine refuses to draw. Inputs commit all the same.
 //!
-//! A faulted relation and all above it hold no rows until the cause is gone, so nobody acts on them.
+//! A faulted relation and all above it hold no rows until the cause is gone, so nobody acts on
+//! them.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Folds: what `count sum min max best top join` make of the solutions of a body.
 //!
-//! A solution is one assignment to the body's variables and wildcards, so `count : {p(_, X)}` counts
-//! rows of `p`. `best`, `top` and `join` see each selected tuple once, at its best place.
+//! A solution is one assignment to the body's variables and wildcards, so `count : {p(_, X)}`
+//! counts rows of `p`. `best`, `top` and `join` see each selected tuple once, at its best place.
 
 use std::cmp::Ordering;
 

@@ -222,11 +222,21 @@ mod tests {
 
     #[test]
     fn one_shape_and_stable() {
-        let text = "// A file.\n.type   Unit<:symbol\n\n\n/// Doc.\n.input wants( u:Unit,o : symbol )key(u)  from \"x\"\n\
-            .output a ,b\n.limitsize a( n = 10 )\n[f/one]   a( X ):-wants(X,_),!b(X),X!=\"q\". // why\n\
-            a(\"z\"). b(-3).\n\
-            b(X):-wants(X,Y),N=count:{wants(X,_)},N+ 1>=-2,(A,B)=best P,Q by P desc,Q:{wants(P,Q)},f(X;A,_),A=B,Y=Y.\n\
-            b(X) :- // first\n wants(X, _).\n";
+        let text = r#"// A file.
+.type   Unit<:symbol
+
+
+/// Doc.
+.input wants( u:Unit,o : symbol )key(u)  from "x"
+.output a ,b
+.limitsize a( n = 10 )
+[f/one]   a( X ):-wants(X,_),!b(X),X!="q". // why
+a("z"). b(-3).
+b(X):-wants(X,Y),N=count:{wants(X,_)},N+ 1>=-2,
+(A,B)=best P,Q by P desc,Q:{wants(P,Q)},f(X;A,_),A=B,Y=Y.
+b(X) :- // first
+ wants(X, _).
+"#;
         let once = format("t", text).unwrap();
         insta::assert_snapshot!(once, @r#"
         // A file.

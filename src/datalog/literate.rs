@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `rules` | clauses for this file, added to the program before the first step |
 //! | `facts` | one transaction; a second block is the next one |
-//! | `expect` | one line each: `fact.` holds, `!pattern.` nothing matches, `rel(_, _) * 3.` so many match |
+//! | `expect` | lines: `fact.` holds, `!pattern.` nothing matches, `rel(_) * 3.` so many match |
 //! | `why FACT` | each line must be the text of a fact or the label of a clause in the proof |
 //! | `why-not PATTERN` | each line must be a clause's label, or a condition that failed |
 //!

@@ -52,8 +52,8 @@ pub(crate) fn time_text(at_ms: i64) -> String {
     format!("{year}-{month:02}-{day:02}T{clock}{fraction}Z")
 }
 
-/// Reads what [`time_text`] writes, and offsets such as `+02:00`. `None` for anything else, also for
-/// dates that no calendar has.
+/// Reads what [`time_text`] writes, and offsets such as `+02:00`. `None` for anything else, also
+/// for dates that no calendar has.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
     let (date, clock) = text.split_once(['T', 't'])?;
     let (sign, bare) = match date.as_bytes().first()? {

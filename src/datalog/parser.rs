@@ -1,7 +1,7 @@
 //! Reads rule text into the syntax tree: recursive descent, one token ahead.
 //!
-//! A mistake is reported where it stands and the parser goes on after the next full stop that ends a
-//! line, so one run finds them all. Nesting deeper than [`DEPTH_MAX`] is an error, never a crash.
+//! A mistake is reported where it stands and the parser goes on after the next full stop that ends
+//! a line, so one run finds them all. Nesting deeper than [`DEPTH_MAX`] is an error, never a crash.
 
 use std::sync::Arc;
 
@@ -137,7 +137,8 @@ impl<'a> Parser<'a> {
         if self.kind() == kind { Ok(self.advance()) } else { self.broken(wanted) }
     }
 
-    /// Skips to the next item: past a full stop that ends a line, or to a directive that starts one.
+    /// Skips to the next item: past a full stop that ends a line, or to a directive that starts
+    /// one.
     pub(crate) fn recover(&mut self) {
         loop {
             let token = self.advance();

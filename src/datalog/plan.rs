@@ -1,10 +1,10 @@
 //! Join plans: in which order a clause's conditions are met, and which index each one probes.
 //!
-//! A plan starts from bindings (one empty one, a changed row, or a wanted head) and extends them step
-//! by step. Filters come as soon as they can; then the condition with the most bound columns; ties by
-//! text order, so the counted work depends on the program alone. A binding has one word per variable,
-//! one per row id that keeps derivations apart where a `_` would merge them, and two at its end: the
-//! highest rank so far, and which start it grew from.
+//! A plan starts from bindings (one empty one, a changed row, or a wanted head) and extends them
+//! step by step. Filters come as soon as they can; then the condition with the most bound columns;
+//! ties by text order, so the counted work depends on the program alone. A binding has one word per
+//! variable, one per row id that keeps derivations apart where a `_` would merge them, and two at
+//! its end: the highest rank so far, and which start it grew from.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -120,7 +120,8 @@ struct Draft {
 }
 
 impl Planner<'_> {
-    /// The position of the index of `relation` on `columns`; none when a scan or the row itself serves.
+    /// The position of the index of `relation` on `columns`; none when a scan or the row itself
+    /// serves.
     pub(crate) fn index(&mut self, relation: usize, columns: &[usize]) -> Option<usize> {
         let relation = &mut self.relations[relation];
         if columns.is_empty() || columns.len() == relation.arity {

@@ -1,12 +1,12 @@
 //! Proofs and failed rules: values that stand alone.
 //!
-//! A proof is a graph, root first, each fact once: a tree would be exponential on diamonds. All values
-//! are decoded and all clause texts are in it, so it can be kept, sent and checked years later by
-//! somebody who has neither the engine nor the rules. What is left out is said: a [`Cut`] names the
-//! fact to ask for next.
+//! A proof is a graph, root first, each fact once: a tree would be exponential on diamonds. All
+//! values are decoded and all clause texts are in it, so it can be kept, sent and checked years
+//! later by somebody who has neither the engine nor the rules. What is left out is said: a [`Cut`]
+//! names the fact to ask for next.
 //!
-//! The canonical form of a proof depends on the facts and the program alone, not on the history that
-//! led there; only `since` and `generation` tell of history.
+//! The canonical form of a proof depends on the facts and the program alone, not on the history
+//! that led there; only `since` and `generation` tell of history.
 
 use std::sync::Arc;
 

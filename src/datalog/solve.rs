@@ -1,7 +1,7 @@
 //! Solutions of a body over a view of the facts, one binding at a time.
 //!
-//! This is the plain reading of a clause: nested loops in the checked order, values and not words. It
-//! serves explanation, where a handful of solutions is wanted; `maintain` has the fast joins.
+//! This is the plain reading of a clause: nested loops in the checked order, values and not words.
+//! It serves explanation, where a handful of solutions is wanted; `maintain` has the fast joins.
 
 use std::ops::ControlFlow;
 

@@ -1,7 +1,8 @@
-//! Facts and transactions as text: `+live("a", 1).`, `-live("b", 2).`, one change per line or several.
+//! Facts and transactions as text: `+live("a", 1).`, `-live("b", 2).`, one change per line or
+//! several.
 //!
-//! Changes apply in order, so `+f` then `-f` on an absent fact changes nothing; what comes out is the
-//! net transaction. A change without sign is an insert. Comments are those of rule files.
+//! Changes apply in order, so `+f` then `-f` on an absent fact changes nothing; what comes out is
+//! the net transaction. A change without sign is an insert. Comments are those of rule files.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -70,8 +70,8 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads `1.2.3`, `v1.2.3-rc.1+meta`, and shorter forms such as `1.2`, whose missing parts count
-    /// as 0. Leading zeros and anything else that semantic versioning forbids give `None`.
+    /// Reads `1.2.3`, `v1.2.3-rc.1+meta`, and shorter forms such as `1.2`, whose missing parts
+    /// count as 0. Leading zeros and anything else that semantic versioning forbids give `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let bare = text.strip_prefix('v').unwrap_or(text);
         let cut = bare.find(['-', '+']).unwrap_or(bare.len());

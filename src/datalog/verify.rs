@@ -1,12 +1,15 @@
-//! Verification of proofs: does every step follow from its clause text? Shares no code with evaluation.
+//! Verification of proofs: does every step follow from its clause text? Shares no code with
+//! evaluation.
 //!
-//! In: a [`Proof`] as it was kept, and what the recorded inputs say. Out: how many steps were checked,
-//! or the first step that does not follow. The clause texts in the proof are parsed again with the
-//! parser (the one shared part: the language itself), instantiated with the proof's bindings and
-//! compared, condition by condition, with the premises. Comparisons and arithmetic are computed anew.
+//! In: a [`Proof`] as it was kept, and what the recorded inputs say. Out: how many steps were
+//! checked, or the first step that does not follow. The clause texts in the proof are parsed again
+//! with the parser (the one shared part: the language itself), instantiated with the proof's
+//! bindings and compared, condition by condition, with the premises. Comparisons and arithmetic are
+//! computed anew.
 //!
 //! What cannot be checked without the engine is counted, not passed over: an absent fact needs the
-//! recorded facts ([`Facts::is_absent`]), a built-in needs its implementation, an aggregate all members.
+//! recorded facts ([`Facts::is_absent`]), a built-in needs its implementation, an aggregate all
+//! members.
 
 use std::collections::BTreeMap;
 

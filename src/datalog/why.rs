@@ -1,8 +1,9 @@
 //! Why a fact holds: its canonical proof, built by running clauses backwards.
 //!
 //! For each fact the first clause that derives it (file and text order) with the smallest binding
-//! (values in order of the variables); inside a recursive stratum only premises of lower rank count,
-//! so the graph has no cycle. Facts are taken breadth first: a depth cut is the same on every way.
+//! (values in order of the variables); inside a recursive stratum only premises of lower rank
+//! count, so the graph has no cycle. Facts are taken breadth first: a depth cut is the same on
+//! every way.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -46,7 +47,8 @@ pub(crate) struct Prover<'a> {
     pub(crate) complete: bool,
 }
 
-/// The view in which a fact of a recursive stratum looks for premises: its own stratum below its rank.
+/// The view in which a fact of a recursive stratum looks for premises: its own stratum below its
+/// rank.
 struct Below<'a> {
     program: &'a Program,
     rows: &'a World,

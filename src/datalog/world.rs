@@ -2,9 +2,10 @@
 //!
 //! # How readers and forks see one generation while the engine commits on
 //!
-//! A world is cloned: [`Store`] shares its blocks, and whoever writes copies what it touches. A reader
-//! is a world behind an `Arc`; a fork is a world with an engine of its own. Nothing is locked, so no
-//! query delays a commit, and no vacuum is needed: a block lives as long as somebody holds it.
+//! A world is cloned: [`Store`] shares its blocks, and whoever writes copies what it touches. A
+//! reader is a world behind an `Arc`; a fork is a world with an engine of its own. Nothing is
+//! locked, so no query delays a commit, and no vacuum is needed: a block lives as long as somebody
+//! holds it.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -205,8 +205,8 @@ fn complain(clause: &CheckedClause, variable: usize, scope: &Scope, complaints: 
     complaints.push(complaint.help(help));
 }
 
-/// A positive literal that could bind `variable`: the negated one it stands in, or any relation with a
-/// column of the same name in lower case.
+/// A positive literal that could bind `variable`: the negated one it stands in, or any relation
+/// with a column of the same name in lower case.
 fn binder(clause: &CheckedClause, variable: usize, scope: &Scope) -> Option<String> {
     let name = &clause.clause.variables[variable].name;
     for literal in clause.clause.body.iter().filter(|literal| is_negated(&literal.kind)) {

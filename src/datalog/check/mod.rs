@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Each step goes on after a mistake, so one run shows every one. Files are taken in name order and
-//! that order has no meaning. Cost: linear in the text, apart from negative cycles, which search once
-//! per cycle. Not here: join order for evaluation (`compile`).
+//! that order has no meaning. Cost: linear in the text, apart from negative cycles, which search
+//! once per cycle. Not here: join order for evaluation (`compile`).
 
 mod bind;
 mod declare;

@@ -1,8 +1,8 @@
 //! Folds: the result rows of the groups that changed, and of no other.
 //!
-//! `count` and `sum` add the signed changes to the value that stands. `min max best top join` read the
-//! group's rows from its ordered index, best first: one step for the extremum, N for `top`; only `join`
-//! walks the group, because it says how many items there are.
+//! `count` and `sum` add the signed changes to the value that stands. `min max best top join` read
+//! the group's rows from its ordered index, best first: one step for the extremum, N for `top`;
+//! only `join` walks the group, because it says how many items there are.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -180,7 +180,8 @@ impl Work<'_> {
         }
     }
 
-    /// The first `rows` different selected tuples of a group behind its keys, and how many were seen.
+    /// The first `rows` different selected tuples of a group behind its keys, and how many were
+    /// seen.
     fn winners(&self, unit: &FoldUnit, group: &[u32], rows: usize) -> (Vec<Box<[u32]>>, usize) {
         let table = self.store.table(unit.group);
         let from = unit.keys + unit.aggregate.order.len();

@@ -1,7 +1,8 @@
-//! Inputs: facts that transactions assert and delete, keys that replace, facts that rule files state.
+//! Inputs: facts that transactions assert and delete, keys that replace, facts that rule files
+//! state.
 //!
-//! A stated fact of an input holds by default: unless the relation has a key and an asserted row with
-//! the same key stands.
+//! A stated fact of an input holds by default: unless the relation has a key and an asserted row
+//! with the same key stands.
 
 use crate::datalog::maintain::Work;
 use crate::datalog::store::Age;

@@ -1,15 +1,15 @@
 //! Recursive strata: rank-guided delete and rederive.
 //!
-//! The rank of a row is the height of its lowest proof within the stratum: 1 + the highest rank of the
-//! derivation's own-stratum rows, least over all derivations. It is kept exact, so it depends on the
-//! facts alone and proofs that follow falling ranks are the same after any history.
+//! The rank of a row is the height of its lowest proof within the stratum: 1 + the highest rank of
+//! the derivation's own-stratum rows, least over all derivations. It is kept exact, so it depends
+//! on the facts alone and proofs that follow falling ranks are the same after any history.
 //!
-//! 1. *Suspects*, lowest rank first: rows that lost a derivation. One that still has a derivation from
-//!    rows of lower rank stays; any other is taken out and its dependents of higher rank are suspects.
-//!    Rows of lower rank are settled by then, so one bounded backward look is enough.
-//! 2. *Arrivals*, lowest rank first, as in shortest paths: rows taken out that have another derivation,
-//!    rows that gained one, and what follows from either. A row that is there already only gets
-//!    its rank lowered.
+//! 1. *Suspects*, lowest rank first: rows that lost a derivation. One that still has a derivation
+//!    from rows of lower rank stays; any other is taken out and its dependents of higher rank are
+//!    suspects. Rows of lower rank are settled by then, so one bounded backward look is enough.
+//! 2. *Arrivals*, lowest rank first, as in shortest paths: rows taken out that have another
+//!    derivation, rows that gained one, and what follows from either. A row that is there already only
+//!    gets its rank lowered.
 //!
 //! Cost: rows whose presence or rank changes, times their fan-in and fan-out.
 

@@ -5,7 +5,6 @@
 //! generation has its own clone, in which the slot still means what it meant.
 
 use std::cmp::Ordering;
-use std::collections::hash_map::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -26,8 +25,35 @@ pub(crate) struct Interner {
     free: Arc<Vec<u32>>,
 }
 
+/// A quick hash in the upper half of a word. Texts come from many hands, but a collision costs one
+/// more comparison, and a piece of the run holds them together: no table degrades.
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            let mut word = [0; 8];
+            word.copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+        let mut last = [0; 8];
+        last[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
+        self.write_u64(u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56);
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        let mixed = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 29);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 fn hash_of(value: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Mix(0x517c_c1b7_2722_0a95);
     value.hash(&mut hasher);
     hasher.finish() & 0xffff_ffff_0000_0000
 }
@@ -38,7 +64,10 @@ impl Interner {
         if let Some(word) = inline(value) {
             return Some(word);
         }
-        let hash = hash_of(value);
+        self.find_hashed(value, hash_of(value))
+    }
+
+    fn find_hashed(&self, value: &Value, hash: u64) -> Option<u32> {
         let same = self.by_hash.items_from(|entry| *entry < hash);
         let mut same = same.take_while(|entry| **entry & 0xffff_ffff_0000_0000 == hash);
         same.find(|entry| self.slot(**entry as u32) == Some(value)).map(|entry| *entry as u32)
@@ -46,7 +75,11 @@ impl Interner {
 
     /// The word of `value`, made when it has none.
     pub(crate) fn intern(&mut self, value: &Value) -> u32 {
-        if let Some(word) = self.find(value) {
+        if let Some(word) = inline(value) {
+            return word;
+        }
+        let hash = hash_of(value);
+        if let Some(word) = self.find_hashed(value, hash) {
             return word;
         }
         let free = if self.free.is_empty() { None } else { Arc::make_mut(&mut self.free).pop() };
@@ -65,7 +98,7 @@ impl Interner {
         } else {
             block[slot as usize % BLOCK] = Some(value.clone());
         }
-        let entry = hash_of(value) | u64::from(slot);
+        let entry = hash | u64::from(slot);
         self.by_hash.insert(entry, |other| *other < entry);
         slot
     }

@@ -6,10 +6,10 @@
 //!    └─▶ Interner: word ◀─▶ value
 //! ```
 //!
-//! All of it is made of shared blocks that are copied when written while somebody else holds them. So
-//! a clone of the store is a generation, fixed for as long as it is held: it costs one counter per
-//! table, and the writer pays one block per place that it touches afterwards. Readers and forks are
-//! such clones; dropping one frees exactly the blocks that only it held.
+//! All of it is made of shared blocks that are copied when written while somebody else holds them.
+//! So a clone of the store is a generation, fixed for as long as it is held: it costs one counter
+//! per table, and the writer pays one block per place that it touches afterwards. Readers and forks
+//! are such clones; dropping one frees exactly the blocks that only it held.
 
 mod intern;
 mod sorted;

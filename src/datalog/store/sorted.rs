@@ -1,8 +1,9 @@
 //! A sorted set in shared pieces: the run that every index is.
 //!
-//! Pieces of at most 512 items behind one directory; a clone shares all of them, and a write copies the
-//! directory and the one piece it touches, if somebody else holds them. Look-up: two binary searches.
-//! The order is the caller's: every search takes a predicate "stands before the wanted place".
+//! Pieces of at most 512 items behind one directory; a clone shares all of them, and a write copies
+//! the directory and the one piece it touches, if somebody else holds them. Look-up: two binary
+//! searches. The order is the caller's: every search takes a predicate "stands before the wanted
+//! place".
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! One relation's rows: words and notes in shared blocks, found by row id or through sorted runs.
 //!
 //! A row has two visible versions during a transaction (bits OLD and NEW) and stays in all indexes
-//! until the commit, so both versions can be joined. Its `support` is the number of derivations in a
-//! counted relation, the rank in a recursive one, and flags for an input.
+//! until the commit, so both versions can be joined. Its `support` is the number of derivations in
+//! a counted relation, the rank in a recursive one, and flags for an input.
 
 use std::sync::Arc;
 

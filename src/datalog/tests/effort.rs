@@ -66,7 +66,8 @@ fn the_same_change_costs_the_same_among_many() {
 fn an_extremum_leaves_and_returns_without_a_rescan() {
     for fold in ["min X", "max X", "best X by X desc", "count", "sum X"] {
         let mut engine = engine(&format!(
-            ".input size(g: symbol, n: number)\n.input groups(g: symbol)\n.output v(g: symbol, n: number)\n\
+            ".input size(g: symbol, n: number)\n.input groups(g: symbol)\n\
+             .output v(g: symbol, n: number)\n\
              v(G, N) :- groups(G), N = {fold} : {{ size(G, X), X >= 0 }}.",
         ));
         let size = |n: i64| Fact::new("size", vec!["g".into(), n.into()]);

@@ -1,4 +1,5 @@
-//! Laws that hold whatever the program is: undo, split, order of files, and `why_not` that leads on.
+//! Laws that hold whatever the program is: undo, split, order of files, and `why_not` that leads
+//! on.
 
 use proptest::collection::vec;
 use proptest::prelude::any;

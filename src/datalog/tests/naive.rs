@@ -1,7 +1,7 @@
 //! The oracle: all strata from scratch, naive rounds, plain sets of decoded rows.
 //!
-//! It shares no join, no index, no count and no word with the engine. Rank is the round in which a row
-//! of a recursive stratum first appears: the height of its lowest proof there.
+//! It shares no join, no index, no count and no word with the engine. Rank is the round in which a
+//! row of a recursive stratum first appears: the height of its lowest proof there.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -103,10 +103,10 @@ impl Evaluation<'_> {
             let rank = if stratum.recursive { round } else { 0 };
             for (relation, row) in found {
                 let rows = Arc::make_mut(&mut self.rows.0[relation]);
-                if !rows.contains_key(&row) {
-                    rows.insert(row, Note { since: self.generation, rank, asserted: false });
+                rows.entry(row).or_insert_with(|| {
                     changed = true;
-                }
+                    Note { since: self.generation, rank, asserted: false }
+                });
             }
             if let Some(fault) = self.over_limit(&derived) {
                 self.spread(&derived, &fault);

@@ -1,8 +1,9 @@
 //! Random programs and transactions against the oracle.
 //!
-//! A program is a list of clause seeds and a run is a list of small transactions, so a failure shrinks
-//! to few clauses and few changes. After every transaction: all relations equal, ranks exact, the delta
-//! is the difference; at the end the proofs equal those of an engine that never saw the history.
+//! A program is a list of clause seeds and a run is a list of small transactions, so a failure
+//! shrinks to few clauses and few changes. After every transaction: all relations equal, ranks
+//! exact, the delta is the difference; at the end the proofs equal those of an engine that never
+//! saw the history.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
