@@ -65,11 +65,13 @@ pub enum SubstituteError {
         name: String,
     },
     /// `${v:n:m}` with a negative length.
-    #[error("panic: runtime error: slice bounds out of range")]
+    #[error("panic: runtime error: slice bounds out of range {bounds}")]
     #[diagnostic(code(flux::negative_length), help("lengths count from the offset on"))]
     NegativeLength {
         /// Bytes of the object's text before it.
         at: usize,
+        /// The bounds as Go shows them.
+        bounds: String,
     },
     /// `${…}` nested too deep.
     #[error("envsubst error: more than DEPTH_MAX = {max} nested substitutions")]

@@ -152,7 +152,8 @@ fn substring(
     // Upstream panics here, and its caller reports that as an error.
     match (usize::try_from(start), usize::try_from(end)) {
         (Ok(start), Ok(end)) if start <= end => Ok(value[start..end].to_vec()),
-        _ => Err(SubstituteError::NegativeLength { at }),
+        (_, Err(_)) => Err(SubstituteError::NegativeLength { at, bounds: format!("[:{end}]") }),
+        _ => Err(SubstituteError::NegativeLength { at, bounds: format!("[{start}:{end}]") }),
     }
 }
 

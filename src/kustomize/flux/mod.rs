@@ -27,6 +27,7 @@ pub use error::SubstituteError;
 pub use substitute::Substituted;
 pub use substitute::is_disabled;
 pub use substitute::substitute;
+pub use substitute::substitute_text;
 pub use unit::SUBSTITUTION;
 pub use unit::UnitBuilt;
 pub use unit::UnitObject;

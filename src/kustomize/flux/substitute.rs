@@ -34,6 +34,15 @@ pub fn is_disabled(object: &Node) -> bool {
     says("labels") || says("annotations")
 }
 
+/// Fills `variables` into any text. Bytes come out: a substring may cut a character.
+pub fn substitute_text(
+    text: &str,
+    variables: &Variables,
+    strict: bool,
+) -> Result<Vec<u8>, SubstituteError> {
+    evaluate::fill(&template::parse(text)?, variables, strict).map(|filled| filled.text)
+}
+
 /// Fills `variables` into `text`, the printed form of `object`. New fields get `place`.
 pub fn substitute(
     object: &Node,
