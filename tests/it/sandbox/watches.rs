@@ -86,7 +86,7 @@ async fn a_selector_turns_changes_into_additions_and_deletions(client: Client, n
         let event = tokio::time::timeout(wait::LONGEST, events.next())
             .await
             .expect("the server does as it is asked");
-        match event.expect("the server does as it is asked") {
+        match event.expect("the watch goes on").expect("the server does as it is asked") {
             WatchEvent::Added(map) => told.push(format!("added {}", map.name_any())),
             WatchEvent::Modified(map) => told.push(format!("modified {}", map.name_any())),
             WatchEvent::Deleted(map) => told.push(format!("deleted {}", map.name_any())),
@@ -225,7 +225,7 @@ async fn a_watch_behind_a_compaction_is_gone() {
         .await
         .expect("the server does as it is asked")
         .boxed();
-    match events.next().await.expect("the server does as it is asked") {
+    match events.next().await.expect("the watch goes on").expect("the server does as it is asked") {
         WatchEvent::Error(status) => {
             assert_eq!((status.code, status.reason.as_str()), (410, "Expired"))
         }
@@ -249,5 +249,6 @@ async fn a_shutdown_ends_every_watch() {
         .expect("the server does as it is asked");
     tokio::time::timeout(Duration::from_secs(30), ended)
         .await
-        .expect("the server does as it is asked");
+        .expect("it ends in time")
+        .expect("it ends well");
 }
