@@ -128,12 +128,18 @@ impl Step {
             .header("accept", self.accept())
             .header("content-type", self.media())
             .body(Body::from(body.into_bytes()))
-            .unwrap();
-        let response = client.send(request).await.unwrap();
+            .expect("scripts and answers are well-formed");
+        let response = client.send(request).await.expect("scripts and answers are well-formed");
         let code = response.status().as_u16();
         let warnings = response.headers().get_all("warning").iter();
-        let warnings = warnings.map(|value| value.to_str().unwrap().to_owned()).collect();
-        let bytes = response.into_body().collect_bytes().await.unwrap();
+        let warnings = warnings
+            .map(|value| value.to_str().expect("scripts and answers are well-formed").to_owned())
+            .collect();
+        let bytes = response
+            .into_body()
+            .collect_bytes()
+            .await
+            .expect("scripts and answers are well-formed");
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         (code, body, warnings)
@@ -160,10 +166,13 @@ async fn run(client: &Client, steps: &[Value], namespace: &str) -> Vec<Answered>
 }
 
 static UID: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap()
+    Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+        .expect("scripts and answers are well-formed")
 });
-static VARYING: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"20\d\d-\d\d-\d\dT[\d:.]+Z|^\d+[smh]$|10\.0\.\d+\.\d+").unwrap());
+static VARYING: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"20\d\d-\d\d-\d\dT[\d:.]+Z|^\d+[smh]$|10\.0\.\d+\.\d+")
+        .expect("scripts and answers are well-formed")
+});
 
 /// A uid that a script writes itself, and that is therefore compared.
 const OWN_UID: &str = "11111111-1111-1111-1111-111111111111";
@@ -212,11 +221,18 @@ fn masked(value: &Value, key: &str, namespace: &str) -> Value {
 fn cases() -> Vec<(String, Vec<Value>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/sandbox/cases");
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&path).unwrap();
-        found.push((name, serde_yaml::from_str(&text).unwrap()));
+    for entry in std::fs::read_dir(folder).expect("scripts and answers are well-formed") {
+        let path = entry.expect("scripts and answers are well-formed").path();
+        let name = path
+            .file_stem()
+            .expect("scripts and answers are well-formed")
+            .to_string_lossy()
+            .into_owned();
+        let text = std::fs::read_to_string(&path).expect("scripts and answers are well-formed");
+        found.push((
+            name,
+            serde_yaml::from_str(&text).expect("scripts and answers are well-formed"),
+        ));
     }
     found.sort_by(|left, right| left.0.cmp(&right.0));
     found

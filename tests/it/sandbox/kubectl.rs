@@ -43,9 +43,14 @@ impl Running {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
+            .expect("kubectl runs and takes its input");
+        child
+            .stdin
+            .take()
+            .expect("kubectl runs and takes its input")
+            .write_all(input.as_bytes())
             .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = child.wait_with_output().expect("kubectl runs and takes its input");
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert_eq!(output.status.code(), Some(code), "kubectl {arguments:?}: {text}");
         text

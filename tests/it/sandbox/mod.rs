@@ -24,10 +24,14 @@ struct Running {
 
 impl Running {
     async fn start() -> Self {
-        let sandbox = Sandbox::start(&SandboxOptions::default()).await.unwrap();
-        let folder = tempfile::tempdir_in(tools::temporary()).unwrap();
+        let sandbox = Sandbox::start(&SandboxOptions::default())
+            .await
+            .expect("the harness has a loopback port and a folder");
+        let folder = tempfile::tempdir_in(tools::temporary())
+            .expect("the harness has a loopback port and a folder");
         let kubeconfig = folder.path().join("kubeconfig");
-        std::fs::write(&kubeconfig, sandbox.kubeconfig()).unwrap();
+        std::fs::write(&kubeconfig, sandbox.kubeconfig())
+            .expect("the harness has a loopback port and a folder");
         Self { sandbox, kubeconfig, _folder: folder }
     }
 
