@@ -12,8 +12,6 @@ use crate::explain::Answer;
 
 /// Marks an action that begins.
 pub const ACTION: &str = "►";
-/// Marks something made.
-pub const GENERATE: &str = "✚";
 /// Marks a wait.
 pub const WAITING: &str = "◎";
 /// Marks a success.
@@ -107,6 +105,11 @@ pub fn answer(answer: &Answer, form: Form) -> Outcome {
 /// Prints a line of progress to stderr.
 pub fn progress(marker: &str, text: &str) {
     eprintln!("{marker} {text}");
+}
+
+/// Prints a question to stderr; the answer follows on the same line.
+pub fn ask(question: &str) {
+    eprint!("{question}");
 }
 
 /// Shows on a terminal that something is still waited for; the next line replaces it. Elsewhere

@@ -3,6 +3,7 @@
 //! One module per part of hence; each test stands on `support`. `tests/tidy.rs` fails when a file
 //! here is in no module.
 
+mod cli;
 mod harness;
 mod journal;
 mod sources;
