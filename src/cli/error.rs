@@ -114,7 +114,7 @@ pub(super) enum CliError {
     #[error("the API server does not serve {0}")]
     #[diagnostic(code(cli::not_served), help("is it a Kubernetes API server of 1.33 or later?"))]
     NotServed(String),
-    /// Flux's own installation owns this cluster.
+    /// A definition that somebody else installed does not fit.
     #[error("the CRD {name} lacks {what}")]
     #[diagnostic(
         code(cli::crd),
@@ -126,6 +126,10 @@ pub(super) enum CliError {
         /// What is missing in it.
         what: String,
     },
+    /// Nobody can be asked.
+    #[error("not confirmed")]
+    #[diagnostic(code(cli::unconfirmed), help("pass --silent where nobody can answer"))]
+    Unconfirmed,
     /// The daemon does not answer.
     #[error("no daemon answers at {}", path.display())]
     #[diagnostic(

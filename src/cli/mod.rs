@@ -7,11 +7,14 @@ mod audit;
 mod build;
 mod completion;
 mod connect;
+mod definitions;
 mod demo;
 mod demo_story;
 mod error;
 mod get;
+mod install;
 mod kinds;
+mod manifests;
 mod output;
 mod query;
 mod reconcile;
@@ -21,6 +24,7 @@ mod run;
 mod suspend;
 mod table;
 mod target;
+mod uninstall;
 
 use std::process::ExitCode;
 
@@ -44,6 +48,10 @@ enum Verb {
     Run(run::RunArgs),
     /// Show the main job on an embedded cluster: no Kubernetes needed
     Demo(demo::DemoArgs),
+    /// Put the daemon into a cluster
+    Install(install::InstallArgs),
+    /// Take the daemon out of a cluster; no workload is touched
+    Uninstall(uninstall::UninstallArgs),
     /// Print units and sources with their status
     Get(get::GetArgs),
     /// Reconcile a unit or a source now, and wait for the result
@@ -77,6 +85,8 @@ pub fn main() -> ExitCode {
     let outcome = match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Demo(args) => demo::demo(&args),
+        Verb::Install(args) => install::install(&args),
+        Verb::Uninstall(args) => uninstall::uninstall(&args),
         Verb::Get(args) => get::get(&args),
         Verb::Reconcile(args) => reconcile::reconcile(&args),
         Verb::Suspend(args) => suspend::suspend(&args),

@@ -12,8 +12,6 @@ use crate::explain::Answer;
 
 /// Marks an action that begins.
 pub(super) const ACTION: &str = "►";
-/// Marks something made.
-pub(super) const GENERATE: &str = "✚";
 /// Marks a wait.
 pub(super) const WAITING: &str = "◎";
 /// Marks a success.
@@ -107,6 +105,11 @@ pub(super) fn answer(answer: &Answer, form: Form) -> Outcome {
 /// Prints a line of progress to stderr.
 pub(super) fn progress(marker: &str, text: &str) {
     eprintln!("{marker} {text}");
+}
+
+/// Prints a question to stderr; the answer follows on the same line.
+pub(super) fn ask(question: &str) {
+    eprint!("{question}");
 }
 
 /// Shows on a terminal that something is still waited for; the next line replaces it. Elsewhere

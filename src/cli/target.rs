@@ -155,28 +155,39 @@ impl Objects {
         name: &str,
         look: impl Fn(&Value) -> Result<Look, CliError>,
     ) -> Result<Value, CliError> {
-        let waiting = async {
-            let started = tokio::time::Instant::now();
-            let mut pause = PAUSE_FIRST;
-            loop {
-                let object = self.get(name).await?;
-                if let Look::Done = look(&object)? {
-                    return Ok(object);
-                }
-                let ready = ready(&object);
-                let message = ready.and_then(|ready| ready["message"].as_str()).unwrap_or_default();
-                let seconds = started.elapsed().as_secs();
-                output::still_waiting(&format!("{name} ({seconds} s) {message}"));
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_LONGEST);
-            }
-        };
+        let look = &look;
+        let waiting = poll(name, || async move {
+            let object = self.get(name).await?;
+            Ok(match look(&object)? {
+                Look::Done => Some(object),
+                Look::NotYet => None,
+            })
+        });
         let ended = tokio::time::timeout(self.patience, waiting).await;
         output::waited();
         ended.unwrap_or_else(|_| {
             let what = format!("{} {}/{name}", self.kind.kind(), self.namespace);
             Err(CliError::Timeout { seconds: self.patience.as_secs(), what })
         })
+    }
+}
+
+/// Asks again until there is an answer; shows on a terminal what is waited for.
+pub(super) async fn poll<T, F>(what: &str, probe: impl Fn() -> F) -> Result<T, CliError>
+where
+    F: Future<Output = Result<Option<T>, CliError>>,
+{
+    let started = tokio::time::Instant::now();
+    let mut pause = PAUSE_FIRST;
+    loop {
+        if let Some(found) = probe().await? {
+            output::waited();
+            return Ok(found);
+        }
+        let seconds = started.elapsed().as_secs();
+        output::still_waiting(&format!("waiting for {what} ({seconds} s)"));
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_LONGEST);
     }
 }
 

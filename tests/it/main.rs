@@ -3,7 +3,10 @@
 //! One module per part of hence; each test stands on `support`. `tests/tidy.rs` fails when a file
 //! here is in no module.
 
+mod cli;
 mod cluster;
 mod harness;
+mod journal;
 mod sandbox;
+mod sources;
 mod support;
