@@ -5,5 +5,6 @@
 
 mod harness;
 mod journal;
+mod reconcile;
 mod sources;
 mod support;
