@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::daemon::DaemonError;
+use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::EngineOptions;
 use crate::datalog::Program;
@@ -27,7 +28,7 @@ fn schema_digest(program: &Program) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-/// Opens the fact log and derives everything anew from it.
+/// Opens the fact log and derives everything anew from it; the delta is all that holds now.
 ///
 /// # Errors
 /// The directory is in use, of another version, or the disk fails.
@@ -35,7 +36,7 @@ pub(super) fn open_facts(
     dir: &StateDir,
     program: Program,
     expected_generation: u64,
-) -> Result<(FactBase, Recovered), DaemonError> {
+) -> Result<(FactBase, Recovered, Delta), DaemonError> {
     let mut options = StoreOptions::new(schema_digest(&program));
     options.expected_generation = expected_generation;
     let mut recalled = Recalled::default();
@@ -43,8 +44,9 @@ pub(super) fn open_facts(
     let generation = recovered.head.generation.max(expected_generation);
     let options = EngineOptions { generation, ..EngineOptions::default() };
     let mut engine = Engine::new(program, rules::builtins(), options);
-    engine.transact(Transaction { inserts: recalled.into_facts(), deletes: Vec::new() });
-    Ok((FactBase::new(engine, Some(log)), recovered))
+    let inserts = recalled.into_facts();
+    let delta = engine.transact(Transaction { inserts, deletes: Vec::new() });
+    Ok((FactBase::new(engine, Some(log)), recovered, delta))
 }
 
 /// The last generation of a stopped daemon, read from a copy of its fact log; `None` when the log is
@@ -61,6 +63,6 @@ fn read_copy(state: &Path, copy: &Path) -> Option<Reader> {
     store::copy_for_reading(state, copy).ok()?;
     let dir = StateDir::open(copy).ok()?;
     let program = rules::load(Vec::new()).ok()?;
-    let (facts, _) = open_facts(&dir, program, 0).ok()?;
+    let (facts, _, _) = open_facts(&dir, program, 0).ok()?;
     Some(facts.reader())
 }

@@ -39,6 +39,7 @@ use crate::daemon::step::Message;
 use crate::daemon::step::StepLoop;
 use crate::daemon::timers::Timers;
 use crate::daemon::watcher::Watcher;
+use crate::datalog::Delta;
 use crate::datalog::Pattern;
 use crate::datalog::QueryOptions;
 use crate::datalog::RuleFile;
@@ -58,6 +59,8 @@ use crate::model::Digest;
 use crate::model::DigestKey;
 use crate::model::Manifests;
 use crate::model::ObjectRef;
+use crate::model::SourceName;
+use crate::model::UnitName;
 use crate::rules;
 use crate::sources;
 use crate::sources::artifact::FileStore;
@@ -112,11 +115,12 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     inbox.send(Message::Observed(configured(&options, &kinds))).await.ok();
     tokio::spawn(Watcher::run(cluster, kinds, seen, inbox.clone(), wanted));
     tokio::spawn(stop_in_order(stop, inbox));
-    let State { facts, journal, rules, _dir, .. } = state;
+    let State { facts, journal, recalled, rules, _dir, .. } = state;
     let (timers, due) = (Timers::default(), Due::default());
     let inbox = received;
-    let step =
+    let mut step =
         StepLoop { facts, journal, ingest, timers, due, outlets, published, clock, rules, inbox };
+    step.recall(&recalled)?;
     let ended = run_on_its_thread(step).await;
     cancel.cancel();
     ended
@@ -143,6 +147,7 @@ struct State {
     _dir: StateDir,
     journal: Journal<DiskStorage>,
     facts: FactBase,
+    recalled: Delta,
     rules: Digest,
     manifests: Manifests,
 }
@@ -156,11 +161,12 @@ fn open_state(options: &DaemonOptions, clock: &dyn Clock) -> Result<State, Daemo
     let mut journal = open_journal(&dir, clock)?;
     let rules = journal_rules(&mut journal, &files, clock)?;
     let expected = journal.view().last_generation().unwrap_or(0);
-    let (facts, recovered) = restore::open_facts(&dir, program, expected)?;
+    let (facts, recovered, recalled) = restore::open_facts(&dir, program, expected)?;
     for loss in &recovered.losses {
         tracing::warn!(%loss, "fact log");
     }
-    Ok(State { _dir: dir, journal, facts, rules, manifests: Manifests::default() })
+    let manifests = Manifests::default();
+    Ok(State { _dir: dir, journal, facts, recalled, rules, manifests })
 }
 
 /// What ingest has to remember from before: the fields that our applies recorded.
@@ -172,14 +178,21 @@ fn remember(
     let key = digest_key(&options.state)?;
     let ingest_options = IngestOptions { key, overridden, strict_substitution: true };
     let mut ingest = Ingest::new(ingest_options, state.manifests.clone());
-    let pattern = Pattern { relation: "recorded".into(), columns: vec![None, None, None] };
-    let all = QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() };
-    let rows = state.facts.reader().query(&pattern, &all).value;
-    let texts = rows.iter().filter_map(|row| {
+    let rows = |relation: &str, columns: usize| {
+        let pattern = Pattern { relation: relation.into(), columns: vec![None; columns] };
+        let all = QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() };
+        state.facts.reader().query(&pattern, &all).value
+    };
+    let recorded = rows("recorded", 3);
+    let texts = recorded.iter().filter_map(|row| {
         let [object, uid, fields] = row.as_slice() else { return None };
         Some((ObjectRef::parse_fact_text(&object.plain())?, uid.plain(), fields.plain()))
     });
     ingest.recall_recorded(texts);
+    let units = rows("unit", 2).iter().filter_map(|row| UnitName::parse(&row[0].plain())).collect();
+    let sources =
+        rows("source", 2).iter().filter_map(|row| SourceName::parse(&row[0].plain())).collect();
+    ingest.recall_names(units, sources);
     Ok(ingest)
 }
 

@@ -81,6 +81,17 @@ enum Mode {
 }
 
 impl StepLoop {
+    /// Takes over what already holds when the daemon starts: no later delta tells of it.
+    ///
+    /// # Errors
+    /// A row does not have the shape of its action.
+    pub fn recall(&mut self, recalled: &Delta) -> Result<(), DaemonError> {
+        self.timers.update(recalled);
+        self.due.update(recalled)?;
+        self.outlets.watch(recalled);
+        Ok(())
+    }
+
     /// Runs until told to stop and nothing is underway.
     ///
     /// # Errors
@@ -139,7 +150,7 @@ impl StepLoop {
         messages: Vec<Message>,
         now: Timestamp,
     ) -> Result<(Vec<Statement>, Vec<String>), DaemonError> {
-        let mut statements = self.timers.passed(now);
+        let mut statements = Vec::new();
         let mut ended = Vec::new();
         for message in messages {
             match message {
@@ -160,6 +171,8 @@ impl StepLoop {
                 }
             }
         }
+        // Last, so that a message that forgets deadlines of an earlier run cannot hide one that passed.
+        statements.extend(self.timers.passed(now));
         Ok((statements, ended))
     }
 

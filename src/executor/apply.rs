@@ -58,7 +58,9 @@ pub(super) fn apply_message(object: &ObjectRef, error: &ClusterError) -> String 
     match (status.code, object.namespace.as_str()) {
         (404, "") => format!("{object} namespace not specified: {said}"),
         (404, _) => format!("{object} not found: {said}"),
-        _ if status.flux_reason().is_empty() => format!("{object} dry-run failed: {said}"),
-        _ => format!("{object} dry-run failed ({}): {said}", status.flux_reason()),
+        _ => match status.flux_reason() {
+            "" => format!("{object} dry-run failed: {said}"),
+            reason => format!("{object} dry-run failed ({reason}): {said}"),
+        },
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cluster::write::Deletion;
 use crate::cluster::write::Preconditions;
 use crate::cluster::write::Propagation;
 use crate::executor::Act;
@@ -35,6 +36,9 @@ impl Act<'_> {
             .delete(&resource, namespace, name, &preconditions, Propagation::Background, false)
             .await;
         match deleted {
+            Ok(Deletion::Terminating(live)) => {
+                vec![effect(unit, object, EffectResult::Terminating(Arc::new(live.raw)))]
+            }
             Ok(_) => vec![effect(unit, object, EffectResult::Deleted)],
             Err(error) => match error.status() {
                 Some(status) if status.is_conflict() => {

@@ -54,9 +54,12 @@ impl Ingest {
                 vec![Statement::Holds(relation::event_sent(&subject(&object), &topic, &about))]
             }
             (_, EffectResult::Observed(None)) => self.gone(&object),
-            (_, EffectResult::Observed(Some(live)) | EffectResult::Written(live)) => {
-                self.seen(&object, &live, now)
-            }
+            (
+                _,
+                EffectResult::Observed(Some(live))
+                | EffectResult::Written(live)
+                | EffectResult::Terminating(live),
+            ) => self.seen(&object, &live, now),
             _ => Vec::new(),
         }
     }

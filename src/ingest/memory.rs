@@ -53,6 +53,9 @@ pub struct Ingest {
     pub(super) listed: BTreeMap<GroupKind, BTreeSet<ObjectRef>>,
     pub(super) drift: BTreeMap<ObjectRef, Drift>,
     pub(super) corrected: BTreeMap<(ObjectRef, String, String), Vec<Timestamp>>,
+    /// Units and sources of an earlier run that no list has shown yet.
+    pub(super) recalled_units: BTreeSet<UnitName>,
+    pub(super) recalled_sources: BTreeSet<SourceName>,
 }
 
 /// What is remembered of one unit.
@@ -88,7 +91,16 @@ impl Ingest {
             listed: BTreeMap::new(),
             drift: BTreeMap::new(),
             corrected: BTreeMap::new(),
+            recalled_units: BTreeSet::new(),
+            recalled_sources: BTreeSet::new(),
         }
+    }
+
+    /// The units and sources of which facts were kept: those that the first list does not show are
+    /// gone since.
+    pub fn recall_names(&mut self, units: BTreeSet<UnitName>, sources: BTreeSet<SourceName>) {
+        self.recalled_units = units;
+        self.recalled_sources = sources;
     }
 
     /// The fields that were recorded for objects before this process started.
@@ -117,7 +129,8 @@ impl Ingest {
 
     pub(super) fn units(&mut self, units: Vec<Kustomization>, now: Timestamp) -> Vec<Statement> {
         let names: Vec<UnitName> = units.iter().map(unit::name).collect();
-        let known: Vec<UnitName> = self.units.keys().cloned().collect();
+        let recalled = std::mem::take(&mut self.recalled_units);
+        let known: Vec<UnitName> = self.units.keys().cloned().chain(recalled).collect();
         let mut said = unit::exactly_these(&names, known.into_iter());
         self.units.retain(|name, _| names.contains(name));
         for unit in &units {

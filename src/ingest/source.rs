@@ -128,12 +128,13 @@ impl Ingest {
         sources: Vec<AnySource>,
         now: Timestamp,
     ) -> Vec<Statement> {
-        let gone: Vec<SourceName> = self
-            .sources
-            .keys()
-            .filter(|name| name.kind == kind && !sources.iter().any(|s| s.name == **name))
-            .cloned()
-            .collect();
+        let of_kind = |name: &SourceName| name.kind == kind;
+        let recalled: Vec<SourceName> =
+            self.recalled_sources.iter().filter(|name| of_kind(name)).cloned().collect();
+        self.recalled_sources.retain(|name| !of_kind(name));
+        let known = self.sources.keys().filter(|name| of_kind(name)).cloned().chain(recalled);
+        let gone: Vec<SourceName> =
+            known.filter(|name| !sources.iter().any(|s| s.name == *name)).collect();
         let mut said: Vec<Statement> =
             gone.iter().flat_map(|name| self.source_gone(name)).collect();
         for source in sources {

@@ -40,8 +40,10 @@ pub enum EffectResult {
         /// What Flux would show.
         message: String,
     },
-    /// The object was deleted, or is being deleted.
+    /// The object was deleted and is gone.
     Deleted,
+    /// The object was deleted; finalizers keep it for now, as the server answered.
+    Terminating(Arc<Json>),
     /// The server refused to delete the object.
     DeleteRefused {
         /// The server's reason.
@@ -103,7 +105,7 @@ impl EffectResult {
             Self::Applied { created: true, .. } => "created",
             Self::Applied { created: false, .. } => "configured",
             Self::ApplyRefused { .. } | Self::DeleteRefused { .. } => "refused",
-            Self::Deleted => "deleted",
+            Self::Deleted | Self::Terminating(_) => "deleted",
             Self::Observed(_) => "observed",
             Self::Adopted { .. } => "adopted",
             Self::Forgotten => "forgotten",

@@ -7,6 +7,7 @@ mod cli;
 mod cluster;
 mod harness;
 mod journal;
+mod reconcile;
 mod sandbox;
 mod sources;
 mod support;

@@ -1,0 +1,9 @@
+//! The whole loop as a user sees it: a push to a real Git host, the built `hence`, a real API server.
+
+mod basics;
+mod crash;
+mod idle;
+mod matrix;
+mod takeover;
+mod units;
+mod world;

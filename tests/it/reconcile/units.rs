@@ -1,0 +1,147 @@
+//! Units among each other, and what their spec switches.
+
+use crate::reconcile::world::World;
+use crate::reconcile::world::map;
+use crate::support::flux;
+use crate::support::wait;
+use kube::api::DeleteParams;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_dependent_is_applied_when_its_dependency_is_ready() {
+    let world = World::shared("depends").await;
+    let revision =
+        world.push_files(&[("web/w.yaml", &map("w", "1")), ("db/d.yaml", "not: [yaml")]).await;
+    world.source().await;
+    world.unit("web", json!({ "dependsOn": [{ "name": "db" }] })).await;
+    world.unit("db", json!({})).await;
+    let waits = format!("dependency '{}/db' is not ready", world.namespace);
+    world.shows("web", "False", &waits).await;
+    world.shows("db", "False", "").await;
+    world.owns(&[]).await;
+    assert!(!revision.is_empty());
+    let revision = world.push_files(&[("db/d.yaml", &map("d", "1"))]).await;
+    world.ready("web", &revision).await;
+    world.owns(&["d", "w"]).await;
+}
+
+#[tokio::test]
+async fn a_suspended_unit_does_nothing_until_it_is_resumed() {
+    let world = World::shared("suspended").await;
+    let old = world.push_files(&[("app/a.yaml", &map("a", "1"))]).await;
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.unit("other", json!({ "path": "./app", "targetNamespace": null, "suspend": true })).await;
+    world.ready("app", &old).await;
+    world.patch_unit("app", json!({ "suspend": true })).await;
+    world.unit("witness", json!({})).await;
+    let revision = world
+        .push_files(&[("app/a.yaml", &map("a", "2")), ("witness/x.yaml", &map("x", "1"))])
+        .await;
+    world.ready("witness", &revision).await;
+    assert_eq!(world.map("a").await.unwrap().data.unwrap()["key"], "1");
+    world.patch_unit("app", json!({ "suspend": false })).await;
+    world.ready("app", &revision).await;
+    assert_eq!(world.map("a").await.unwrap().data.unwrap()["key"], "2");
+}
+
+/// Deletes a ready unit with this policy and waits until it is gone.
+async fn deleted_with(world: &World, spec: serde_json::Value) {
+    let revision = world.push_files(&[("app/a.yaml", &map("a", "1"))]).await;
+    world.source().await;
+    world.unit("app", spec).await;
+    world.ready("app", &revision).await;
+    let units = world.flux(flux::KUSTOMIZATION);
+    units.delete("app", &DeleteParams::default()).await.unwrap();
+    wait::until("the unit to be gone", || async move {
+        world.get_unit("app").await.is_none().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_unit_takes_its_objects_with_it() {
+    let world = World::shared("mirror").await;
+    deleted_with(&world, json!({})).await;
+    world.owns(&[]).await;
+}
+
+#[tokio::test]
+async fn a_deleted_unit_without_prune_leaves_its_objects() {
+    let world = World::shared("unpruned").await;
+    deleted_with(&world, json!({ "prune": false })).await;
+    assert!(world.map("a").await.is_some());
+}
+
+#[tokio::test]
+async fn a_deleted_unit_obeys_its_deletion_policy() {
+    let world = World::shared("policy-delete").await;
+    deleted_with(&world, json!({ "prune": false, "deletionPolicy": "Delete" })).await;
+    world.owns(&[]).await;
+    let world = World::shared("policy-wait").await;
+    deleted_with(&world, json!({ "deletionPolicy": "WaitForTermination" })).await;
+    assert!(world.map("a").await.is_none());
+    let world = World::shared("policy-orphan").await;
+    deleted_with(&world, json!({ "deletionPolicy": "Orphan" })).await;
+    assert!(world.map("a").await.is_some());
+}
+
+#[tokio::test]
+async fn two_units_that_want_one_object_are_a_conflict_without_a_fight() {
+    let world = World::shared("conflict").await;
+    let revision =
+        world.push_files(&[("app/a.yaml", &map("a", "1")), ("b/a.yaml", &map("a", "2"))]).await;
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.ready("app", &revision).await;
+    let before = world.map("a").await.unwrap().metadata.resource_version;
+    world.unit("b", json!({})).await;
+    let managed = format!("is already managed by Kustomization/{}/app", world.namespace);
+    world.shows("b", "False", &managed).await;
+    assert_eq!(world.map("a").await.unwrap().metadata.resource_version, before);
+    let owners = world.site.ask(&["owners", "cm/a", "-n", &world.namespace]);
+    assert!(owners.contains(&format!("{}/app", world.namespace)), "{owners}");
+}
+
+#[tokio::test]
+async fn an_object_that_moves_between_units_is_not_deleted() {
+    let world = World::shared("moved").await;
+    let files = [("app/a.yaml", map("a", "1")), ("app/b.yaml", map("b", "1"))];
+    world.push_files(&files.each_ref().map(|(path, text)| (*path, text.as_str()))).await;
+    let revision = world.push_files(&[("second/c.yaml", &map("c", "1"))]).await;
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.unit("second", json!({})).await;
+    world.ready("app", &revision).await;
+    world.ready("second", &revision).await;
+    let before = world.map("b").await.unwrap().metadata.uid;
+    world.repo.git(&["mv", "app/b.yaml", "second/b.yaml"]);
+    let revision = world.push("move").await;
+    world.ready("app", &revision).await;
+    world.ready("second", &revision).await;
+    let b = world.map("b").await.unwrap();
+    assert_eq!(b.metadata.uid, before);
+    assert_eq!(b.metadata.labels.unwrap()["kustomize.toolkit.fluxcd.io/name"], "second");
+}
+
+/// A Deployment of no replicas becomes Current at once, one that cannot progress does not.
+fn deployment(replicas: u32) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  replicas: \
+         {replicas}\n  selector: {{matchLabels: {{app: web}}}}\n  template:\n    metadata: \
+         {{labels: {{app: web}}}}\n    spec: {{containers: [{{name: main, image: none}}]}}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_unit_that_waits_is_ready_when_its_objects_are_healthy() {
+    let world = World::shared("health").await;
+    let files = [("app/web.yaml", deployment(1)), ("app/a.yaml", map("a", "1"))];
+    world.push_files(&files.each_ref().map(|(path, text)| (*path, text.as_str()))).await;
+    world.source().await;
+    world.unit("app", json!({ "wait": true })).await;
+    world.shows("app", "Unknown", "Reconciliation in progress").await;
+    let revision = world.push_files(&[("app/web.yaml", &deployment(0))]).await;
+    let unit = world.ready("app", &revision).await;
+    assert!(flux::is_true(&unit, "Healthy"));
+}

@@ -1,0 +1,332 @@
+//! A world for one test: a Git repository, a namespace, and a `hence` that reconciles between them.
+//!
+//! Most tests share one cluster and one daemon ([`World::shared`]) and keep to a namespace of their
+//! own. A test that stops the daemon, puts a proxy before the server or counts all requests has its
+//! own cluster ([`World::alone`]).
+
+use crate::support::cluster;
+use crate::support::cluster::Cluster;
+use crate::support::cluster::Options;
+use crate::support::flux;
+use crate::support::flux::FluxKind;
+use crate::support::git::GitHost;
+use crate::support::git::Repository;
+use crate::support::workplace::Daemon;
+use crate::support::workplace::Workplace;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::Client;
+use kube::api::DynamicObject;
+use kube::api::Patch;
+use kube::api::PatchParams;
+use serde_json::Value;
+use serde_json::json;
+use std::ops::Deref;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+/// How long a world may take for one step.
+const LONGEST: Duration = Duration::from_secs(40);
+
+/// The name of the only source of a world.
+pub(super) const SOURCE: &str = "repo";
+
+/// A cluster with Flux's definitions, and the folders and the daemon of one `hence`.
+pub(super) struct Site {
+    pub(super) cluster: Cluster,
+    pub(super) workplace: Workplace,
+    kubeconfig: PathBuf,
+    daemon: Option<Daemon>,
+}
+
+impl Site {
+    /// Starts a cluster and installs the definitions; no daemon runs yet.
+    pub(super) async fn new() -> Self {
+        let cluster = Cluster::start(&Options { controllers: true, ..Options::default() });
+        flux::install_definitions(&cluster.client().await).await;
+        let kubeconfig = cluster.kubeconfig().to_owned();
+        let workplace = Workplace::new(&kubeconfig);
+        Self { cluster, workplace, kubeconfig, daemon: None }
+    }
+
+    /// From the next start on, the daemon uses this kubeconfig.
+    pub(super) fn through(&mut self, kubeconfig: &Path) {
+        self.kubeconfig = kubeconfig.to_owned();
+    }
+
+    /// Starts `hence run` with more arguments.
+    pub(super) fn start(&mut self, more: &[&str]) {
+        let state = self.workplace.state();
+        let text = |path: &Path| path.to_str().expect("paths here are UTF-8").to_owned();
+        let (state, kubeconfig) = (text(&state), text(&self.kubeconfig));
+        let mut args = vec!["run", "--state", &state, "--kubeconfig", &kubeconfig];
+        args.extend(["--enable-leader-election", "false", "--requeue-dependency", "1"]);
+        args.extend(more);
+        self.daemon = Some(self.workplace.start(&args));
+    }
+
+    /// Kills the daemon as `kill -9` does.
+    pub(super) fn kill(&mut self) {
+        self.daemon.take().expect("a daemon runs").kill();
+    }
+
+    /// Ends the daemon in good order.
+    pub(super) async fn stop(&mut self) {
+        let daemon = self.daemon.take().expect("a daemon runs");
+        let log = daemon.log();
+        assert!(daemon.terminate().await.success(), "{log}");
+    }
+
+    /// What the daemon logged.
+    pub(super) fn log(&self) -> String {
+        self.daemon.as_ref().map(Daemon::log).unwrap_or_default()
+    }
+
+    /// Runs `hence` with `--state`.
+    pub(super) fn ask(&self, args: &[&str]) -> String {
+        let state = self.workplace.state();
+        let state = state.to_str().expect("paths here are UTF-8");
+        let mut all = args.to_vec();
+        all.extend(["--state", state]);
+        let said = self.workplace.hence(&all);
+        format!("{}{}", said.stdout, said.stderr)
+    }
+}
+
+/// A site of one's own, or the one that is shared.
+pub(super) enum Place {
+    Shared(&'static Site),
+    Own(Box<Site>),
+}
+
+impl Deref for Place {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        match self {
+            Self::Shared(site) => site,
+            Self::Own(site) => site,
+        }
+    }
+}
+
+impl Place {
+    /// The site, to start and stop its daemon.
+    pub(super) fn own(&mut self) -> &mut Site {
+        match self {
+            Self::Shared(_) => panic!("the shared daemon serves other tests too"),
+            Self::Own(site) => site,
+        }
+    }
+}
+
+/// Everything that one test needs.
+pub(super) struct World {
+    pub(super) site: Place,
+    pub(super) client: Client,
+    pub(super) namespace: String,
+    pub(super) host: GitHost,
+    pub(super) repo: Repository,
+    requests: AtomicUsize,
+}
+
+impl World {
+    /// A namespace and a repository for the shared daemon.
+    pub(super) async fn shared(purpose: &str) -> Self {
+        static SITE: OnceLock<Site> = OnceLock::new();
+        static FIRST: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let first = FIRST.lock().await;
+        if SITE.get().is_none() {
+            let mut site = Site::new().await;
+            site.start(&[]);
+            let _set = SITE.set(site);
+        }
+        drop(first);
+        Self::on(Place::Shared(SITE.get().expect("it was set a line ago")), purpose).await
+    }
+
+    /// A cluster of its own, whose daemon the test starts itself.
+    pub(super) async fn alone(purpose: &str) -> Self {
+        Self::on(Place::Own(Box::new(Site::new().await)), purpose).await
+    }
+
+    async fn on(site: Place, purpose: &str) -> Self {
+        let namespace = site.cluster.namespace(purpose).await;
+        let client = site.cluster.client().await;
+        let host = GitHost::start();
+        let repo = host.repository("app");
+        Self { site, client, namespace, host, repo, requests: AtomicUsize::new(0) }
+    }
+
+    /// A client with full rights that calls itself so in the audit log.
+    pub(super) async fn client_as(&self, name: &str) -> Client {
+        cluster::client(self.site.cluster.kubeconfig(), None, name).await
+    }
+
+    /// Objects of a Flux kind in the test's namespace.
+    pub(super) fn flux(&self, kind: FluxKind) -> Api<DynamicObject> {
+        flux::api(&self.client, kind, &self.namespace)
+    }
+
+    /// Creates the GitRepository.
+    pub(super) async fn source(&self) {
+        self.source_named(SOURCE).await;
+    }
+
+    /// Creates a GitRepository on the one repository there is.
+    pub(super) async fn source_named(&self, name: &str) {
+        let source = json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+            "metadata": { "name": name },
+            "spec": { "url": self.host.url("app"), "interval": "1h", "ref": { "branch": "main" } },
+        });
+        flux::apply(&self.flux(flux::GIT_REPOSITORY), name, &source).await;
+    }
+
+    /// Commits all files of the working copy, pushes, asks for a fetch and gives the revision.
+    pub(super) async fn push(&self, message: &str) -> String {
+        let id = self.repo.commit(message, "main");
+        self.fetch().await;
+        format!("main@sha1:{id}")
+    }
+
+    /// Writes these files and pushes.
+    pub(super) async fn push_files(&self, files: &[(&str, &str)]) -> String {
+        for (path, text) in files {
+            self.repo.write(path, text);
+        }
+        self.push("files").await
+    }
+
+    /// Removes files or folders and pushes.
+    pub(super) async fn push_without(&self, paths: &[&str]) -> String {
+        for path in paths {
+            self.repo.git(&["rm", "-rq", path]);
+        }
+        self.push("removal").await
+    }
+
+    /// Asks for a reconciliation of the source, if there is one.
+    pub(super) async fn fetch(&self) {
+        self.request(flux::GIT_REPOSITORY, SOURCE).await;
+    }
+
+    /// Asks for a reconciliation, as `flux reconcile` does.
+    pub(super) async fn request(&self, kind: FluxKind, name: &str) {
+        let token = self.requests.fetch_add(1, Ordering::Relaxed);
+        let patch = json!({ "metadata": { "annotations": {
+            "reconcile.fluxcd.io/requestedAt": format!("request-{token}"),
+        }}});
+        let api = self.flux(kind);
+        let patched = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        match patched {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Creates or changes a Kustomization of folder `./NAME`; `more` is merged into its spec.
+    pub(super) async fn unit(&self, name: &str, more: Value) {
+        let mut spec = json!({
+            "interval": "1h", "retryInterval": "2s", "prune": true, "path": format!("./{name}"),
+            "targetNamespace": self.namespace,
+            "sourceRef": { "kind": "GitRepository", "name": SOURCE },
+        });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            spec[key] = value.clone();
+        }
+        let unit = json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": { "name": name }, "spec": spec,
+        });
+        flux::apply(&self.flux(flux::KUSTOMIZATION), name, &unit).await;
+    }
+
+    /// Merges into a Kustomization's spec.
+    pub(super) async fn patch_unit(&self, name: &str, spec: Value) {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        let params = PatchParams::default();
+        self.flux(flux::KUSTOMIZATION).patch(name, &params, &patch).await.expect("the unit exists");
+    }
+
+    /// The Kustomization, if it exists.
+    pub(super) async fn get_unit(&self, name: &str) -> Option<DynamicObject> {
+        self.flux(flux::KUSTOMIZATION).get_opt(name).await.expect("the server answers")
+    }
+
+    /// Waits until the unit is ready at the revision.
+    pub(super) async fn ready(&self, name: &str, revision: &str) -> DynamicObject {
+        let want = format!("Applied revision: {revision}");
+        self.shows(name, "True", &want).await
+    }
+
+    /// Waits until the unit's Ready condition has this status and a message with this text.
+    pub(super) async fn shows(&self, name: &str, status: &str, text: &str) -> DynamicObject {
+        let mut last = Value::Null;
+        let deadline = Instant::now() + LONGEST;
+        loop {
+            let unit = self.get_unit(name).await;
+            if let Some(unit) = unit {
+                let ready = flux::condition(&unit, "Ready").cloned().unwrap_or_default();
+                let message = ready["message"].as_str().unwrap_or_default();
+                if ready["status"] == status && message.contains(text) {
+                    return unit;
+                }
+                last = unit.data["status"].clone();
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{name} is not {status} with {text:?} but {last:#}\n{}",
+                self.site.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// ConfigMaps of the namespace.
+    pub(super) fn maps(&self) -> Api<ConfigMap> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// A ConfigMap, if it exists.
+    pub(super) async fn map(&self, name: &str) -> Option<ConfigMap> {
+        self.maps().get_opt(name).await.expect("the server answers")
+    }
+
+    /// The names of the ConfigMaps that hence owns here, sorted.
+    pub(super) async fn owned_maps(&self) -> Vec<String> {
+        let owned = kube::api::ListParams::default().labels("kustomize.toolkit.fluxcd.io/name");
+        let list = self.maps().list(&owned).await.expect("the server answers");
+        let mut names: Vec<_> = list.items.into_iter().filter_map(|m| m.metadata.name).collect();
+        names.sort();
+        names
+    }
+
+    /// Waits until exactly these ConfigMaps are owned.
+    pub(super) async fn owns(&self, names: &[&str]) {
+        let what = format!("exactly {names:?} to be owned");
+        let deadline = Instant::now() + LONGEST;
+        loop {
+            let owned = self.owned_maps().await;
+            if owned == names {
+                return;
+            }
+            let late = Instant::now() >= deadline;
+            assert!(!late, "waited for {what}; owned: {owned:?}\n{}", self.site.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// The text of a ConfigMap with one key.
+pub(super) fn map(name: &str, value: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: \"{value}\"\n"
+    )
+}
