@@ -123,8 +123,8 @@ fn a_new_source_is_fetched_and_gets_its_finalizer() {
            source_generation("GitRepository/a/b", 1)"#,
     );
     insta::assert_snapshot!(world.actions(), @r#"
-    act_finalizer("GitRepository/a/b", "add")
     act_fetch("GitRepository/a/b", "d", "never fetched from this spec")
+    act_finalizer("GitRepository/a/b", "add")
     "#);
 }
 
@@ -193,7 +193,10 @@ fn an_object_that_moves_to_another_unit_is_transferred() {
     let mut world = World::new(&format!("{BUILT}{APPLIED}"));
     world.told(&BUILT.replace("shop/web", "shop/new"));
     world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
-    insta::assert_snapshot!(world.actions(), @"");
+    insta::assert_snapshot!(world.actions(), @r#"
+    act_apply("shop/new", "ConfigMap/shop/a", "m1", 4, "015a", "never applied")
+    act_forget("shop/web", "ConfigMap/shop/a", "wanted by shop/new")
+    "#);
 }
 
 #[test]
@@ -203,11 +206,11 @@ fn adoption_needs_labels_and_field_manager() {
            live("ConfigMap/shop/a", "o1", "7") live_owner("ConfigMap/shop/a", "shop/web")"#
     );
     let mut world = World::new(&text);
-    insta::assert_snapshot!(world.actions(), @"");
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied")"#);
     world.told(r#"applier_manages("ConfigMap/shop/a")"#);
-    insta::assert_snapshot!(world.actions(), @"");
+    insta::assert_snapshot!(world.actions(), @r#"act_adopt("shop/web", "ConfigMap/shop/a", "o1")"#);
     world.told(r#"ours("shop/web", "ConfigMap/shop/a", "o1", "adopted")"#);
-    insta::assert_snapshot!(world.actions(), @"");
+    insta::assert_snapshot!(world.actions(), @r#"act_compare("shop/web", "ConfigMap/shop/a", "m1")"#);
 }
 
 #[test]
@@ -221,7 +224,7 @@ fn a_dependent_waits_for_its_dependency() {
     );
     let db = format!("{BUILT}{APPLIED}").replace("shop/web", "shop/db").replace("shop/a", "shop/d");
     world.told(&db);
-    insta::assert_snapshot!(world.actions(), @"");
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied")"#);
 }
 
 #[test]
@@ -235,5 +238,5 @@ fn a_failed_unit_holds_what_it_may_want() {
     );
     world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
     insta::assert_snapshot!(world.actions(), @"");
-    insta::assert_snapshot!(world.rows("prune_held").join("\n"), @"");
+    insta::assert_snapshot!(world.rows("prune_held").join("\n"), @r#"prune_held("shop/web", "ConfigMap/shop/a", "may be wanted by shop/other")"#);
 }

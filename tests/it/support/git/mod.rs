@@ -30,6 +30,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
+use crate::support::wait::until_blocking;
+
 mod proxy;
 mod ssh;
 mod tls;
@@ -310,7 +312,8 @@ impl Shared {
             for byte in body {
                 stream.write_all(&[byte])?;
                 stream.flush()?;
-                thread::sleep(pause);
+                // The pause is what is tested: a host that gives its answer drop by drop.
+                thread::park_timeout(pause);
             }
             return Ok(());
         }
@@ -331,9 +334,8 @@ impl Shared {
     }
 
     fn wait_for_stop(&self) -> io::Result<()> {
-        while !self.stop.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(20));
-        }
+        let stopped = || self.stop.load(Ordering::Relaxed).then_some(());
+        until_blocking("the hanging host is stopped", stopped);
         Ok(())
     }
 

@@ -5,14 +5,12 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::process::Child;
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
-use std::time::Instant;
 
 use tempfile::TempDir;
 
 use crate::support::git::Repository;
 use crate::support::git::run;
+use crate::support::wait::until_blocking;
 
 /// `sshd` on loopback, for the user who runs the tests.
 pub(crate) struct SshHost {
@@ -74,11 +72,7 @@ impl SshHost {
     }
 
     fn wait_until_up(&self) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < until, "sshd does not start: {}", self.log());
-            thread::sleep(Duration::from_millis(10));
-        }
+        until_blocking("sshd listens", || TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
     /// What the server logged.
