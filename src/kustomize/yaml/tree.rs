@@ -89,7 +89,7 @@ impl Builder {
             Some(tag) => tag,
             None if style != Style::Plain => Tag::Str,
             None if text == "<<" => Tag::Merge,
-            None => resolve::plain(text, Tag::Unset, Dialect::V3).0,
+            None => resolve::plain(text, Tag::Unset, self.dialect).0,
         };
         let data = Data::Scalar(self.shared(text));
         let node = Node { data, tag, style, tagged: explicit.is_some(), place };
