@@ -29,6 +29,9 @@ use super::yaml::YamlError;
 use super::yaml::read_resources;
 use crate::model::ContentId;
 
+/// Objects of files, by path and content.
+type ParsedFiles = HashMap<(String, ContentId), Rc<Vec<Node>>>;
+
 /// One build under way.
 pub(crate) struct Build<'t> {
     pub(crate) options: &'t BuildOptions,
@@ -38,7 +41,7 @@ pub(crate) struct Build<'t> {
     needs: RefCell<Vec<RemoteRef>>,
     remote: RefCell<BTreeMap<RemoteRef, Rc<Tree<'t>>>>,
     /// Objects of files that this build has read, by path and content.
-    parsed: RefCell<HashMap<(String, ContentId), Rc<Vec<Node>>>>,
+    parsed: RefCell<ParsedFiles>,
 }
 
 /// What a remote reference turned out to be.

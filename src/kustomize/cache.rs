@@ -15,11 +15,14 @@ use crate::model::ContentId;
 /// Most files whose objects are kept.
 const FILES_MAX: usize = 20_000;
 
+/// Objects of files, by number and content.
+type Objects = HashMap<(FileId, ContentId), Arc<[Node]>>;
+
 /// Objects of files that were read before. Cheap to share; safe to use from many threads.
 #[derive(Debug, Default)]
 pub struct Cache {
     names: RwLock<Names>,
-    objects: RwLock<HashMap<(FileId, ContentId), Arc<[Node]>>>,
+    objects: RwLock<Objects>,
 }
 
 #[derive(Debug, Default)]

@@ -339,14 +339,26 @@ fn prepared(mut value: Node) -> Node {
     value
 }
 
+/// Gives a value the style of what it replaces. In quotes, what was a number is printed as a string.
+pub(crate) fn restyle(value: &mut Node, style: Style) {
+    value.set_style(style);
+    let quoted =
+        matches!(style, Style::SingleQuoted | Style::DoubleQuoted | Style::Literal | Style::Folded);
+    let typed = matches!(value.tag(), Tag::Int | Tag::Float | Tag::Bool | Tag::Timestamp);
+    if quoted && typed && value.is_scalar() {
+        value.set_tag(Tag::Str);
+    }
+}
+
 /// Replaces a scalar; its style stays.
 pub(crate) fn set_scalar(node: &mut Node, value: Node, pen: &mut Pen) -> Result<()> {
     expect_kind(node, Kind::Scalar)?;
     if is_null(&value) {
         return Ok(());
     }
-    let style = node.style();
-    pen.write(node, value.styled(style));
+    let mut value = value;
+    restyle(&mut value, node.style());
+    pen.write(node, value);
     Ok(())
 }
 
@@ -369,11 +381,11 @@ pub(crate) fn set_field_with(
         return Ok(()); // upstream adds content to a scalar, which is then not printed
     }
     expect_kind(node, Kind::Mapping)?;
-    let value = prepared(value);
+    let mut value = prepared(value);
     match node.get_mut(name) {
         Some(old) => {
-            let style = old.style();
-            pen.write(old, value.styled(style));
+            restyle(&mut value, old.style());
+            pen.write(old, value);
         }
         None => {
             node.set(name, value);

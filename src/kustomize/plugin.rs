@@ -35,6 +35,7 @@ use super::resmap::ResMap;
 use super::resmap::shown;
 use super::resource::Object;
 use super::schemas::Schemas;
+use super::yaml::Entry;
 use super::yaml::FileId;
 use super::yaml::Node;
 use super::yaml::Place;
@@ -232,12 +233,34 @@ pub(crate) fn generator(object: &Object) -> Result<Box<dyn Generator>> {
     })
 }
 
-/// The text of an object, to compare what validators must not change.
-pub(crate) fn without_validation_label(node: &Node) -> Node {
-    let mut node = node.clone();
-    let labels = node.get_path_mut(&["metadata", "labels"]);
-    if let Some(labels) = labels {
-        labels.remove("validated-by");
+/// The label by which a validator may say that it has seen an object.
+const VALIDATED_BY: &str = "validated-by";
+
+/// Whether a validator left an object as it was but for its own label.
+///
+/// Upstream takes the label away by writing all labels anew, and then compares places in files too:
+/// an object that had labels in its file always counts as changed.
+pub(crate) fn only_validated(old: &Node, new: &Node) -> bool {
+    if old == new && labels(new).is_none_or(|labels| labels.get(VALIDATED_BY).is_none()) {
+        return true;
     }
-    node
+    let made = |labels: &Node| {
+        let entries = labels.entries().unwrap_or_default();
+        let unread = |entry: &Entry| entry.key.place().line == 0;
+        entries.iter().all(unread) && entries.is_sorted_by_key(|entry| entry.key.text())
+    };
+    let mut rest = new.clone();
+    if let Some(metadata) = rest.get_mut("metadata")
+        && let Some(labels) = metadata.get_mut("labels")
+    {
+        labels.remove(VALIDATED_BY);
+        if labels.is_empty_collection() {
+            metadata.remove("labels");
+        }
+    }
+    *old == rest && labels(old).is_none_or(made)
+}
+
+fn labels(node: &Node) -> Option<&Node> {
+    node.get_path(&["metadata", "labels"])
 }

@@ -315,10 +315,11 @@ impl Target<'_, '_> {
             let before = into.map.clone();
             validator.transform(&mut into.map)?;
             let changed = before.len() != into.map.len()
-                || before.objects().iter().zip(into.map.objects()).any(|(old, new)| {
-                    old.node() != new.node()
-                        && *old.node() != plugin::without_validation_label(new.node())
-                });
+                || before
+                    .objects()
+                    .iter()
+                    .zip(into.map.objects())
+                    .any(|(old, new)| !plugin::only_validated(old.node(), new.node()));
             if changed {
                 let first = before.objects().first().map(|o| shown(o.id())).unwrap_or_default();
                 let words =

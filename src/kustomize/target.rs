@@ -321,9 +321,18 @@ impl<'b, 't> Target<'b, 't> {
             let kind = &target.kustomization.kind;
             return Err(origin_annotation::wrong_kind(is_component, &root, kind));
         }
-        target
+        let made = target
             .accumulate(into)
-            .map_err(|error| error.wrap(format!("recursed accumulation of path '{root}'")))
+            .map_err(|error| error.wrap(format!("recursed accumulation of path '{root}'")))?;
+        if !is_component {
+            return Ok(made);
+        }
+        // Taken up anew, as upstream does: field specs are compared in their sorted order here.
+        let mut taken = Accumulator::default();
+        taken
+            .merge(made)
+            .map_err(|error| error.wrap(format!("recursed merging from path '{root}'")))?;
+        Ok(taken)
     }
 
     /// Objects that configure plugins: those that stand inline, then those of files.

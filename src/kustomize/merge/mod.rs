@@ -33,6 +33,7 @@ pub(crate) fn merge(object: &Node, patch: &Node, schemas: &Schemas) -> Result<(O
     let origin = arena.add(patch.clone());
     let mut walker = Walker { arena, schemas };
     let merged = walker.walk([Some(dest), Some(origin)], None)?;
-    let merged = merged.id.map(|id| walker.arena.close(id));
+    // Upstream looks at the object alone: a patch that replaces all of it leaves it as it is.
+    let merged = merged.id.map(|_| walker.arena.close(dest));
     Ok((merged, walker.arena.pen))
 }

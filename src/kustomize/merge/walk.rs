@@ -157,7 +157,7 @@ impl Walker<'_> {
         match self.arena.field(map, name) {
             Some(field) => {
                 let style = self.arena.node(field).style();
-                self.arena.node_mut(id).set_style(style);
+                path::restyle(self.arena.node_mut(id), style);
                 self.arena.assign(field, id);
             }
             None => self.arena.add_field(map, key, id),

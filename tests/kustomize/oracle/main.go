@@ -3,7 +3,9 @@
 // In: {"root":"dir","files":{"dir/kustomization.yaml":"..."},"order":"legacy"|"none"}
 // Out: {"ok":true,"out":"..."} or {"ok":false,"err":"..."}
 //
-// Build it with: go build -o oracle .
+// Build it with:
+//
+//	go build -ldflags "-X sigs.k8s.io/kustomize/api/provenance.version=v5.8.1" -o oracle .
 package main
 
 import (

@@ -21,17 +21,21 @@ struct Maker<'d> {
     /// Objects that exist somewhere: what patches and references aim at.
     objects: Vec<Made>,
     directories: usize,
+    /// Avoid what is nearly always refused.
+    careful: bool,
 }
 
 /// One random tree.
 pub fn tree(dice: &mut Dice) -> RandomTree {
     let depth = 1 + dice.below(4);
+    let careful = dice.chance(80);
     let mut maker = Maker {
         dice,
         files: MemoryTree::default(),
         used: BTreeSet::new(),
         objects: Vec::new(),
         directories: 0,
+        careful,
     };
     let root = maker.directory(depth, false);
     RandomTree { files: maker.files, root, used: maker.used }
@@ -51,6 +55,19 @@ impl Maker<'_> {
 
     /// Rolls for a feature, and notes it.
     fn has(&mut self, percent: usize, name: &'static str) -> bool {
+        const OFTEN_REFUSED: &[&str] = &[
+            "patchesJson6902",
+            "replicas",
+            "vars",
+            "helmCharts",
+            "validators",
+            "(broken)",
+            "generator behavior",
+            "(list kind)",
+            "crds",
+        ];
+        let rare = self.careful && OFTEN_REFUSED.contains(&name);
+        let percent = if rare { percent.div_ceil(8) } else { percent };
         let yes = self.dice.chance(percent);
         if yes {
             self.note(name);
