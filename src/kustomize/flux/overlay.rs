@@ -130,7 +130,7 @@ fn is_local_relative(path: &str) -> bool {
     let lower = path.to_lowercase();
     let is_remote = |start: &&str| start.len() < path.len() && lower.starts_with(*start);
     let local = lower.strip_prefix("file://").unwrap_or(&lower);
-    !REMOTE.iter().any(|start| is_remote(&start))
+    !REMOTE.iter().any(|start| is_remote(start))
         && !path.starts_with('/')
         && !local.starts_with('/')
 }
