@@ -19,6 +19,8 @@ mod layers;
 mod overlay;
 mod substitute;
 mod template;
+#[cfg(test)]
+mod tests;
 mod unit;
 mod variables;
 

@@ -92,6 +92,8 @@ fn keep_places(node: &mut Node, before: &Node) {
 struct Leaf {
     start: usize,
     pointer: String,
+    /// It is a key; the pointer is that of the map around it.
+    is_key: bool,
 }
 
 fn secret_fields(read: &Node, text: &str, secret: &[Range<usize>]) -> Vec<String> {
@@ -110,15 +112,23 @@ fn secret_fields(read: &Node, text: &str, secret: &[Range<usize>]) -> Vec<String
     collect(read, String::new(), &offset, &mut leaves);
     leaves.sort_by_key(|leaf: &Leaf| leaf.start);
     let starts: Vec<usize> = leaves.iter().map(|leaf| leaf.start).collect();
-    let mut fields: Vec<String> = Vec::new();
+    let (mut fields, mut maps): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for leaf in leaves {
         let next = starts.partition_point(|start| *start <= leaf.start);
         let end = starts.get(next).copied().unwrap_or(text.len());
         // Empty values count too: that there is nothing is also something.
-        if secret.iter().any(|part| part.start <= end && part.end >= leaf.start) {
+        let reaches = |part: &Range<usize>| {
+            part.start < end.max(leaf.start + 1) && part.end.max(part.start + 1) > leaf.start
+        };
+        if secret.iter().any(reaches) {
+            if leaf.is_key {
+                maps.push(format!("{}/", leaf.pointer));
+            }
             fields.push(leaf.pointer);
         }
     }
+    // A pointer below such a map could spell the key.
+    fields.retain(|field| !maps.iter().any(|map| field.starts_with(map.as_str())));
     fields.sort();
     fields.dedup();
     fields
@@ -128,7 +138,11 @@ fn collect(node: &Node, pointer: String, offset: &impl Fn(Place) -> usize, leave
     if let Some(entries) = node.entries().filter(|entries| !entries.is_empty()) {
         for entry in entries {
             // A key's name must not stand in a report: the map around it stands for it.
-            leaves.push(Leaf { start: offset(entry.key.place()), pointer: pointer.clone() });
+            leaves.push(Leaf {
+                start: offset(entry.key.place()),
+                pointer: pointer.clone(),
+                is_key: true,
+            });
             let key = entry.key.text().unwrap_or_default().replace('~', "~0").replace('/', "~1");
             collect(&entry.value, format!("{pointer}/{key}"), offset, leaves);
         }
@@ -137,6 +151,6 @@ fn collect(node: &Node, pointer: String, offset: &impl Fn(Place) -> usize, leave
             collect(item, format!("{pointer}/{index}"), offset, leaves);
         }
     } else {
-        leaves.push(Leaf { start: offset(node.place()), pointer });
+        leaves.push(Leaf { start: offset(node.place()), pointer, is_key: false });
     }
 }

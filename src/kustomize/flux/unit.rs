@@ -33,6 +33,10 @@ use crate::model::FileTree;
 /// Names substitution as the origin of a field.
 pub const SUBSTITUTION: FileId = FileId(u32::MAX);
 
+const MANAGED_BY_OPTION: &str = "managedByLabel";
+const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+const MANAGED_BY_FLUX: &str = "kustomize-(devel)";
+
 /// What came of a unit.
 #[derive(Debug)]
 pub enum UnitOutcome {
@@ -86,7 +90,8 @@ pub fn build_unit(
         return Err(FluxBuildError::PathNotFound { path: path.to_owned() });
     };
     let mut reads = ReadSet::new();
-    let (file, text) = kustomization(tree, &directory, unit, options, &mut reads)?;
+    let (file, node, text) = kustomization(tree, &directory, unit, options, &mut reads)?;
+    let is_labelled = has_option(&node, MANAGED_BY_OPTION);
     let layered = Layered::new(tree, &file, text.as_bytes());
     let options = BuildOptions { load: Load::WithinTree, order: Order::AsRead, ..options.clone() };
     let wrap = |source: BuildError| FluxBuildError::Build { source: Box::new(source) };
@@ -96,20 +101,20 @@ pub fn build_unit(
             for (path, id) in &built.reads {
                 reads.entry(path.clone()).or_insert_with(|| id.clone());
             }
-            let objects = finish(&built, unit)?;
+            let objects = finish(&built, unit, is_labelled)?;
             Ok(UnitOutcome::Built(UnitBuilt { objects, reads }))
         }
     }
 }
 
-/// The kustomization file's path and the text that the build is to see in it.
+/// The kustomization file's path, and what the build is to see in it, as a tree and as text.
 fn kustomization(
     tree: &dyn FileTree,
     directory: &str,
     unit: &UnitBuild,
     options: &BuildOptions,
     reads: &mut ReadSet,
-) -> Result<(String, String), FluxBuildError> {
+) -> Result<(String, Node, String), FluxBuildError> {
     let found = generate::kustomization_of(tree, directory)?;
     let is_generated = found.is_none();
     let path = found.unwrap_or_else(|| layers::below(directory, generate::NAMES[0]));
@@ -128,53 +133,66 @@ fn kustomization(
         Ok(standing != Standing::Nothing)
     })?;
     let text = to_yaml(&node).map_err(broken)?;
-    Ok((path, text))
+    Ok((path, node, text))
+}
+
+/// Does the kustomization ask for this piece of build metadata?
+fn has_option(kustomization: &Node, option: &str) -> bool {
+    let options = kustomization.get("buildMetadata").and_then(Node::items).unwrap_or_default();
+    options.iter().any(|have| have.as_str() == Some(option))
+}
+
+/// An object as it leaves the build. Flux's program does not know the version of the kustomize in it,
+/// and the label shows that.
+fn built_object(resource: &Resource, is_labelled: bool) -> Result<UnitObject, FluxBuildError> {
+    let (mut node, mut text) = (resource.node().clone(), resource.yaml());
+    let label = node.get_path_mut(&["metadata", "labels", MANAGED_BY_LABEL]);
+    if let Some(label) = label.filter(|_| is_labelled) {
+        label.set_text(MANAGED_BY_FLUX);
+        text = to_yaml(&node).map_err(|error| FluxBuildError::PostBuild {
+            object: shown(resource.node()),
+            source: SubstituteError::Print(error),
+        })?;
+    }
+    let origin = resource.origin().clone();
+    Ok(UnitObject { node, text, origin, secret_fields: Vec::new() })
 }
 
 /// Checks each object and fills in its variables, in order.
-fn finish(built: &Built, unit: &UnitBuild) -> Result<Vec<UnitObject>, FluxBuildError> {
+fn finish(
+    built: &Built,
+    unit: &UnitBuild,
+    is_labelled: bool,
+) -> Result<Vec<UnitObject>, FluxBuildError> {
     let mut ids: Vec<Id> = built.resources.iter().map(|resource| Id::of(resource.node())).collect();
     let mut objects = Vec::with_capacity(built.resources.len());
     for (index, resource) in built.resources.iter().enumerate() {
         check(resource.node())?;
-        let object = match unit.variables_to_fill() {
-            Some(_) if !substitute::is_disabled(resource.node()) => {
-                let object = fill(resource, unit)?;
-                ids[index] = Id::of(&object.node);
-                let count = ids.iter().filter(|id| **id == ids[index]).count();
-                if count > 1 {
-                    let object = shown(resource.node());
-                    return Err(FluxBuildError::SameId { count, object });
-                }
-                object
+        let mut object = built_object(resource, is_labelled)?;
+        if unit.variables_to_fill().is_some() && !substitute::is_disabled(&object.node) {
+            object = fill(object, unit)?;
+            ids[index] = Id::of(&object.node);
+            let count = ids.iter().filter(|id| **id == ids[index]).count();
+            if count > 1 {
+                let object = shown(resource.node());
+                return Err(FluxBuildError::SameId { count, object });
             }
-            _ => UnitObject {
-                node: resource.node().clone(),
-                text: resource.yaml(),
-                origin: resource.origin().clone(),
-                secret_fields: Vec::new(),
-            },
-        };
+        }
         objects.push(object);
     }
     Ok(objects)
 }
 
-fn fill(resource: &Resource, unit: &UnitBuild) -> Result<UnitObject, FluxBuildError> {
-    let node = resource.node();
-    let wrong = |source| FluxBuildError::PostBuild { object: shown(node), source };
+fn fill(object: UnitObject, unit: &UnitBuild) -> Result<UnitObject, FluxBuildError> {
+    let wrong = |source| FluxBuildError::PostBuild { object: shown(&object.node), source };
     let none = super::Variables::new();
     let variables = unit.substitute.as_ref().unwrap_or(&none);
     let place = Place::made_by(SUBSTITUTION);
-    let done = substitute::substitute(node, resource.text(), variables, unit.strict, place)
+    let done = substitute::substitute(&object.node, &object.text, variables, unit.strict, place)
         .map_err(wrong)?;
     let text = to_yaml(&done.node).map_err(|error| wrong(SubstituteError::Print(error)))?;
-    Ok(UnitObject {
-        node: done.node,
-        text,
-        origin: resource.origin().clone(),
-        secret_fields: done.secret_fields,
-    })
+    let (node, secret_fields) = (done.node, done.secret_fields);
+    Ok(UnitObject { node, text, secret_fields, ..object })
 }
 
 /// What makes two objects one for upstream: group, version, kind, name, namespace.

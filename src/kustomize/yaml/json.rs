@@ -54,16 +54,19 @@ impl Node {
             Value::Bool(value) => Json::Bool(value),
             Value::Int(number) => Json::Number(number.into()),
             Value::Uint(number) => Json::Number(number.into()),
-            Value::Float(float) => match Number::from_f64(float) {
-                Some(number) => Json::Number(number),
-                None => {
-                    let what = "an infinite or undefined number";
-                    return Err(YamlError::NotJson { at: self.place, what });
-                }
-            },
+            Value::Float(float) => Json::Number(self.json_float(float)?),
             Value::Str(text) | Value::Time(text) => Json::String(text.to_string()),
             Value::Bytes(bytes) => Json::String(canonical::replace_invalid(&bytes)),
         })
+    }
+
+    /// A whole number is written without fraction, and so reads as an integer.
+    fn json_float(&self, float: f64) -> Result<Number, YamlError> {
+        let what = "an infinite or undefined number";
+        let number = Number::from_f64(float).ok_or(YamlError::NotJson { at: self.place, what })?;
+        let digits = number::through_json(float);
+        let whole = digits.parse::<i64>().map(Number::from);
+        Ok(whole.or_else(|_| digits.parse::<u64>().map(Number::from)).unwrap_or(number))
     }
 
     /// The JSON of a kustomization file (`sigs.k8s.io/yaml`): YAML 1.1 booleans, times as text, the
@@ -87,9 +90,7 @@ impl Node {
                 Value::Bool(value) => Ok(Json::Bool(value)),
                 Value::Int(number) => Ok(Json::Number(number.into())),
                 Value::Uint(number) => Ok(Json::Number(number.into())),
-                Value::Float(float) => Number::from_f64(float).map(Json::Number).ok_or({
-                    YamlError::NotJson { at: self.place, what: "an infinite or undefined number" }
-                }),
+                Value::Float(float) => self.json_float(float).map(Json::Number),
                 Value::Bytes(bytes) => Ok(Json::String(canonical::replace_invalid(&bytes))),
                 Value::Str(_) | Value::Time(_) => Ok(Json::String(text.to_string())),
             },

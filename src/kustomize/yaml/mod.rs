@@ -35,6 +35,8 @@ mod scalar;
 mod scan_scalar;
 mod scan_tag;
 mod scanner;
+#[cfg(test)]
+mod tests;
 mod text;
 mod timestamp;
 mod token;

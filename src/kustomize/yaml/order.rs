@@ -30,7 +30,7 @@ pub(super) fn sorted<K: AsRef<str>, T>(mut fields: Vec<(K, T)>) -> Vec<(K, T)> {
 /// Does key `a` come before key `b`?
 fn is_less(a: &str, b: &str) -> bool {
     if a.is_ascii() && b.is_ascii() {
-        compare(a.as_bytes(), b.as_bytes(), |b| char::from(b))
+        compare(a.as_bytes(), b.as_bytes(), char::from)
     } else {
         let a: Vec<char> = a.chars().collect();
         let b: Vec<char> = b.chars().collect();

@@ -84,7 +84,11 @@ impl Builder {
         properties: Properties,
     ) -> Result<(), YamlError> {
         let Properties { anchor, tag, place } = properties;
-        let explicit = tag.as_deref().and_then(explicit_tag);
+        let explicit = match tag.as_deref() {
+            // go-yaml v2 keeps this tag, and takes the text for a string.
+            Some("!") if self.dialect == Dialect::V2 => Some(Tag::Custom),
+            tag => tag.and_then(explicit_tag),
+        };
         let tag = match explicit {
             Some(tag) => tag,
             None if style != Style::Plain => Tag::Str,
