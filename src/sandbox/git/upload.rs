@@ -176,6 +176,10 @@ impl Fetch {
         let mut level: Vec<ObjectId> =
             self.wants.iter().map(|id| repository.peeled(id).unwrap_or(*id)).collect();
         for reached in 1..=depth {
+            // To unshallow, clients ask for two thousand million levels.
+            if level.is_empty() {
+                break;
+            }
             let mut next = Vec::new();
             for id in level {
                 if depths.contains_key(&id) {
