@@ -23,11 +23,11 @@ mod relation;
 mod resume;
 mod rules;
 mod run;
-#[cfg(test)]
-mod schemas;
 mod suspend;
 mod table;
 mod target;
+#[cfg(test)]
+mod tests;
 mod uninstall;
 
 use std::process::ExitCode;
