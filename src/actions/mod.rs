@@ -20,3 +20,5 @@ pub use action::RELATIONS;
 pub use lint::LintError;
 pub use plan::Plan;
 pub use plan::Planned;
+pub use render::PlanEntry;
+pub use render::PlanReport;

@@ -1,33 +1,77 @@
 //! A plan for people and for programs: text lines and JSON (`schemas/plan.v1.json`).
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
 use serde_json::Value as Json;
-use serde_json::json;
 
 use crate::actions::Action;
 use crate::actions::Plan;
 use crate::actions::Planned;
 
+/// A plan as JSON (`schemas/plan.v1.json`), and as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanReport {
+    /// Always `plan.v1`.
+    pub version: String,
+    /// The generation of facts from which it follows.
+    pub generation: u64,
+    /// The actions, in the order in which they are done.
+    pub actions: Vec<PlanEntry>,
+}
+
+/// One action of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanEntry {
+    /// What is done: `apply`, `delete`, `fetch` …
+    pub action: String,
+    /// What tells it from all other actions.
+    pub key: String,
+    /// The unit for which it is done, as `namespace/name`; absent when for none.
+    pub unit: Option<String>,
+    /// The object that it is done to; absent when to none.
+    pub object: Option<String>,
+    /// The rows that demand it.
+    pub because: Vec<String>,
+    /// The action as a person reads it.
+    pub text: String,
+}
+
 impl Plan {
     /// One line per action, and a count line last.
     pub fn to_text(&self) -> String {
-        let mut lines: Vec<String> = self.actions().iter().map(line).collect();
-        let count = |wanted: &str| {
-            self.actions().iter().filter(|planned| planned.action.verb() == wanted).count()
-        };
-        lines.push(format!(
-            "plan of generation {}: {} to apply, {} to delete, {} in all",
-            self.generation(),
-            count("apply"),
-            count("delete"),
-            self.actions().len()
-        ));
-        lines.join("\n") + "\n"
+        self.report().to_text()
     }
 
     /// The plan as JSON, in the form of `schemas/plan.v1.json`.
     pub fn to_json(&self) -> Json {
-        let actions: Vec<Json> = self.actions().iter().map(entry).collect();
-        json!({ "version": "plan.v1", "generation": self.generation(), "actions": actions })
+        serde_json::to_value(self.report()).expect("a report holds texts and numbers only")
+    }
+
+    /// The plan for people and for programs.
+    pub fn report(&self) -> PlanReport {
+        PlanReport {
+            version: "plan.v1".to_owned(),
+            generation: self.generation(),
+            actions: self.actions().iter().map(entry).collect(),
+        }
+    }
+}
+
+impl PlanReport {
+    /// One line per action, and a count line last.
+    pub fn to_text(&self) -> String {
+        let mut lines: Vec<String> = self.actions.iter().map(|entry| entry.text.clone()).collect();
+        let count =
+            |wanted: &str| self.actions.iter().filter(|entry| entry.action == wanted).count();
+        lines.push(format!(
+            "plan of generation {}: {} to apply, {} to delete, {} in all",
+            self.generation,
+            count("apply"),
+            count("delete"),
+            self.actions.len()
+        ));
+        lines.join("\n") + "\n"
     }
 }
 
@@ -59,13 +103,14 @@ fn subject(action: &Action) -> String {
     key.split_once(' ').map_or(key.clone(), |(_, subject)| subject.to_owned())
 }
 
-fn entry(planned: &Planned) -> Json {
+fn entry(planned: &Planned) -> PlanEntry {
     let action = &planned.action;
-    json!({
-        "action": action.verb(),
-        "key": action.key(),
-        "unit": action.unit().map(ToString::to_string),
-        "object": action.object().map(|object| object.fact_text()),
-        "because": planned.because.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
+    PlanEntry {
+        action: action.verb().to_owned(),
+        key: action.key(),
+        unit: action.unit().map(ToString::to_string),
+        object: action.object().map(|object| object.fact_text()),
+        because: planned.because.iter().map(ToString::to_string).collect(),
+        text: line(planned),
+    }
 }

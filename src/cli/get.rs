@@ -100,7 +100,7 @@ struct Wanted<'a> {
 
 /// Units and sources as JSON (`schemas/get.v1.json`).
 #[derive(Debug, Serialize, JsonSchema)]
-struct Listing {
+pub(super) struct Listing {
     /// Always `get.v1`.
     version: &'static str,
     /// The objects, by kind, then as the API server orders them.

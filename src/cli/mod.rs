@@ -5,6 +5,7 @@
 
 mod audit;
 mod build;
+mod check;
 mod completion;
 mod connect;
 mod definitions;
@@ -16,14 +17,18 @@ mod install;
 mod kinds;
 mod manifests;
 mod output;
+mod plan;
 mod query;
 mod reconcile;
+mod relation;
 mod resume;
 mod rules;
 mod run;
 mod suspend;
 mod table;
 mod target;
+#[cfg(test)]
+mod tests;
 mod uninstall;
 
 use std::process::ExitCode;
@@ -52,6 +57,8 @@ enum Verb {
     Install(install::InstallArgs),
     /// Take the daemon out of a cluster; no workload is touched
     Uninstall(uninstall::UninstallArgs),
+    /// Check permissions, definitions, leases and the state directory
+    Check(check::CheckArgs),
     /// Print units and sources with their status
     Get(get::GetArgs),
     /// Reconcile a unit or a source now, and wait for the result
@@ -69,9 +76,11 @@ enum Verb {
     Owners(query::OwnersArgs),
     /// List what is due, held or waited for
     Pending(query::PendingArgs),
+    /// Print what the daemon is about to do
+    Plan(plan::PlanArgs),
     /// List, show, verify and export the journal
     Audit(audit::AuditArgs),
-    /// Check rule files
+    /// Check rule files; say what a relation means
     Rules(rules::RulesArgs),
     /// Build a kustomization and print its objects
     Build(build::BuildArgs),
@@ -87,6 +96,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(args) => demo::demo(&args),
         Verb::Install(args) => install::install(&args),
         Verb::Uninstall(args) => uninstall::uninstall(&args),
+        Verb::Check(args) => check::check(&args),
         Verb::Get(args) => get::get(&args),
         Verb::Reconcile(args) => reconcile::reconcile(&args),
         Verb::Suspend(args) => suspend::suspend(&args),
@@ -95,6 +105,7 @@ pub fn main() -> ExitCode {
         Verb::WhyNot(args) => query::why_not(&args),
         Verb::Owners(args) => query::owners(&args),
         Verb::Pending(args) => query::pending(&args),
+        Verb::Plan(args) => plan::plan(&args),
         Verb::Audit(args) => audit::audit(&args),
         Verb::Rules(args) => rules::rules(&args),
         Verb::Build(args) => build::build(&args),

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::Subcommand;
-use serde_json::Value as Json;
 
 use crate::audit::DiskStorage;
 use crate::audit::JournalReader;
@@ -22,6 +21,7 @@ use crate::cli::output::Outcome;
 use crate::daemon::ask;
 use crate::daemon::ask::Asked;
 use crate::daemon::ask::Question;
+use crate::daemon::ask::Reply;
 use crate::daemon::socket;
 use crate::explain::Answer;
 
@@ -33,10 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Where {
     /// The state directory of the daemon
     #[arg(long, value_name = "DIR", default_value = "hence-state", env = "HENCE_STATE")]
-    state: PathBuf,
+    pub(super) state: PathBuf,
     /// Text for people, or JSON
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    pub(super) output: Form,
 }
 
 /// An object as kubectl users write it.
@@ -174,6 +174,18 @@ pub(super) fn ask_for_text(question: &Question, state: &Path) -> String {
 
 /// The daemon's answer; `None` when no daemon listens or it does not answer in time.
 fn from_daemon(question: &Question, state: &Path) -> Option<Result<Answer, Failure>> {
+    match ask_daemon(question, state)? {
+        Reply::Answer(answer) => Some(Ok(answer)),
+        Reply::Plan(_) => None,
+        Reply::Error(error) => {
+            let help = "kinds are written as for kubectl: deploy/api, ks/web, crd/NAME";
+            Some(Err(Failure::unknown(error, help)))
+        }
+    }
+}
+
+/// What the daemon replies; `None` when no daemon listens or it does not reply in time.
+pub(super) fn ask_daemon(question: &Question, state: &Path) -> Option<Reply> {
     let mut stream = UnixStream::connect(socket::path(state)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
@@ -181,12 +193,7 @@ fn from_daemon(question: &Question, state: &Path) -> Option<Result<Answer, Failu
     stream.write_all(format!("{question}\n").as_bytes()).ok()?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).ok()?;
-    let reply: Json = serde_json::from_str(&line).ok()?;
-    if let Some(error) = reply["error"].as_str() {
-        let help = "kinds are written as for kubectl: deploy/api, ks/web, crd/NAME";
-        return Some(Err(Failure::unknown(error.to_owned(), help)));
-    }
-    Some(Ok(serde_json::from_value(reply["answer"].clone()).ok()?))
+    serde_json::from_str(&line).ok()
 }
 
 /// The answer of a stopped daemon's state.

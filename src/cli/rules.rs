@@ -1,4 +1,4 @@
-//! `hence rules check`: every mistake in a directory of rule files, at once.
+//! `hence rules`: every mistake in a directory of rule files, at once; what a relation means.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,17 @@ use thiserror::Error;
 
 use crate::cli::output;
 use crate::cli::output::Failure;
+use crate::cli::output::Form;
 use crate::cli::output::Outcome;
+use crate::cli::relation;
 use crate::datalog::CheckError;
+use crate::datalog::Program;
 use crate::datalog::RuleFile;
 use crate::rules as rule_files;
 
 /// What to do with rule files.
 #[derive(Debug, Args)]
-pub(super) struct RulesArgs {
+pub struct RulesArgs {
     #[command(subcommand)]
     verb: RulesVerb,
 }
@@ -30,6 +33,23 @@ enum RulesVerb {
     Check {
         /// The directory; without one the shipped rules are checked alone
         dir: Option<PathBuf>,
+    },
+    /// Say what a relation means, who derives it and who reads it
+    Explain {
+        /// Its name
+        relation: String,
+        /// A directory of rule files of your own
+        #[arg(long, value_name = "DIR")]
+        rules: Option<PathBuf>,
+        /// Text for people, or JSON
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Name all relations with what they mean
+    List {
+        /// A directory of rule files of your own
+        #[arg(long, value_name = "DIR")]
+        rules: Option<PathBuf>,
     },
 }
 
@@ -47,13 +67,39 @@ enum RulesError {
     Mistakes { count: usize },
 }
 
-/// Checks rules.
-pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
-    let RulesVerb::Check { dir } = &args.verb;
-    let user = match dir {
-        Some(dir) => read(dir).map_err(Failure::input)?,
-        None => Vec::new(),
-    };
+/// Checks rules, or says what they mean.
+pub fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
+    match &args.verb {
+        RulesVerb::Check { dir } => check(dir.as_deref()),
+        RulesVerb::Explain { relation, rules, output } => {
+            relation::explain(&load(rules.as_deref())?, relation, *output)
+        }
+        RulesVerb::List { rules } => {
+            output::data(&relation::list(&load(rules.as_deref())?));
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// The files of a user's directory, when there is one.
+fn user_files(dir: Option<&Path>) -> Result<Vec<RuleFile>, Failure> {
+    dir.map(read).transpose().map(Option::unwrap_or_default).map_err(Failure::input)
+}
+
+/// The rules that would be in force.
+fn load(dir: Option<&Path>) -> Result<Program, Failure> {
+    rule_files::load(user_files(dir)?).map_err(fail)
+}
+
+/// Shows every mistake.
+fn fail(errors: Vec<CheckError>) -> Failure {
+    let count = errors.iter().filter(|error| !error.is_warning()).count();
+    errors.into_iter().for_each(show);
+    Failure::input(RulesError::Mistakes { count })
+}
+
+fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
+    let user = user_files(dir)?;
     let count = user.len();
     match rule_files::load(user) {
         Ok(program) => {
@@ -64,11 +110,7 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
             ));
             Ok(Outcome::Done)
         }
-        Err(errors) => {
-            let count = errors.iter().filter(|error| !error.is_warning()).count();
-            errors.into_iter().for_each(show);
-            Err(Failure::input(RulesError::Mistakes { count }))
-        }
+        Err(errors) => Err(fail(errors)),
     }
 }
 

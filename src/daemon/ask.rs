@@ -1,9 +1,15 @@
 //! Questions and their answers: the same function serves the local socket, and the command line when
 //! it reads a stopped daemon's state.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::actions;
+use crate::actions::ActionError;
+use crate::actions::Plan;
+use crate::actions::PlanReport;
 use crate::audit::AuditError;
 use crate::audit::Body;
 use crate::audit::DiskStorage;
@@ -13,7 +19,9 @@ use crate::audit::Object;
 use crate::audit::Order;
 use crate::audit::Query;
 use crate::audit::RecordKind;
+use crate::datalog::Pattern;
 use crate::datalog::Proof;
+use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
 use crate::explain;
 use crate::explain::Answer;
@@ -49,6 +57,20 @@ pub enum Question {
     Owners(Asked),
     /// What is pending?
     Pending,
+    /// What is to be done now?
+    Plan,
+}
+
+/// What comes back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To any question but that for the plan.
+    Answer(Answer),
+    /// To the question for the plan.
+    Plan(PlanReport),
+    /// The question cannot be answered; the text says what to do.
+    Error(String),
 }
 
 /// An object as it was asked for.
@@ -58,6 +80,37 @@ pub struct Asked {
     pub object: String,
     /// The namespace.
     pub namespace: String,
+}
+
+/// The reply of a daemon.
+pub fn reply(question: &Question, reader: &Reader, journal: &JournalReader<DiskStorage>) -> Reply {
+    match question {
+        Question::Plan => match plan(reader) {
+            Ok(plan) => Reply::Plan(plan),
+            Err(error) => Reply::Error(error.to_string()),
+        },
+        other => match answer(other, Some(reader), journal) {
+            Ok(answer) => Reply::Answer(answer),
+            Err(error) => Reply::Error(error.to_string()),
+        },
+    }
+}
+
+/// The plan that follows from the facts of this generation, actions that are underway included.
+///
+/// # Errors
+/// The rules derived something that is no action.
+pub fn plan(reader: &Reader) -> Result<PlanReport, ActionError> {
+    let options = QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() };
+    let mut rows = Vec::new();
+    for name in actions::RELATIONS {
+        let Some(relation) = reader.program().relation(name) else { continue };
+        let columns = vec![None; relation.columns.len()];
+        let pattern = Pattern { relation: (*name).into(), columns };
+        let found = reader.query(&pattern, &options).value;
+        rows.extend(found.into_iter().map(|row| ((*name).to_owned(), row)));
+    }
+    Ok(Plan::build(reader.generation(), rows, &BTreeSet::new())?.report())
 }
 
 /// Answers `question`. Without a `reader` (its fact log cannot be read) the journal alone answers.
@@ -81,7 +134,13 @@ pub fn answer(
         }
         Question::Owners(asked) => explain::owners(reader, &resolve(asked, &known, Some(reader))?),
         Question::Pending => explain::pending(reader),
+        Question::Plan => no_plan(reader.generation()),
     })
+}
+
+/// A plan is no answer: whoever wants one asks for a [`reply`].
+fn no_plan(generation: u64) -> Answer {
+    Answer::new(Verdict::Unknown, "a plan is not a yes or no", generation).next("hence plan")
 }
 
 fn from_journal(

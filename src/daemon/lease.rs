@@ -28,7 +28,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(5);
 pub(super) const JOURNAL_HEAD: &str = "hence.dev/journal-head";
 
 /// The lease of the controller that reconciles this kind.
-pub(super) fn lease_name(kind: &str) -> &'static str {
+pub fn lease_name(kind: &str) -> &'static str {
     match kind {
         "Kustomization" => "kustomize-controller-leader-election",
         _ => "source-controller-leader-election",

@@ -37,6 +37,7 @@ use crate::datalog::CheckError;
 use crate::facts::store::StoreError;
 
 pub use clock::SystemClock;
+pub use lease::lease_name;
 pub use restore::read_state;
 pub use startup::run;
 

@@ -21,6 +21,7 @@ use crate::audit::JournalReader;
 use crate::daemon::DaemonError;
 use crate::daemon::ask;
 use crate::daemon::ask::Question;
+use crate::daemon::ask::Reply;
 use crate::daemon::state::Published;
 
 /// Longest question, in bytes.
@@ -76,13 +77,11 @@ async fn converse(
         let question: Question = serde_json::from_str(&line).map_err(|e| e.to_string())?;
         let storage = DiskStorage::for_reading(&journal);
         let journal = JournalReader::open(storage).map_err(|e| e.to_string())?;
-        ask::answer(&question, Some(&reader), &journal).map_err(|e| e.to_string())
+        Ok(ask::reply(&question, &reader, &journal))
     })
     .await
     .unwrap_or_else(|panic| Err(panic.to_string()));
-    let reply = match reply {
-        Ok(answer) => serde_json::json!({ "answer": answer }),
-        Err(error) => serde_json::json!({ "error": error }),
-    };
+    let reply = reply.unwrap_or_else(Reply::Error);
+    let reply = serde_json::to_string(&reply)?;
     write.write_all(format!("{reply}\n").as_bytes()).await
 }

@@ -1,10 +1,11 @@
 //! The shape of every answer, as text and as JSON (`schemas/answer.v1.json`).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
 /// What the answer comes down to; exit codes follow from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It holds.
@@ -16,7 +17,7 @@ pub enum Verdict {
 }
 
 /// One line of evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Line {
     /// What kind of evidence: `because`, `from`, `held by`, `next` …
     pub label: String,
@@ -25,7 +26,7 @@ pub struct Line {
 }
 
 /// An answer for a person in a hurry, and for a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     /// True, false or unknown.
     pub verdict: Verdict,

@@ -3,6 +3,7 @@
 //! Where a verb waits for a controller, the test is that controller.
 
 mod flux;
+mod install;
 
 use crate::support::cluster::Cluster;
 use crate::support::workplace::Said;

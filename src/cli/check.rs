@@ -1,0 +1,260 @@
+//! `hence check`: whether the cluster and the state directory are fit for the daemon.
+//!
+//! Lines are Flux's where Flux has them. Every line that begins with a failure mark makes the exit
+//! code 1; warnings do not.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
+use semver::Version;
+
+use crate::audit;
+use crate::audit::DiskStorage;
+use crate::cli::connect::ClusterArgs;
+use crate::cli::definitions;
+use crate::cli::error::CliError;
+use crate::cli::manifests::permissions;
+use crate::cli::output;
+use crate::cli::output::Failure;
+use crate::cli::output::Outcome;
+use crate::cluster::Cluster;
+use crate::cluster::ClusterError;
+use crate::cluster::Purpose;
+use crate::cluster::write::AccessQuery;
+use crate::cluster::write::WriteGate;
+use crate::daemon::lease_name;
+use crate::daemon::socket;
+
+/// The oldest server that Flux 2.9 takes.
+const SERVER_MIN: Version = Version::new(1, 33, 0);
+/// Less free space than this is a failure: fetches and facts need room to be written whole.
+const FREE_BYTES_MIN: u64 = 256 << 20;
+/// Less free space than this is worth a warning.
+const FREE_BYTES_GOOD: u64 = 2 << 30;
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// Only what an installation needs: server version and permissions
+    #[arg(long)]
+    pre: bool,
+    /// Check the permissions of this service account of the namespace, not your own
+    #[arg(long, value_name = "NAME")]
+    service_account: Option<String>,
+    /// Check this state directory too
+    #[arg(long, value_name = "DIR", env = "HENCE_STATE")]
+    state: Option<PathBuf>,
+    /// The kinds that the daemon reconciles
+    #[arg(long, value_delimiter = ',', default_value = "Kustomization,GitRepository")]
+    kinds: Vec<String>,
+}
+
+/// What was found, line by line as it is printed.
+#[derive(Debug, Default)]
+struct Findings {
+    failures: usize,
+}
+
+impl Findings {
+    fn section(&self, text: &str) {
+        output::progress(output::ACTION, text);
+    }
+
+    fn good(&self, text: &str) {
+        output::progress(output::SUCCESS, text);
+    }
+
+    fn warn(&self, text: &str) {
+        output::progress(output::WARNING, text);
+    }
+
+    fn bad(&mut self, text: &str) {
+        self.failures += 1;
+        output::progress(output::FAILURE, text);
+    }
+}
+
+/// Checks.
+pub(super) fn check(args: &CheckArgs) -> Result<Outcome, Failure> {
+    let mut findings = Findings::default();
+    let work = check_cluster(args, &mut findings);
+    args.cluster.run("the API server", work).map_err(Failure::marked)?;
+    if let Some(state) = args.state.as_deref().filter(|_| !args.pre) {
+        check_state(state, &mut findings);
+    }
+    if findings.failures > 0 {
+        return Err(Failure::marked(CliError::Check));
+    }
+    let all = if args.pre { "prerequisites checks passed" } else { "all checks passed" };
+    output::progress(output::SUCCESS, all);
+    Ok(Outcome::Done)
+}
+
+async fn check_cluster(args: &CheckArgs, findings: &mut Findings) -> Result<(), CliError> {
+    let namespace = args.cluster.namespace()?;
+    let cluster = args.cluster.connect().await?;
+    findings.section("checking prerequisites");
+    check_version(&cluster.server_version().await?, findings);
+    let asked_for = match &args.service_account {
+        Some(name) => cluster.as_user(&format!("system:serviceaccount:{namespace}:{name}")),
+        None => cluster.clone(),
+    };
+    check_permissions(&asked_for, findings).await?;
+    if args.pre {
+        return Ok(());
+    }
+    findings.section("checking crds");
+    for definition in definitions::read(&cluster).await? {
+        let name = definition.name();
+        match definition.lacks() {
+            None => findings.good(&format!("{name}/{}", definition.version())),
+            Some(what) => findings.bad(&format!("{name} lacks {what}")),
+        }
+    }
+    findings.section("checking leases");
+    let mut names: Vec<&str> = args.kinds.iter().map(|kind| lease_name(kind)).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        check_lease(&cluster, &namespace, name, findings).await?;
+    }
+    Ok(())
+}
+
+/// Compares the server's version as Flux does: what follows a `+` or `-` does not count.
+fn check_version(text: &str, findings: &mut Findings) {
+    let shown = text.trim_start_matches('v');
+    let plain = shown.split(['+', '-']).next().unwrap_or_default();
+    match Version::parse(plain) {
+        Ok(version) if version >= SERVER_MIN => {
+            findings.good(&format!("Kubernetes {shown} >={SERVER_MIN}-0"));
+        }
+        _ => {
+            findings.bad(&format!("Kubernetes version {text} does not match >={SERVER_MIN}-0"));
+        }
+    }
+}
+
+/// Asks for each permission that hence needs for itself; what is refused is named.
+async fn check_permissions(cluster: &Cluster, findings: &mut Findings) -> Result<(), CliError> {
+    let writer = cluster.writer(Purpose::Upkeep("check"), WriteGate::open());
+    let (mut asked, mut refused) = (0, Vec::new());
+    for permission in permissions() {
+        for resource in permission.resources {
+            for verb in permission.verbs {
+                let (plural, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+                let query = AccessQuery {
+                    verb: (*verb).to_owned(),
+                    group: permission.group.to_owned(),
+                    plural: plural.to_owned(),
+                    subresource: subresource.to_owned(),
+                    ..AccessQuery::default()
+                };
+                asked += 1;
+                if !writer.may(&query).await? {
+                    let group = if permission.group.is_empty() { "core" } else { permission.group };
+                    refused.push(format!("no permission to {verb} {resource} of {group}"));
+                }
+            }
+        }
+    }
+    match refused.as_slice() {
+        [] => findings.good(&format!("permissions: {asked} of {asked}")),
+        refused => refused.iter().for_each(|text| findings.bad(text)),
+    }
+    let anything = AccessQuery {
+        verb: "*".to_owned(),
+        group: "*".to_owned(),
+        plural: "*".to_owned(),
+        ..AccessQuery::default()
+    };
+    if !writer.may(&anything).await? {
+        findings.warn("no cluster-admin: only units that name a service account can be applied");
+    }
+    Ok(())
+}
+
+/// Says who holds a lease. Nobody is no failure: the daemon may not be started yet.
+async fn check_lease(
+    cluster: &Cluster,
+    namespace: &str,
+    name: &str,
+    findings: &Findings,
+) -> Result<(), ClusterError> {
+    match cluster.lease(namespace, name).await? {
+        Some(lease) if lease.holder.starts_with("hence_") => {
+            findings.good(&format!("{name}: held by {}, renewed {}", lease.holder, lease.renewed));
+        }
+        Some(lease) if !lease.holder.is_empty() => findings.warn(&format!(
+            "{name}: held by {}, renewed {}; hence waits until it is let go",
+            lease.holder, lease.renewed
+        )),
+        _ => findings.warn(&format!("{name}: held by nobody; the daemon does not run")),
+    }
+    Ok(())
+}
+
+/// Looks at a state directory without changing it.
+fn check_state(state: &Path, findings: &mut Findings) {
+    findings.section("checking state");
+    let shown = state.display();
+    match fs2::available_space(state) {
+        Ok(free) if free < FREE_BYTES_MIN => {
+            findings.bad(&format!("{shown}: {} free, too little", mebibytes(free)));
+        }
+        Ok(free) if free < FREE_BYTES_GOOD => {
+            findings.warn(&format!("{shown}: {} free", mebibytes(free)));
+        }
+        Ok(free) => findings.good(&format!("{shown}: {} free", mebibytes(free))),
+        Err(error) => return findings.bad(&format!("{shown}: {error}")),
+    }
+    match std::os::unix::net::UnixStream::connect(socket::path(state)) {
+        Ok(_) => findings.good("a daemon answers at its socket"),
+        Err(_) => findings.warn("no daemon answers at its socket"),
+    }
+    let journal = state.join("journal");
+    if !journal.is_dir() {
+        return findings.warn("no journal yet");
+    }
+    match audit::verify(&DiskStorage::for_reading(&journal), None) {
+        Ok(found) if found.is_sound() => findings.good(&format!(
+            "journal: {} records, {} actions, chain whole",
+            found.records, found.intents
+        )),
+        Ok(found) => {
+            let problems = found.problems.iter();
+            problems.for_each(|problem| findings.bad(&format!("journal: {problem}")));
+        }
+        Err(error) => findings.bad(&format!("journal: {error}")),
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_versions() {
+        #[rustfmt::skip]
+        let cases = [
+            ("v1.33.0",          0),
+            ("v1.37.2+k3s1",     0),
+            ("v1.33.0-eks-1234", 0),
+            ("v1.32.9",          1),
+            ("v1",               1),
+            ("",                 1),
+        ];
+        for (text, failures) in cases {
+            let mut findings = Findings::default();
+            check_version(text, &mut findings);
+            assert_eq!(findings.failures, failures, "{text:?}");
+        }
+    }
+}
