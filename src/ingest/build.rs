@@ -16,6 +16,7 @@ use crate::facts::Statement;
 use crate::facts::relation;
 use crate::ingest::Ingest;
 use crate::ingest::fetch::part;
+use crate::ingest::mention::Words;
 use crate::ingest::object::toggles;
 use crate::ingest::unit;
 use crate::ingest::values::Resolved;
@@ -46,6 +47,8 @@ pub struct BuildJob {
     key: [String; 3],
     digest_key: DigestKey,
     scopes: BTreeMap<GroupKind, bool>,
+    /// What the last complete build read.
+    before: Vec<String>,
 }
 
 /// How a build ended.
@@ -71,10 +74,11 @@ struct RenderedObject {
     line: i64,
 }
 
-/// A failed build: the condition's reason and message.
+/// A failed build: the condition's reason and message, and what stands in the unit's files.
 struct Failure {
     reason: &'static str,
     message: String,
+    words: Words,
 }
 
 impl Ingest {
@@ -95,6 +99,7 @@ impl Ingest {
             key: key.clone(),
             digest_key: self.options.key.clone(),
             scopes: self.scopes.clone(),
+            before: memory.reads.iter().flat_map(|reads| reads.keys().cloned()).collect(),
         })
     }
 
@@ -110,10 +115,15 @@ impl Ingest {
                 if let Some(memory) = self.units.get_mut(&unit) {
                     memory.reads = None;
                 }
+                let mentioned = self.mentioned(&unit, &failure.words);
                 let (reason, message) = (failure.reason, failure.message);
                 let failed =
                     relation::render_failed(&unit, &tree_id, &b, &v, reason, &message, &now);
-                vec![Statement::nothing("reads", vec![unit.column()]), Statement::Holds(failed)]
+                vec![
+                    Statement::nothing("reads", vec![unit.column()]),
+                    Statement::exactly("mentions", vec![unit.column()], mentioned),
+                    Statement::Holds(failed),
+                ]
             }
             Ok(rendered) => {
                 let now_reads = tree.as_deref().and_then(|tree| part(&rendered.reads, tree));
@@ -122,6 +132,7 @@ impl Ingest {
                 let count = i64::try_from(rendered.objects.len()).unwrap_or(i64::MAX);
                 let mut said = vec![
                     Statement::nothing("render_failed", vec![unit.column()]),
+                    Statement::nothing("mentions", vec![unit.column()]),
                     Statement::Holds(relation::reads(&unit, &tree_id, &part)),
                     Statement::Holds(relation::rendered(&unit, &part, &b, &v, &text, &count)),
                 ];
@@ -187,15 +198,17 @@ impl Built {
 impl BuildJob {
     /// Runs the build; computes only, in proportion to the files that it reads.
     pub fn run(self) -> Built {
-        let result = self.build();
+        let result = self.build().map_err(|(reason, message)| {
+            let words = self.tree.as_deref().map(|tree| Words::of(tree, &self.path, &self.before));
+            Failure { reason, message, words: words.unwrap_or_default() }
+        });
         Built { unit: self.unit, tree_id: self.tree_id, tree: self.tree, key: self.key, result }
     }
 
-    fn build(&self) -> Result<Rendered, Failure> {
-        let failure = |reason, message| Failure { reason, message };
+    fn build(&self) -> Result<Rendered, (&'static str, String)> {
         let Some(tree) = &self.tree else {
             let message = "the source's files are not loaded".to_owned();
-            return Err(failure("ArtifactFailed", message));
+            return Err(("ArtifactFailed", message));
         };
         let options = BuildOptions::default();
         let built = flux::build_unit(tree.as_ref(), &self.path, &self.build, &options);
@@ -203,9 +216,9 @@ impl BuildJob {
             Ok(UnitOutcome::Built(built)) => built,
             Ok(UnitOutcome::Needs(remote)) => {
                 let message = format!("remote bases are not fetched by this version: {remote:?}");
-                return Err(failure("BuildFailed", message));
+                return Err(("BuildFailed", message));
             }
-            Err(error) => return Err(failure(reason(&error), error.to_string())),
+            Err(error) => return Err((reason(&error), error.to_string())),
         };
         let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();

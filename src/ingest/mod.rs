@@ -17,6 +17,7 @@ mod build;
 mod effect;
 mod fetch;
 mod memory;
+mod mention;
 mod object;
 mod pack;
 mod source;

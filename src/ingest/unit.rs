@@ -52,6 +52,7 @@ const RECORDED: &[&str] = &[
     "renders",
     "toggle",
     "declared_at",
+    "mentions",
     "ours",
     "applied",
     "differs",

@@ -117,5 +117,5 @@ async fn a_removed_file_is_pruned_and_nothing_else() {
 
     let why = world.site.ask(&["why", "pruned", "cm/b", "-n", &world.namespace]);
     assert!(why.contains(&format!("ConfigMap/{}/b  PRUNED", world.namespace)), "{why}");
-    assert!(why.contains("prune/dropped (prune.dl:"), "{why}");
+    assert!(why.contains("prune/dropped (rules/prune.dl:"), "{why}");
 }

@@ -31,7 +31,6 @@ async fn a_suspended_unit_does_nothing_until_it_is_resumed() {
     let old = world.push_files(&[("app/a.yaml", &map("a", "1"))]).await;
     world.source().await;
     world.unit("app", json!({})).await;
-    world.unit("other", json!({ "path": "./app", "targetNamespace": null, "suspend": true })).await;
     world.ready("app", &old).await;
     world.patch_unit("app", json!({ "suspend": true })).await;
     world.unit("witness", json!({})).await;

@@ -1,0 +1,106 @@
+//! What the files of a unit speak of when its build failed: the objects that it may want.
+//!
+//! A push can move an object's manifest to a unit and break that unit's build at once. Nobody can say
+//! then what the unit wants, but an object whose name stands nowhere in its files is none of it.
+
+use std::collections::BTreeSet;
+
+use crate::datalog::Fact;
+use crate::facts::relation;
+use crate::ingest::Ingest;
+use crate::model::Entry;
+use crate::model::FileTree;
+use crate::model::UnitName;
+
+/// Most bytes that are read for it; beyond, everything counts as mentioned.
+const BYTES_MAX: usize = 16 << 20;
+
+/// The words of some files that could be names of objects.
+#[derive(Default)]
+pub(super) struct Words {
+    found: BTreeSet<String>,
+    /// Not all was read, so that any word may stand in the rest.
+    cut: bool,
+}
+
+impl Words {
+    /// The words of all files below `folder` and of `more`, which may be absent.
+    pub(super) fn of(tree: &dyn FileTree, folder: &str, more: &[String]) -> Self {
+        let folder: Vec<&str> =
+            folder.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        let mut words = Self::default();
+        let mut left = BYTES_MAX;
+        let mut waiting = vec![folder.join("/")];
+        while let Some(path) = waiting.pop() {
+            match tree.entry(&path) {
+                Ok(Some(Entry::Directory { .. })) => match tree.list(&path) {
+                    Ok(below) => {
+                        waiting.extend(below.iter().map(|(name, _)| join(&path, name)));
+                    }
+                    Err(_) => words.cut = true,
+                },
+                Ok(Some(Entry::File { .. })) => words.add(tree, &path, &mut left),
+                // What a link leads to is read where it stands, if it stands in the folder.
+                Ok(Some(Entry::Symlink { .. }) | None) => {}
+                Err(_) => words.cut = true,
+            }
+        }
+        for path in more {
+            if let Ok(Some(Entry::File { .. })) = tree.entry(path) {
+                words.add(tree, path, &mut left);
+            }
+        }
+        words
+    }
+
+    fn add(&mut self, tree: &dyn FileTree, path: &str, left: &mut usize) {
+        let bytes = tree.read(path).ok().filter(|bytes| bytes.len() <= *left);
+        let Some(bytes) = bytes else {
+            self.cut = true;
+            return;
+        };
+        *left -= bytes.len();
+        let text = String::from_utf8_lossy(&bytes);
+        let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':' | '_');
+        let words = text.split(|c: char| !in_name(c)).map(|word| word.trim_matches(['.', ':']));
+        self.found.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.cut || self.found.contains(name)
+    }
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+impl Ingest {
+    /// The known objects of which these words speak, names taken less the unit's prefix and suffix.
+    pub(super) fn mentioned(&self, unit: &UnitName, words: &Words) -> Vec<Fact> {
+        let Some(memory) = self.units.get(unit) else { return Vec::new() };
+        let prefix = memory.spec.name_prefix.as_deref().unwrap_or_default();
+        let suffix = memory.spec.name_suffix.as_deref().unwrap_or_default();
+        let objects = self.listed.values().flatten();
+        let spoken_of = objects.filter(|object| {
+            let bare = object.name.strip_prefix(prefix).unwrap_or(&object.name);
+            let bare = bare.strip_suffix(suffix).unwrap_or(bare);
+            words.has(&object.name) || words.has(bare)
+        });
+        spoken_of.map(|object| relation::mentions(unit, object)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_whole() {
+        let mut words = Words::default();
+        words.found.extend(["web-1".to_owned()]);
+        assert!(words.has("web-1") && !words.has("web"));
+        words.cut = true;
+        assert!(words.has("web"));
+    }
+}
