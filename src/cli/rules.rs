@@ -22,7 +22,7 @@ use crate::rules as rule_files;
 
 /// What to do with rule files.
 #[derive(Debug, Args)]
-pub struct RulesArgs {
+pub(super) struct RulesArgs {
     #[command(subcommand)]
     verb: RulesVerb,
 }
@@ -68,7 +68,7 @@ enum RulesError {
 }
 
 /// Checks rules, or says what they mean.
-pub fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
+pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
     match &args.verb {
         RulesVerb::Check { dir } => check(dir.as_deref()),
         RulesVerb::Explain { relation, rules, output } => {

@@ -85,7 +85,7 @@ impl StepLoop {
     ///
     /// # Errors
     /// A row does not have the shape of its action.
-    pub fn recall(&mut self, recalled: &Delta) -> Result<(), DaemonError> {
+    pub(super) fn recall(&mut self, recalled: &Delta) -> Result<(), DaemonError> {
         self.timers.update(recalled);
         self.due.update(recalled)?;
         self.outlets.watch(recalled);
