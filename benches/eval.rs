@@ -1,7 +1,7 @@
 //! What the engine costs: load, updates with and without a pinned reader, deletion, proofs, forks.
 //!
-//! `cargo bench --bench eval -- 1000` for about a million facts (the number is the count of units). Counted
-//! work stands beside every time, because a busy machine changes times and never counts.
+//! `cargo bench --bench eval -- 1000` for about a million facts (the number is the count of units).
+//! Counted work stands beside every time, because a busy machine changes times and never counts.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
@@ -134,7 +134,8 @@ fn main() {
     questions(&engine);
 }
 
-/// Fifty live digests replaced, every value new, with and without a reader on the generation before.
+/// Fifty live digests replaced, every value new, with and without a reader on the generation
+/// before.
 fn live50(engine: &mut Engine, units: usize, pinned: bool, dice: &mut Dice) {
     let mut times = Vec::new();
     for round in 0..200 {

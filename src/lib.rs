@@ -1,7 +1,8 @@
 //! hence: GitOps that can prove every action.
 //!
-//! Git contents and cluster observations become *facts*; *rules* derive what to do; an *executor* does
-//! it; a *journal* keeps each intent with its proof and each outcome. The loop closes through data:
+//! Git contents and cluster observations become *facts*; *rules* derive what to do; an *executor*
+//! does it; a *journal* keeps each intent with its proof and each outcome. The loop closes through
+//! data:
 //!
 //! ```text
 //!  world ──▶ ingest ──▶ facts ──▶ rules ──▶ actions ──▶ executor ──▶ world
@@ -18,8 +19,8 @@
 //!
 //! | word | meaning |
 //! | --- | --- |
-//! | unit | one Kustomization custom resource: a set of objects rendered from one path of one source |
-//! | source | a GitRepository, OCIRepository, Bucket or other custom resource that offers an artifact |
+//! | unit | one Kustomization: a set of objects rendered from one path of one source |
+//! | source | a GitRepository or other custom resource that offers files |
 //! | object | anything the Kubernetes API stores, named by group, kind, namespace and name |
 //! | manifest | the desired text of one object |
 //! | render | to turn a unit's files into manifests |

@@ -1,7 +1,7 @@
 //! Checks a plan as a value, before anybody may run it.
 //!
-//! The rules should never derive such a plan; if they do, it is refused whole and reported, because a
-//! contradiction in a plan means that nothing in it can be trusted.
+//! The rules should never derive such a plan; if they do, it is refused whole and reported, because
+//! a contradiction in a plan means that nothing in it can be trusted.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! Derived rows become one ordered, checked plan.
 //!
-//! In: the rows of the `act_*` relations of one generation. Out: a [`Plan`]: immutable, in the order
-//! in which it is carried out, linted as a value before anybody may run it, printed as text or JSON.
+//! In: the rows of the `act_*` relations of one generation. Out: a [`Plan`]: immutable, in the
+//! order in which it is carried out, linted as a value before anybody may run it, printed as text
+//! or JSON.
 //!
 //! ```text
 //! act_* rows ──▶ Action ──▶ Plan::build (order) ──▶ Plan::lint ──▶ executor

@@ -1,7 +1,7 @@
 //! `hence demo`: the main job on the embedded sandbox, told step by step.
 //!
-//! A Git host and a Kubernetes API server start on loopback, the daemon runs against them as it would
-//! against real ones, and each step waits until the cluster shows what it promises.
+//! A Git host and a Kubernetes API server start on loopback, the daemon runs against them as it
+//! would against real ones, and each step waits until the cluster shows what it promises.
 
 use std::path::Path;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The command line: one file per verb, each with its arguments, help and one function.
 //!
-//! Data goes to stdout, progress to stderr. Exit codes: 0 done or true, 1 the user's input, false or a
-//! difference, 2 unknown or partial, 3 the cluster or a source refused, 70 our own bug.
+//! Data goes to stdout, progress to stderr. Exit codes: 0 done or true, 1 the user's input, false
+//! or a difference, 2 unknown or partial, 3 the cluster or a source refused, 70 our own bug.
 
 mod audit;
 mod build;

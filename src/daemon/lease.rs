@@ -1,9 +1,9 @@
-//! The leases of the controllers that hence replaces: while one of them runs, hence waits, and while
-//! hence runs, it waits.
+//! The leases of the controllers that hence replaces: while one of them runs, hence waits, and
+//! while hence runs, it waits.
 //!
-//! The write gate follows the leases: it is open until the nearest deadline of all that are held, and
-//! closes at once when one is lost. The journal's head travels in the lease's annotations, so that a
-//! journal that was lost or rolled back is noticed.
+//! The write gate follows the leases: it is open until the nearest deadline of all that are held,
+//! and closes at once when one is lost. The journal's head travels in the lease's annotations, so
+//! that a journal that was lost or rolled back is noticed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

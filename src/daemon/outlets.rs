@@ -1,5 +1,5 @@
-//! Where orders go: observing work to workers, writes to the executor, watch changes to the watcher.
-//! Whatever they bring about comes back through the inbox.
+//! Where orders go: observing work to workers, writes to the executor, watch changes to the
+//! watcher. Whatever they bring about comes back through the inbox.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

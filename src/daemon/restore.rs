@@ -49,8 +49,8 @@ pub(super) fn open_facts(
     Ok((FactBase::new(engine, Some(log)), recovered, delta))
 }
 
-/// The last generation of a stopped daemon, read from a copy of its fact log; `None` when the log is
-/// in use or cannot be read.
+/// The last generation of a stopped daemon, read from a copy of its fact log; `None` when the log
+/// is in use or cannot be read.
 pub fn read_state(state: &Path) -> Option<Reader> {
     let copy = std::env::temp_dir().join(format!("hence-read-{}", std::process::id()));
     std::fs::remove_dir_all(&copy).ok();

@@ -309,8 +309,8 @@ fn open_journal(state: &StateDir, clock: &dyn Clock) -> Result<Journal<DiskStora
         let note = Note { about: NoteKind::Recovery, text, fields: BTreeMap::new() };
         journal.append(now, Body::Note(note))?;
     }
-    // An intent without outcome: nobody knows whether it took effect. The world is observed anew, and
-    // whatever is still due is derived again from what is seen.
+    // An intent without outcome: nobody knows whether it took effect. The world is observed anew,
+    // and whatever is still due is derived again from what is seen.
     let open: Vec<_> = journal.view().open_intents()?.into_iter().map(|item| item.id).collect();
     for intent in open {
         let outcome = Outcome {

@@ -1,5 +1,5 @@
-//! The watcher: keeps one watch per kind that the rules want watched, and turns what watches say into
-//! observations. It decides nothing: which kinds and objects are watched is derived.
+//! The watcher: keeps one watch per kind that the rules want watched, and turns what watches say
+//! into observations. It decides nothing: which kinds and objects are watched is derived.
 //!
 //! Custom resources are watched whole; managed kinds by owner label; ConfigMaps and Secrets that
 //! somebody reads by name. A change of a CRD makes the served kinds be read again.

@@ -45,7 +45,8 @@ impl Act<'_> {
         let about = format!("{kind} {reason} {revision} {message}");
         let result = match sent {
             Ok(()) => EffectResult::EventSent { topic: topic.clone(), about },
-            // An event that the server refuses is not worth a second try: the condition says it too.
+            // An event that the server refuses is not worth a second try: the condition says it
+            // too.
             Err(error) if error.status().is_some() => {
                 EffectResult::EventSent { topic: topic.clone(), about }
             }

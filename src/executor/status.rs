@@ -1,7 +1,7 @@
 //! Status of units and sources: the texts that rules derived, as the JSON that Flux's clients read.
 //!
-//! Conditions keep Flux's order (Stalled, Reconciling, Ready, then the others by generation and name)
-//! and move `lastTransitionTime` when status, reason or message change (features 0.4).
+//! Conditions keep Flux's order (Stalled, Reconciling, Ready, then the others by generation and
+//! name) and move `lastTransitionTime` when status, reason or message change (features 0.4).
 
 use std::cmp::Reverse;
 use std::sync::Arc;

@@ -66,7 +66,8 @@ fn unit_blocks(reader: &Reader, unit: &str) -> Answer {
     }
 }
 
-/// Whether a revision (`main@sha1:…`) is the one that a commit id, its beginning or the whole text names.
+/// Whether a revision (`main@sha1:…`) is the one that a commit id, its beginning or the whole text
+/// names.
 fn names(revision: &str, wanted: &str) -> bool {
     let commit = revision.rsplit_once(':').map_or(revision, |(_, commit)| commit);
     revision == wanted || (wanted.len() >= 4 && commit.starts_with(wanted))

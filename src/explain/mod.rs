@@ -1,10 +1,10 @@
 //! Why, why-not and what-if: proofs become short answers.
 //!
-//! In: a reader of one generation, or a proof from the journal. Out: an [`Answer`]: verdict first, then
-//! the cause, the evidence, one next step, and how complete it is.
+//! In: a reader of one generation, or a proof from the journal. Out: an [`Answer`]: verdict first,
+//! then the cause, the evidence, one next step, and how complete it is.
 //!
-//! Pure and read-only. Cost: a few indexed look-ups; nothing is enumerated. Not here: how a proof is
-//! found (`datalog`), where the journal is (`audit`), who may ask (`daemon`).
+//! Pure and read-only. Cost: a few indexed look-ups; nothing is enumerated. Not here: how a proof
+//! is found (`datalog`), where the journal is (`audit`), who may ask (`daemon`).
 
 mod answer;
 mod ask;

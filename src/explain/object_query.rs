@@ -1,7 +1,7 @@
 //! Objects as kubectl users write them: `deploy/api -n shop`, `ks/web`, `crd/widgets.example.com`.
 //!
-//! Kinds are resolved without a cluster: short names and plurals of common kinds stand in a table, any
-//! other kind is looked for among those that the facts mention.
+//! Kinds are resolved without a cluster: short names and plurals of common kinds stand in a table,
+//! any other kind is looked for among those that the facts mention.
 
 use miette::Diagnostic;
 use thiserror::Error;

@@ -8,7 +8,8 @@ use crate::explain::ask::rows;
 use crate::explain::ask::text;
 use crate::model::ObjectRef;
 
-/// Who owns `object`. False when units are in conflict over it, unknown when nobody is known to own it.
+/// Who owns `object`. False when units are in conflict over it, unknown when nobody is known to own
+/// it.
 pub fn owners(reader: &Reader, object: &ObjectRef) -> Answer {
     let name = object.fact_text();
     let generation = reader.generation();

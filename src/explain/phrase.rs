@@ -1,7 +1,7 @@
 //! Facts as phrases: what a row says, in the words that a person would use.
 //!
-//! Columns are written `{0}`; `{0:show}` prints an object as Flux does. A relation without a phrase is
-//! shown as rule text, so that nothing is hidden.
+//! Columns are written `{0}`; `{0:show}` prints an object as Flux does. A relation without a phrase
+//! is shown as rule text, so that nothing is hidden.
 
 use crate::datalog::Fact;
 use crate::datalog::Value;

@@ -26,8 +26,8 @@ use crate::model::Digest;
 use crate::model::Timestamp;
 
 /// Relations that describe the moment of observation: they do not survive a restart, because nobody
-/// watched while the daemon was down. Fetches and builds are listed too, since trees and manifests live
-/// in memory only.
+/// watched while the daemon was down. Fetches and builds are listed too, since trees and manifests
+/// live in memory only.
 pub const VOLATILE: &[&str] = &[
     "elapsed",
     "reconciles",

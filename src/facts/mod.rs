@@ -1,8 +1,8 @@
 //! The fact base: what is known, one generation after the other, durable.
 //!
 //! In: [`Statement`]s, made by `ingest` alone. Out: generations, deltas, readers. A statement says
-//! what is so now; the fact base works out which rows come and go, commits them to the engine as one
-//! transaction and appends the transaction to the fact log.
+//! what is so now; the fact base works out which rows come and go, commits them to the engine as
+//! one transaction and appends the transaction to the fact log.
 //!
 //! ```text
 //! statements ──▶ FactBase::commit ──▶ engine (derives) ──▶ Delta

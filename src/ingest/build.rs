@@ -109,8 +109,8 @@ impl Ingest {
             return Vec::new();
         }
         match result {
-            // A failed build may have missed files that it would read next time, so it depends on the
-            // whole tree: any push may mend it.
+            // A failed build may have missed files that it would read next time, so it depends on
+            // the whole tree: any push may mend it.
             Err(failure) => {
                 if let Some(memory) = self.units.get_mut(&unit) {
                     memory.reads = None;

@@ -1,5 +1,5 @@
-//! Effects of our own actions: the loop closes through data, so an effect becomes facts like any other
-//! observation.
+//! Effects of our own actions: the loop closes through data, so an effect becomes facts like any
+//! other observation.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! What ingest remembers between observations: specs, trees, read sets, values, recorded fields.
 //!
-//! Everything here can be observed again after a restart, except recorded fields, whose durable copy
-//! is the relation `recorded`.
+//! Everything here can be observed again after a restart, except recorded fields, whose durable
+//! copy is the relation `recorded`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

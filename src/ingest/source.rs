@@ -208,8 +208,8 @@ impl Ingest {
         OBSERVED.iter().map(|relation| of(relation)).collect()
     }
 
-    /// `source_spec` when everything that a fetch needs is known, `source_refused` when something is
-    /// known to be missing; neither while a Secret has not been read yet.
+    /// `source_spec` when everything that a fetch needs is known, `source_refused` when something
+    /// is known to be missing; neither while a Secret has not been read yet.
     fn fetch_inputs(&self, source: &AnySource) -> Vec<Fact> {
         let Some(git) = &source.git else { return Vec::new() };
         if let Some((reason, message)) = refused(git) {

@@ -1,7 +1,7 @@
 //! Values on their way through JSON: what the official program's detours do to a node.
 //!
-//! A JSON patch sends the whole object through JSON and back, a list sends its items: numbers become
-//! 64-bit floats or lose their spelling, dates become strings, strings get new quotes.
+//! A JSON patch sends the whole object through JSON and back, a list sends its items: numbers
+//! become 64-bit floats or lose their spelling, dates become strings, strings get new quotes.
 
 use super::error::BuildError;
 use super::error::ErrorKind;

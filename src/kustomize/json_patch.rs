@@ -1,7 +1,7 @@
 //! JSON patches (RFC 6902) with the leniencies of the library that the official program uses.
 //!
-//! A path's first segment is never looked at, `replace` makes what is missing in a map, an index may
-//! be negative, and a missing `value` is null. Upstream: `evanphx/json-patch` v4.
+//! A path's first segment is never looked at, `replace` makes what is missing in a map, an index
+//! may be negative, and a missing `value` is null. Upstream: `evanphx/json-patch` v4.
 
 use super::error::BuildError;
 use super::error::ErrorKind;

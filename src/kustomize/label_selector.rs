@@ -1,7 +1,7 @@
 //! Selectors on labels and annotations: `app=web,tier in (a,b),!old`.
 //!
-//! Grammar and limits are those of Kubernetes (`apimachinery/pkg/labels`): keys are qualified names,
-//! values have at most 63 characters.
+//! Grammar and limits are those of Kubernetes (`apimachinery/pkg/labels`): keys are qualified
+//! names, values have at most 63 characters.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! Native kustomize build, equal to kustomize 5.8.1: a lazy file tree in; objects and what was read,
-//! or the remote references that are needed first, out.
+//! Native kustomize build, equal to kustomize 5.8.1: a lazy file tree in; objects and what was
+//! read, or the remote references that are needed first, out.
 //!
 //! ```text
 //! tree ─▶ loader ─▶ kustomization ─▶ accumulate ──▶ hash ─▶ names ─▶ vars ─▶ sort ─▶ objects
@@ -7,10 +7,10 @@
 //!                        └── bases ─────┘  └─ steps: generators, components, transformers
 //! ```
 //!
-//! Pure: never does I/O beyond the tree it is given, never runs a plugin, never reads a clock. Memory
-//! is bounded by [`Limits`] and by those of [`yaml`]. Orders that upstream fixes stand as literal
-//! lists (`steps.rs`, `gvk.rs`). What upstream knows of Kubernetes comes from `schemas/kustomize/`.
-//! Not here: fetching (`sources`), applying, variables of Flux (`flux`).
+//! Pure: never does I/O beyond the tree it is given, never runs a plugin, never reads a clock.
+//! Memory is bounded by [`Limits`] and by those of [`yaml`]. Orders that upstream fixes stand as
+//! literal lists (`steps.rs`, `gvk.rs`). What upstream knows of Kubernetes comes from
+//! `schemas/kustomize/`. Not here: fetching (`sources`), applying, variables of Flux (`flux`).
 
 pub mod flux;
 pub mod yaml;

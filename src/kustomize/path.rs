@@ -339,7 +339,8 @@ fn prepared(mut value: Node) -> Node {
     value
 }
 
-/// Gives a value the style of what it replaces. In quotes, what was a number is printed as a string.
+/// Gives a value the style of what it replaces. In quotes, what was a number is printed as a
+/// string.
 pub(crate) fn restyle(value: &mut Node, style: Style) {
     value.set_style(style);
     let quoted =
@@ -367,7 +368,8 @@ pub(crate) fn set_field(node: &mut Node, name: &str, value: Node) -> Result<()> 
     set_field_with(node, name, value, &mut Pen::default())
 }
 
-/// Sets a field of a map: an existing one keeps its place in the map and its style, null removes it.
+/// Sets a field of a map: an existing one keeps its place in the map and its style, null removes
+/// it.
 pub(crate) fn set_field_with(
     node: &mut Node,
     name: &str,

@@ -1,7 +1,7 @@
 //! Finding all nodes that a replacement's field path names, making what is missing when asked to.
 //!
-//! `[field=regex]` matches items by an unanchored expression on the written value, `*` matches every
-//! item. What stands inside of a text is looked into but has no place in the tree.
+//! `[field=regex]` matches items by an unanchored expression on the written value, `*` matches
+//! every item. What stands inside of a text is looked into but has no place in the tree.
 //! Upstream: `kyaml/yaml/match.go`.
 
 use super::emit;

@@ -1,7 +1,7 @@
 //! The OpenAPI that kustomize 5.8.1 embeds: merge keys, patch strategies and scopes.
 //!
-//! In: `schemas/kustomize/openapi.bin`, looked up in place, nothing is parsed; its layout is told in
-//! the generator beside it. A tree may bring a schema of its own (`openapi.path`), which then
+//! In: `schemas/kustomize/openapi.bin`, looked up in place, nothing is parsed; its layout is told
+//! in the generator beside it. A tree may bring a schema of its own (`openapi.path`), which then
 //! replaces the built-in merge keys: see `custom_schema.rs`. Scopes of built-in types stay known.
 
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! One kustomization: reading it, gathering what it names, and running its steps.
 //!
 //! ```text
-//! resources ─▶ configurations, crds ─▶ generators ─▶ components ─▶ transformers ─▶ validators ─▶ vars
+//! resources ─▶ configurations, crds ─▶ generators ─▶ components ─▶ transformers ─▶ validators
+//!   ─▶ vars
 //! ```
 //!
 //! Upstream: `api/internal/target/kusttarget.go`.

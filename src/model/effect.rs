@@ -1,5 +1,6 @@
-//! What an action brought about, as a value: the executor makes it, the journal keeps its summary, and
-//! ingest turns it into facts. Live objects travel in it as the server sent them, never to disk.
+//! What an action brought about, as a value: the executor makes it, the journal keeps its summary,
+//! and ingest turns it into facts. Live objects travel in it as the server sent them, never to
+//! disk.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Plain data shared by all modules: ids, object references, revisions, digests, file trees, limits.
+//! Plain data shared by all modules: ids, object references, revisions, digests, file trees,
+//! limits.
 //!
 //! Pure: no I/O, no clock. Depends on nothing else in the crate.
 //! Not here: Kubernetes client types (`cluster`), custom resources (`api`).

@@ -55,8 +55,8 @@ impl ObjectRef {
         GroupKind { group: self.group.clone(), kind: self.kind.clone() }
     }
 
-    /// The id in `status.inventory` (Flux: `<namespace>_<name>_<group>_<kind>`; `:` in names of RBAC
-    /// kinds is written `__`).
+    /// The id in `status.inventory` (Flux: `<namespace>_<name>_<group>_<kind>`; `:` in names of
+    /// RBAC kinds is written `__`).
     pub fn inventory_id(&self) -> String {
         let rbac = self.group == "rbac.authorization.k8s.io"
             && matches!(

@@ -1,7 +1,8 @@
-//! Built-in functions of the shipped rules: names, texts of messages, and the arithmetic of waiting.
+//! Built-in functions of the shipped rules: names, texts of messages, and the arithmetic of
+//! waiting.
 //!
-//! Each is pure and total on well-formed names; a malformed argument is an error value that the rule
-//! engine shows, never a panic.
+//! Each is pure and total on well-formed names; a malformed argument is an error value that the
+//! rule engine shows, never a panic.
 
 use crate::datalog::Builtins;
 use crate::datalog::Type;

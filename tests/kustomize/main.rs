@@ -5,7 +5,8 @@
 //! `oracle/main.go`); without it that part says so and passes.
 //!
 //! ```text
-//! KUSTOMIZE_ORACLE=… TREES=10000 SEED=1 cargo test --release --test kustomize -- random --nocapture
+//! KUSTOMIZE_ORACLE=… TREES=10000 SEED=1 \
+//!   cargo test --release --test kustomize -- random --nocapture
 //! ```
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, unreachable_pub)]

@@ -8,8 +8,8 @@
 //!    from rows of lower rank stays; any other is taken out and its dependents of higher rank are
 //!    suspects. Rows of lower rank are settled by then, so one bounded backward look is enough.
 //! 2. *Arrivals*, lowest rank first, as in shortest paths: rows taken out that have another
-//!    derivation, rows that gained one, and what follows from either. A row that is there already only
-//!    gets its rank lowered.
+//!    derivation, rows that gained one, and what follows from either. A row that is there already
+//!    only gets its rank lowered.
 //!
 //! Cost: rows whose presence or rank changes, times their fan-in and fan-out.
 

@@ -1,8 +1,8 @@
 //! The fields of a kustomization file, and a loose reading of it.
 //!
-//! Flux reads the file into upstream's type without refusing unknown fields, and writes it out again:
-//! what the type does not know is gone before the build sees it, a number where a string belongs is
-//! a string, and keys have the case of the type.
+//! Flux reads the file into upstream's type without refusing unknown fields, and writes it out
+//! again: what the type does not know is gone before the build sees it, a number where a string
+//! belongs is a string, and keys have the case of the type.
 
 use crate::kustomize::yaml::Dialect;
 use crate::kustomize::yaml::Entry;

@@ -5,8 +5,8 @@
 use super::error::SubstituteError;
 use super::glob;
 
-/// Longest value, in bytes, that a pattern (`#`, `##`, `%`, `%%`) is tried on: the work grows with its
-/// square.
+/// Longest value, in bytes, that a pattern (`#`, `##`, `%`, `%%`) is tried on: the work grows with
+/// its square.
 pub(super) const PATTERN_SUBJECT_BYTES_MAX: usize = 16_384;
 
 /// What `operator` makes of `value`. `at` is the call's place, for errors.
@@ -69,7 +69,8 @@ fn upper(c: char) -> char {
     }
 }
 
-/// Characters of a text that may be broken; broken bytes come one by one as U+FFFD, as Go reads them.
+/// Characters of a text that may be broken; broken bytes come one by one as U+FFFD, as Go reads
+/// them.
 fn characters(text: &[u8]) -> impl Iterator<Item = (char, usize)> {
     text.utf8_chunks().flat_map(|chunk| {
         let broken = chunk.invalid().iter().map(|_| (char::REPLACEMENT_CHARACTER, 1));
@@ -157,8 +158,8 @@ fn substring(
     }
 }
 
-/// Cuts what the pattern matches off the start (`#`) or the end (`%`): the shortest, or with the sign
-/// doubled the longest match. A pattern that cannot be read cuts nothing.
+/// Cuts what the pattern matches off the start (`#`) or the end (`%`): the shortest, or with the
+/// sign doubled the longest match. A pattern that cannot be read cuts nothing.
 fn trim(operator: &str, value: &[u8], pattern: &[u8]) -> Vec<u8> {
     let longest = operator.len() == 2;
     if operator.starts_with('#') {

@@ -1,4 +1,5 @@
-//! Shell patterns as Flux's `envsubst` matches them: `*` (slashes too), `?`, `[a-z]`, `[^a-z]`, `\c`.
+//! Shell patterns as Flux's `envsubst` matches them: `*` (slashes too), `?`, `[a-z]`, `[^a-z]`,
+//! `\c`.
 //!
 //! Upstream tries the pieces between stars one after the other and does not go back to an earlier
 //! star; the same pieces are found here.
@@ -56,8 +57,8 @@ fn split(pattern: &[u8]) -> (bool, &[u8], &[u8]) {
     (stars > 0, &pattern[..at], &pattern[at..])
 }
 
-/// Matches a piece without stars at the start of `text`; what is left of it when it fits. A piece is
-/// only read as far as the text goes, so a broken one may go unnoticed.
+/// Matches a piece without stars at the start of `text`; what is left of it when it fits. A piece
+/// is only read as far as the text goes, so a broken one may go unnoticed.
 fn match_piece<'t>(piece: &[u8], text: &'t [u8]) -> Result<Option<&'t [u8]>, BadPattern> {
     let (mut piece, mut text) = (piece, text);
     while let Some(&sign) = piece.first() {

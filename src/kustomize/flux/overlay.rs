@@ -1,7 +1,7 @@
 //! The fields of a unit's spec, laid over its kustomization file.
 //!
-//! namespace, prefix and suffix replace; patches and components come last; images are merged by name;
-//! build metadata replaces when there is any.
+//! namespace, prefix and suffix replace; patches and components come last; images are merged by
+//! name; build metadata replaces when there is any.
 
 use super::UnitBuild;
 use super::UnitImage;
@@ -130,7 +130,5 @@ fn is_local_relative(path: &str) -> bool {
     let lower = path.to_lowercase();
     let is_remote = |start: &&str| start.len() < path.len() && lower.starts_with(*start);
     let local = lower.strip_prefix("file://").unwrap_or(&lower);
-    !REMOTE.iter().any(|start| is_remote(start))
-        && !path.starts_with('/')
-        && !local.starts_with('/')
+    !REMOTE.iter().any(is_remote) && !path.starts_with('/') && !local.starts_with('/')
 }

@@ -23,8 +23,8 @@ const DISABLED: &str = "disabled";
 pub struct Substituted {
     /// The object. Fields that did not change keep their places.
     pub node: Node,
-    /// JSON pointers of the fields that a secret value reached, sorted; a map stands for all that is
-    /// in it when one of its keys was reached.
+    /// JSON pointers of the fields that a secret value reached, sorted; a map stands for all that
+    /// is in it when one of its keys was reached.
     pub secret_fields: Vec<String>,
 }
 

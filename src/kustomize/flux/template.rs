@@ -101,8 +101,8 @@ impl Parser<'_> {
         taken
     }
 
-    /// Takes characters while `accepts` likes them and their number, counted from 1; `${` is nothing
-    /// special.
+    /// Takes characters while `accepts` likes them and their number, counted from 1; `${` is
+    /// nothing special.
     fn word(&mut self, accepts: impl Fn(char, usize) -> bool) -> String {
         let word: String = self
             .rest()

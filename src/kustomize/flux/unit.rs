@@ -142,8 +142,8 @@ fn has_option(kustomization: &Node, option: &str) -> bool {
     options.iter().any(|have| have.as_str() == Some(option))
 }
 
-/// An object as it leaves the build. Flux's program does not know the version of the kustomize in it,
-/// and the label shows that.
+/// An object as it leaves the build. Flux's program does not know the version of the kustomize in
+/// it, and the label shows that.
 fn built_object(resource: &Resource, is_labelled: bool) -> Result<UnitObject, FluxBuildError> {
     let (mut node, mut text) = (resource.node().clone(), resource.yaml());
     let label = node.get_path_mut(&["metadata", "labels", MANAGED_BY_LABEL]);

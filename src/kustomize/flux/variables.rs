@@ -7,8 +7,8 @@ use zeroize::Zeroize;
 
 use super::error::SubstituteError;
 
-/// Variables by name. Later sources replace earlier ones, as Flux reads `substituteFrom` in order and
-/// `substitute` last.
+/// Variables by name. Later sources replace earlier ones, as Flux reads `substituteFrom` in order
+/// and `substitute` last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variables {
     values: BTreeMap<String, Variable>,
@@ -56,8 +56,8 @@ impl Variables {
         self.values.get(name)
     }
 
-    /// Refuses names that are not `^[_[:alpha:]][_[:alpha:][:digit:]]*$`. Of several, upstream names
-    /// any; here the first in order.
+    /// Refuses names that are not `^[_[:alpha:]][_[:alpha:][:digit:]]*$`. Of several, upstream
+    /// names any; here the first in order.
     pub(super) fn check_names(&self) -> Result<(), SubstituteError> {
         let starts = |c: char| c == '_' || c.is_ascii_alphabetic();
         let fits = |name: &str| {

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Upstream merges in place, on shared nodes, and its results depend on it: so both trees are put
-//! into one arena whose ids are what pointers are there. Subtrees that only the object has, and that
-//! a walk would leave alone, are never opened. Patch items come first in merged lists.
+//! into one arena whose ids are what pointers are there. Subtrees that only the object has, and
+//! that a walk would leave alone, are never opened. Patch items come first in merged lists.
 //! Upstream: `kyaml/yaml/merge2`, `kyaml/yaml/walk`.
 
 mod arena;

@@ -100,8 +100,8 @@ impl<'t> Cursor<'t> {
         into.push_str(&self.text[from..self.at]);
     }
 
-    /// Copies characters while `goes_on` likes their first byte; only bytes that cannot be part of a
-    /// line break are offered.
+    /// Copies characters while `goes_on` likes their first byte; only bytes that cannot be part of
+    /// a line break are offered.
     pub(super) fn read_while(&mut self, into: &mut String, goes_on: impl Fn(u8) -> bool) {
         let from = self.at;
         let count = self.bytes[from..]

@@ -5,8 +5,8 @@ use thiserror::Error;
 
 use super::node::Place;
 
-/// Why a text could not be read or a tree could not be printed. The place names a [`super::FileId`];
-/// the caller knows the file's name.
+/// Why a text could not be read or a tree could not be printed. The place names a
+/// [`super::FileId`]; the caller knows the file's name.
 #[derive(Clone, Debug, PartialEq, Error, Diagnostic)]
 pub enum YamlError {
     /// The text is not YAML.

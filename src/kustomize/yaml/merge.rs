@@ -1,7 +1,8 @@
 //! The merge key `<<`, spelt out as soon as a map is whole.
 //!
-//! For resources a map's own keys win wherever they stand (kyaml: `mergeAll`). For the kustomization
-//! file what stands later wins (go-yaml v2). In both, the first map of a list of maps wins.
+//! For resources a map's own keys win wherever they stand (kyaml: `mergeAll`). For the
+//! kustomization file what stands later wins (go-yaml v2). In both, the first map of a list of maps
+//! wins.
 
 use super::error::YamlError;
 use super::node::Dialect;

@@ -1,7 +1,7 @@
 //! The node tree: what a document is made of.
 //!
-//! Each part knows its [`Place`]. Lists and maps sit behind an `Arc` and are copied when written to,
-//! so cloning a document costs one counter and a change copies only the path to it.
+//! Each part knows its [`Place`]. Lists and maps sit behind an `Arc` and are copied when written
+//! to, so cloning a document costs one counter and a change copies only the path to it.
 
 use std::sync::Arc;
 
@@ -80,7 +80,8 @@ pub enum Tag {
 pub enum Dialect {
     /// go-yaml v3: resources and patches. `yes` and `on` are strings.
     V3,
-    /// go-yaml v2 by way of `sigs.k8s.io/yaml`: the kustomization file. `yes` and `on` are booleans.
+    /// go-yaml v2 by way of `sigs.k8s.io/yaml`: the kustomization file. `yes` and `on` are
+    /// booleans.
     V2,
 }
 

@@ -49,8 +49,9 @@ pub(super) fn text(node: &Node, in_flow: bool) -> Result<Cow<'_, str>, YamlError
 }
 
 /// go-yaml v3 writes folded text with an empty line for each line break, except after a line that
-/// starts with a blank; but it looks at the start of the text where it should look at the next line.
-/// So a break before an indented line doubles, and one may vanish in text that starts indented.
+/// starts with a blank; but it looks at the start of the text where it should look at the next
+/// line. So a break before an indented line doubles, and one may vanish in text that starts
+/// indented.
 fn fold_again(text: &str, at: Place) -> Result<String, YamlError> {
     let mut written = String::from("v: >");
     if text.starts_with(|c| c == ' ' || scalar::is_break(c)) {

@@ -245,8 +245,8 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// What follows `|` or `>` on its line: whether line breaks at the end are all kept (`+`) or all
-    /// cut (`-`), and the content's column; 0 when it is to be found.
+    /// What follows `|` or `>` on its line: whether line breaks at the end are all kept (`+`) or
+    /// all cut (`-`), and the content's column; 0 when it is to be found.
     fn scan_block_header(&mut self) -> Result<(Option<bool>, usize), YamlError> {
         let start = self.cursor.mark;
         let (mut keep, mut increment) = (None, 0);

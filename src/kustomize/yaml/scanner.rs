@@ -1,8 +1,8 @@
 //! Text to tokens, by the rules of YAML 1.1 as go-yaml's scanner applies them.
 //!
-//! Where YAML 1.2 parsers are stricter (brackets that close left of their key, quoted text that goes
-//! on at the margin) this one is not, and where they are laxer (tabs) it refuses: what builds with
-//! the official program must build, and nothing else.
+//! Where YAML 1.2 parsers are stricter (brackets that close left of their key, quoted text that
+//! goes on at the margin) this one is not, and where they are laxer (tabs) it refuses: what builds
+//! with the official program must build, and nothing else.
 //!
 //! A key on one line is seen only at its `:`. So a place where a key may start is remembered, and
 //! `Key` is put in front of it later.

@@ -58,8 +58,9 @@ pub(super) fn check_characters(text: &str, start: Place) -> Result<(), YamlError
     Ok(())
 }
 
-/// Cuts a file at lines that start with `---` (kyaml: `splitDocuments`). Only blanks or a comment may
-/// follow on the line. The first line of the file never separates, nor does a last one without end.
+/// Cuts a file at lines that start with `---` (kyaml: `splitDocuments`). Only blanks or a comment
+/// may follow on the line. The first line of the file never separates, nor does a last one without
+/// end.
 pub(super) fn split_documents(text: &str, file: FileId) -> Result<Vec<Chunk<'_>>, YamlError> {
     let mut chunks = Vec::new();
     if text.is_empty() {

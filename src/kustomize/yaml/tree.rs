@@ -188,7 +188,11 @@ impl Builder {
             }
         };
         // An anchor of the same name inside has replaced this one.
-        let is_current = |name: &String| matches!(self.anchors.get(name), Some(Anchor::Open(depth)) if *depth == self.open.len());
+        let depth_now = self.open.len();
+        let is_current = |name: &String| {
+            let anchor = self.anchors.get(name);
+            matches!(anchor, Some(Anchor::Open(depth)) if *depth == depth_now)
+        };
         let anchor = open.anchor.filter(is_current);
         self.remember(anchor, &open.node, open.count_before);
         self.add(open.node)

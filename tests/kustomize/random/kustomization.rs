@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::RandomTree;
 use super::dice::Dice;
 use super::objects::ACCOUNTS;
-use super::objects::CONFIGS;
 use super::objects::Made;
 use super::objects::NAMES;
 use super::objects::NAMESPACES;
@@ -14,9 +13,9 @@ use super::patch;
 use crate::tree::MemoryTree;
 
 /// A tree under construction.
-struct Maker<'d> {
-    dice: &'d mut Dice,
-    files: MemoryTree,
+pub(super) struct Maker<'d> {
+    pub(super) dice: &'d mut Dice,
+    pub(super) files: MemoryTree,
     used: BTreeSet<&'static str>,
     /// Objects that exist somewhere: what patches and references aim at.
     objects: Vec<Made>,
@@ -54,7 +53,7 @@ impl Maker<'_> {
     }
 
     /// Rolls for a feature, and notes it.
-    fn has(&mut self, percent: usize, name: &'static str) -> bool {
+    pub(super) fn has(&mut self, percent: usize, name: &'static str) -> bool {
         const OFTEN_REFUSED: &[&str] = &[
             "patchesJson6902",
             "replicas",
@@ -323,83 +322,6 @@ impl Maker<'_> {
         }
     }
 
-    fn generators(&mut self, path: &str, k: &mut String) {
-        for (field, percent) in [("configMapGenerator", 22), ("secretGenerator", 14)] {
-            if !self.has(
-                percent,
-                if field == "configMapGenerator" {
-                    "configMapGenerator"
-                } else {
-                    "secretGenerator"
-                },
-            ) {
-                continue;
-            }
-            let name = self.dice.text(CONFIGS);
-            k.push_str(&format!("{field}:\n- name: {name}\n"));
-            if self.dice.chance(8) {
-                k.push_str(&format!("  namespace: {}\n", self.dice.text(NAMESPACES)));
-            }
-            if self.has(20, "generator behavior") {
-                k.push_str(&format!(
-                    "  behavior: {}\n",
-                    self.dice.text(&["merge", "replace", "create"])
-                ));
-            }
-            if self.dice.chance(70) {
-                let value = self.dice.text(&["v", "\"q\"", "1", "a=b", "yes", "", "<&>"]);
-                k.push_str(&format!(
-                    "  literals:\n  - k={value}\n  - 'long={}'\n",
-                    "word ".repeat(self.dice.below(25))
-                ));
-            }
-            if self.has(30, "generator files") {
-                let text = self.dice.text(&[
-                    "line\nother\n",
-                    "no end",
-                    "",
-                    "tab\tx \n  y",
-                    "key: [1, 2]\n\n\n",
-                    "é ü\n",
-                ]);
-                self.files.0.insert(format!("{path}/data.txt"), text);
-                k.push_str(&format!(
-                    "  files:\n  - {}\n",
-                    self.dice.text(&["data.txt", "renamed.txt=data.txt"])
-                ));
-            }
-            if self.has(20, "generator envs") {
-                self.files.0.insert(
-                    format!("{path}/vars.env"),
-                    "# c\nX=1\n  Y = two \nZ\n\nW=a=b\r\n".into(),
-                );
-                let field = self.dice.text(&["envs:\n  - vars.env", "env: vars.env"]);
-                k.push_str(&format!("  {field}\n"));
-            }
-            if field == "secretGenerator" && self.dice.chance(30) {
-                k.push_str("  type: kubernetes.io/tls\n");
-            }
-            if self.has(20, "generator options") {
-                let option = self.dice.text(&[
-                    "disableNameSuffixHash: true",
-                    "immutable: true",
-                    "labels: {own: \"1\"}",
-                    "annotations: {own: x}",
-                ]);
-                k.push_str(&format!("  options:\n    {option}\n"));
-            }
-        }
-        if self.has(12, "generatorOptions") {
-            let option = self.dice.text(&[
-                "disableNameSuffixHash: true",
-                "immutable: true",
-                "labels: {all: g}",
-                "annotations: {all: g}",
-            ]);
-            k.push_str(&format!("generatorOptions:\n  {option}\n"));
-        }
-    }
-
     fn images(&mut self, k: &mut String) {
         let field = if self.has(3, "imageTags") { "imageTags" } else { "images" };
         if self.has(20, "images") {
@@ -547,7 +469,16 @@ impl Maker<'_> {
                 1 => "kind: SuffixTransformer\nmetadata: {name: t}\nsuffix: -t\nfieldSpecs:\n- path: metadata/name\n".to_owned(),
                 2 => "kind: LabelTransformer\nmetadata: {name: t}\nlabels: {plug: in}\nfieldSpecs:\n- path: metadata/labels\n  create: true\n".to_owned(),
                 3 => "kind: AnnotationsTransformer\nmetadata: {name: t}\nannotations: {plug: in}\nfieldSpecs:\n- path: metadata/annotations\n  create: true\n".to_owned(),
-                4 => format!("kind: NamespaceTransformer\nmetadata: {{name: t, namespace: {}}}\nunsetOnly: {}\nsetRoleBindingSubjects: {}\n", self.dice.text(NAMESPACES), self.dice.chance(50), self.dice.text(&["none", "allServiceAccounts", "defaultOnly"])),
+                4 => {
+                    let namespace = self.dice.text(NAMESPACES);
+                    let unset_only = self.dice.chance(50);
+                    let subjects =
+                        self.dice.text(&["none", "allServiceAccounts", "defaultOnly"]);
+                    format!(
+                        "kind: NamespaceTransformer\nmetadata: {{name: t, namespace: {namespace}}}\n\
+                         unsetOnly: {unset_only}\nsetRoleBindingSubjects: {subjects}\n"
+                    )
+                },
                 5 => "kind: ImageTagTransformer\nmetadata: {name: t}\nimageTag: {name: nginx, newTag: t9}\nfieldSpecs: []\n".to_owned(),
                 6 => format!("kind: PatchTransformer\nmetadata: {{name: t}}\npatch: '[{{\"op\": \"add\", \"path\": \"/x\", \"value\": 1}}]'\ntarget: {{name: {name}}}\n"),
                 7 => format!("kind: ReplicaCountTransformer\nmetadata: {{name: t}}\nreplica: {{name: {name}, count: 4}}\nfieldSpecs:\n- path: spec/replicas\n  create: true\n"),

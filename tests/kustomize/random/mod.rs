@@ -1,6 +1,7 @@
 //! Random trees, compared with the official program.
 
 mod dice;
+mod generators;
 mod kustomization;
 mod objects;
 mod patch;

@@ -365,6 +365,12 @@ fn body(dice: &mut Dice, kind: &str, yaml: &mut Y) {
             }
             yaml.put("spec", spec);
         }
+        _ => config(dice, kind, yaml),
+    }
+}
+
+fn config(dice: &mut Dice, kind: &str, yaml: &mut Y) {
+    match kind {
         "ConfigMap" => {
             let mut data = map([("k", s(*dice.pick(&["v", "\"1\"", "'yes'", "$(VAR)"])))]);
             if dice.chance(40) {
@@ -410,6 +416,12 @@ fn body(dice: &mut Dice, kind: &str, yaml: &mut Y) {
             }
             yaml.put("spec", spec);
         }
+        _ => scaling(dice, kind, yaml),
+    }
+}
+
+fn scaling(dice: &mut Dice, kind: &str, yaml: &mut Y) {
+    match kind {
         "HorizontalPodAutoscaler" => {
             let target = map([
                 ("apiVersion", s("apps/v1")),
@@ -453,6 +465,12 @@ fn body(dice: &mut Dice, kind: &str, yaml: &mut Y) {
                 ]),
             );
         }
+        _ => extension(dice, kind, yaml),
+    }
+}
+
+fn extension(dice: &mut Dice, kind: &str, yaml: &mut Y) {
+    match kind {
         "CustomResourceDefinition" => {
             let config = map([("service", map([("name", s("web")), ("namespace", s("dev"))]))]);
             let webhook = map([("clientConfig", config)]);
