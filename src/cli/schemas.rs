@@ -1,0 +1,28 @@
+//! The committed schemas of what verbs print are those that the types have.
+
+use schemars::Schema;
+use schemars::schema_for;
+
+use crate::actions::PlanReport;
+use crate::cli::get::Listing;
+use crate::cli::relation::Explained;
+use crate::explain::Answer;
+
+#[test]
+fn committed_schemas_are_current() {
+    let schemas: [(&str, Schema); 4] = [
+        ("answer.v1.json", schema_for!(Answer)),
+        ("get.v1.json", schema_for!(Listing)),
+        ("plan.v1.json", schema_for!(PlanReport)),
+        ("relation.v1.json", schema_for!(Explained)),
+    ];
+    for (file, schema) in schemas {
+        let made = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let path = format!("{}/schemas/{file}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == made, "run the tests once with UPDATE_SCHEMAS=1 and commit {path}");
+    }
+}
