@@ -1,5 +1,5 @@
-//! `hence why`, `why-not`, `owners`, `pending`: questions to the running daemon, or to the state that a
-//! stopped one left.
+//! `hence why`, `why-not`, `owners`, `pending`: questions to the running daemon, or to the state
+//! that a stopped one left.
 
 use std::io::BufRead as _;
 use std::io::BufReader;

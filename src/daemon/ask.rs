@@ -1,5 +1,5 @@
-//! Questions and their answers: the same function serves the local socket, and the command line when
-//! it reads a stopped daemon's state.
+//! Questions and their answers: the same function serves the local socket, and the command line
+//! when it reads a stopped daemon's state.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! The local socket: one question as a line of JSON in, one answer as a line of JSON out.
 //!
-//! Only the user of the daemon can connect (mode 0600). It answers while the loop commits: each answer
-//! is about one generation.
+//! Only the user of the daemon can connect (mode 0600). It answers while the loop commits: each
+//! answer is about one generation.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

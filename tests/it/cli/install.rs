@@ -1,5 +1,5 @@
-//! `check`, `install`, `uninstall`, `plan`: each on a cluster of its own, because they are about all
-//! of it.
+//! `check`, `install`, `uninstall`, `plan`: each on a cluster of its own, because they are about
+//! all of it.
 
 use crate::cli::all;
 use crate::cli::definitions;
