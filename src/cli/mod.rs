@@ -25,8 +25,6 @@ mod relation;
 mod resume;
 mod rules;
 mod run;
-#[cfg(test)]
-mod schemas;
 mod suspend;
 mod table;
 mod target;

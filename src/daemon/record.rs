@@ -169,10 +169,7 @@ fn precondition(action: &Action) -> Precondition {
 ///
 /// # Errors
 /// The journal could not be written.
-pub(super) fn note_stop(
-    journal: &mut Journal<DiskStorage>,
-    now: Timestamp,
-) -> Result<(), AuditError> {
+pub(super) fn note_stop(journal: &mut Journal<DiskStorage>, now: Timestamp) -> Result<(), AuditError> {
     let note = Note {
         about: NoteKind::Stop,
         text: "stopped in order: nothing is underway".to_owned(),

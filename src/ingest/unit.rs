@@ -68,10 +68,7 @@ pub(super) fn name(unit: &Kustomization) -> UnitName {
 
 /// Everything that the custom resource says. `requested` is the reconcile request's token with the
 /// time at which it was first seen.
-pub(super) fn statements(
-    unit: &Kustomization,
-    requested: Option<(&str, Timestamp)>,
-) -> Vec<Statement> {
+pub(super) fn statements(unit: &Kustomization, requested: Option<(&str, Timestamp)>) -> Vec<Statement> {
     let name = name(unit);
     let mut facts = spec_facts(&name, unit);
     facts.extend(metadata_facts(&name, unit));
@@ -205,10 +202,7 @@ fn spec_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
 }
 
 /// The ConfigMaps and Secrets that substitution reads, in order.
-pub(super) fn value_sources(
-    name: &UnitName,
-    spec: &KustomizationSpec,
-) -> impl Iterator<Item = ObjectRef> {
+pub(super) fn value_sources(name: &UnitName, spec: &KustomizationSpec) -> impl Iterator<Item = ObjectRef> {
     let from = spec.post_build.iter().flat_map(|post| post.substitute_from.clone());
     let namespace = name.namespace.clone();
     from.map(move |reference| {
@@ -302,9 +296,6 @@ pub(super) fn requested_token(metadata: &api::Metadata) -> Option<&str> {
 }
 
 /// All units that a complete list showed: the others are gone.
-pub(super) fn exactly_these(
-    names: &[UnitName],
-    known: impl Iterator<Item = UnitName>,
-) -> Vec<Statement> {
+pub(super) fn exactly_these(names: &[UnitName], known: impl Iterator<Item = UnitName>) -> Vec<Statement> {
     known.filter(|name| !names.contains(name)).flat_map(|name| gone(&name)).collect()
 }
