@@ -1,7 +1,8 @@
 //! The command line: one file per verb, each with its arguments, help and one function.
 //!
 //! Data goes to stdout, progress to stderr. Exit codes: 0 done or true, 1 the user's input, false
-//! or a difference, 2 unknown or partial, 3 the cluster or a source refused, 70 our own bug.
+//! or a difference, 2 unknown or partial, 3 the cluster or a source refused, 70 our own bug. Verbs
+//! that Flux has (get, reconcile, suspend, resume, check, install, uninstall) fail with 1 always.
 
 mod audit;
 mod build;

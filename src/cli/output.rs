@@ -47,7 +47,7 @@ pub(super) struct Failure {
     /// What to show.
     pub report: Report,
     /// Whether it is shown as Flux shows it: one marked line, then the help.
-    pub is_marked: bool,
+    pub(super) is_marked: bool,
 }
 
 impl Failure {

@@ -193,8 +193,8 @@ where
 
 /// The Ready condition of an object.
 pub(super) fn ready(object: &Value) -> Option<&Value> {
-    let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.rfind(|condition| condition["type"] == "Ready")
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions.iter().rfind(|condition| condition["type"] == "Ready")
 }
 
 /// Whether the Ready condition is about the present generation of the object.
