@@ -149,10 +149,9 @@ fn parse_defaults() -> TransformerConfig {
             (false, [name, group, version, kind]) => {
                 section = name;
                 let gvk = [group, version, kind].map(|word| own(word));
-                config.name_reference.push(NameReference {
-                    target: pattern(gvk),
-                    referrers: FieldSpecs::default(),
-                });
+                config
+                    .name_reference
+                    .push(NameReference { target: pattern(gvk), referrers: FieldSpecs::default() });
             }
             (true, [group, version, kind, create, path]) => {
                 let gvk = pattern([group, version, kind].map(|word| own(word)));

@@ -66,10 +66,8 @@ decode_fields!(References {
 
 impl From<ConfigFile> for TransformerConfig {
     fn from(file: ConfigFile) -> Self {
-        let reference = |r: References| NameReference {
-            target: r.gvk,
-            referrers: FieldSpecs(r.field_specs),
-        };
+        let reference =
+            |r: References| NameReference { target: r.gvk, referrers: FieldSpecs(r.field_specs) };
         let mut config = Self {
             name_prefix: FieldSpecs(file.name_prefix),
             name_suffix: FieldSpecs(file.name_suffix),
@@ -99,7 +97,8 @@ pub(crate) fn configurations<'t>(
         let (node, file) = document(build, loader, path)?;
         let config = match node {
             Some(node) => {
-                let read = Decoder::strict_coercing().read::<ConfigFile>(&node, "TransformerConfig");
+                let read =
+                    Decoder::strict_coercing().read::<ConfigFile>(&node, "TransformerConfig");
                 read.map_err(|(error, place)| {
                     error
                         .wrap("error unmarshaling JSON: while decoding JSON")
@@ -188,13 +187,14 @@ fn collect(
         let field = entry.key.text().unwrap_or_default();
         let text = |key: &str| {
             let entries = entry.value.entries()?;
-            let found = entries.iter().find(|e| {
-                e.key.text().is_some_and(|k| k.eq_ignore_ascii_case(key))
-            })?;
+            let found = entries
+                .iter()
+                .find(|e| e.key.text().is_some_and(|k| k.eq_ignore_ascii_case(key)))?;
             found.value.as_str().map(str::to_owned)
         };
         path.push(field.to_owned());
-        let spec = |path: &[String]| FieldSpec { gvk: gvk.clone(), path: path.join("/"), create: false };
+        let spec =
+            |path: &[String]| FieldSpec { gvk: gvk.clone(), path: path.join("/"), create: false };
         if text("x-kubernetes-annotation").is_some() {
             config.common_annotations.merge_one(&spec(path))?;
         }

@@ -171,9 +171,8 @@ impl FieldSpecs {
     pub(crate) fn merge_one(&mut self, spec: &FieldSpec) -> Result<()> {
         match self.0.iter().find(|have| have.covers(spec)) {
             Some(have) if have.create != spec.create => {
-                Err(BuildError::new(ErrorKind::InvalidTransformer, "conflicting fieldspecs").says(
-                    format!("two configurations differ on `create` of `{}`", spec.path),
-                ))
+                Err(BuildError::new(ErrorKind::InvalidTransformer, "conflicting fieldspecs")
+                    .says(format!("two configurations differ on `create` of `{}`", spec.path)))
             }
             Some(_) => Ok(()),
             None => {

@@ -101,8 +101,7 @@ fn drop_local(map: &mut ResMap) -> Result<()> {
             _ => {
                 let id = object.id();
                 if !ids.insert(id.key()) {
-                    let words =
-                        format!("may not add resource with an already registered id: {id}");
+                    let words = format!("may not add resource with an already registered id: {id}");
                     return Err(BuildError::new(ErrorKind::DuplicateId, words)
                         .says(format!("`{}` is there twice", shown(id))));
                 }
@@ -130,7 +129,11 @@ impl Clean {
     fn apply(&self, object: &mut Object) -> Result<()> {
         if self.managed_by {
             let (key, value) = MANAGED_BY;
-            let found = path::lookup_create(object.node_mut(), &["metadata", "labels"], path::Kind::Mapping)?;
+            let found = path::lookup_create(
+                object.node_mut(),
+                &["metadata", "labels"],
+                path::Kind::Mapping,
+            )?;
             if let Some(labels) = found {
                 path::set_field(labels, key, Node::string(value))?;
             }

@@ -69,9 +69,8 @@ pub(crate) fn pairs(
     };
     let outer = |error: BuildError| error.wrap("loading KV pairs");
     for source in &args.envs {
-        let more = env_pairs(helpers, source).map_err(|error| {
-            outer(error.wrap(format!("env source files: {}", texts(&args.envs))))
-        });
+        let more = env_pairs(helpers, source)
+            .map_err(|error| outer(error.wrap(format!("env source files: {}", texts(&args.envs)))));
         all.extend(more?);
     }
     for source in &args.literals {
@@ -112,18 +111,19 @@ fn literal(source: &str) -> Result<(&str, &str)> {
 }
 
 /// `file` or `key=file`.
-fn file_pair(
-    helpers: &Helpers<'_, '_>,
-    source: &super::decode::Located,
-) -> Result<(String, Pair)> {
+fn file_pair(helpers: &Helpers<'_, '_>, source: &super::decode::Located) -> Result<(String, Pair)> {
     let text = source.text.as_str();
     let (key, path) = match (text.matches('=').count(), text.split_once('=')) {
         (_, None) => (base_name(text), text),
         (1, Some(("", path))) => {
-            return Err(wrong(format!("missing key name for file path {path:?} in source {text:?}")));
+            return Err(wrong(format!(
+                "missing key name for file path {path:?} in source {text:?}"
+            )));
         }
         (1, Some((key, ""))) => {
-            return Err(wrong(format!("missing file path for key name {key:?} in source {text:?}")));
+            return Err(wrong(format!(
+                "missing file path for key name {key:?} in source {text:?}"
+            )));
         }
         (1, Some((key, path))) => (key, path),
         _ => return Err(wrong(format!("source {text:?} key name or file path contains '='"))),
@@ -249,7 +249,11 @@ pub(crate) fn finish(node: &mut Node, options: Option<&GeneratorOptions>) -> Res
 }
 
 /// The object, with what later steps must know of it.
-pub(crate) fn object(node: Node, args: &GeneratorArgs, helpers: &Helpers<'_, '_>) -> Result<Object> {
+pub(crate) fn object(
+    node: Node,
+    args: &GeneratorArgs,
+    helpers: &Helpers<'_, '_>,
+) -> Result<Object> {
     let mut object = Object::new(node, helpers.schemas());
     if !args.options.as_ref().is_some_and(|options| options.disable_name_suffix_hash) {
         object.put_annotation(annotation::NEEDS_HASH, annotation::ENABLED)?;

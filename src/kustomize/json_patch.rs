@@ -119,9 +119,9 @@ fn segments(pointer: &str) -> Option<(Vec<String>, String)> {
 
 /// A list's index; a negative one counts from the end of `len` items.
 fn index(key: &str, len: usize) -> Result<usize> {
-    let number: i64 = key.parse().map_err(|_| {
-        failed(format!("strconv.Atoi: parsing {key:?}: invalid syntax"))
-    })?;
+    let number: i64 = key
+        .parse()
+        .map_err(|_| failed(format!("strconv.Atoi: parsing {key:?}: invalid syntax")))?;
     let from_end = i64::try_from(len).unwrap_or(i64::MAX);
     let at = if number < 0 { number + from_end } else { number };
     usize::try_from(at).map_err(|_| invalid_index(number))

@@ -34,9 +34,12 @@ pub(crate) fn read(bytes: &[u8], file: FileId, name: &str, root: &str) -> Result
         .map_err(|(error, place)| error.wrap("invalid Kustomization").at(name, place.line))?;
     fix(&mut kustomization);
     if is_empty(&kustomization) {
-        return Err(BuildError::new(ErrorKind::InvalidKustomization, "kustomization.yaml is empty")
-            .at(name, 0)
-            .advise("name at least one resource or component, or remove the file"));
+        return Err(BuildError::new(
+            ErrorKind::InvalidKustomization,
+            "kustomization.yaml is empty",
+        )
+        .at(name, 0)
+        .advise("name at least one resource or component, or remove the file"));
     }
     check_type(&kustomization).map_err(|words| {
         let chain = format!("Failed to read kustomization file under {root}:\n{words}");

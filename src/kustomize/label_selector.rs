@@ -188,7 +188,9 @@ impl Parser {
         loop {
             if !self.starts_requirement() {
                 let found = self.peek().literal();
-                return Err(format!("found '{found}', expected: !, identifier, or 'end of string'"));
+                return Err(format!(
+                    "found '{found}', expected: !, identifier, or 'end of string'"
+                ));
             }
             let requirement = self.requirement();
             requirements
@@ -228,9 +230,11 @@ impl Parser {
         let operator = self.next();
         let values = match operator {
             Token::In | Token::NotIn => self.values()?,
-            Token::Equals | Token::DoubleEquals | Token::NotEquals | Token::Above | Token::Below => {
-                BTreeSet::from([self.exact_value()?])
-            }
+            Token::Equals
+            | Token::DoubleEquals
+            | Token::NotEquals
+            | Token::Above
+            | Token::Below => BTreeSet::from([self.exact_value()?]),
             other => {
                 return Err(format!(
                     "found '{}', expected: '=', '!=', '==', 'in', notin'",

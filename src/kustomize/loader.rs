@@ -265,9 +265,8 @@ impl<'t> Loader<'t> {
                 let words = format!(
                     "cycle detected: candidate root '{candidate}' contains visited root '{visited}'"
                 );
-                return Err(BuildError::new(ErrorKind::Cycle, words).says(format!(
-                    "`{candidate}` contains `{visited}`, which includes it"
-                )));
+                return Err(BuildError::new(ErrorKind::Cycle, words)
+                    .says(format!("`{candidate}` contains `{visited}`, which includes it")));
             }
             at = loader.parent.as_deref();
         }
@@ -278,7 +277,8 @@ impl<'t> Loader<'t> {
     pub(crate) fn check_repo_cycle(&self, repo: &RepoSpec) -> Result<()> {
         let mut at = Some(self);
         while let Some(loader) = at {
-            if let Some(have) = loader.repo.as_ref().filter(|have| have.raw.starts_with(&repo.raw)) {
+            if let Some(have) = loader.repo.as_ref().filter(|have| have.raw.starts_with(&repo.raw))
+            {
                 let words = format!(
                     "cycle detected: URI '{}' referenced by previous URI '{}'",
                     repo.raw, have.raw
@@ -292,11 +292,8 @@ impl<'t> Loader<'t> {
 
     /// The file at `path`, seen from this kustomization.
     pub(crate) fn load(&self, path: &str) -> Result<File> {
-        let joined = if path.starts_with('/') {
-            self.tree.inside(path)
-        } else {
-            join(&self.root, path)
-        };
+        let joined =
+            if path.starts_with('/') { self.tree.inside(path) } else { join(&self.root, path) };
         let shown = || match &joined {
             Some(joined) => self.tree.shown(joined),
             None => path.to_owned(),

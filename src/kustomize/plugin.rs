@@ -107,9 +107,7 @@ fn is_built_in(object: &Object) -> bool {
 
 fn only_built_in(object: &Object) -> BuildError {
     let kind = object.original_id().gvk.kind.clone();
-    let words = format!(
-        "external plugins disabled; unable to load external plugin '{kind}'"
-    );
+    let words = format!("external plugins disabled; unable to load external plugin '{kind}'");
     BuildError::new(ErrorKind::NotSupported, words)
         .says(format!("`{}` asks for a plugin that would have to be run", shown(object.id())))
 }
@@ -221,8 +219,10 @@ pub(crate) fn generator(object: &Object) -> Result<Box<dyn Generator>> {
         "IAMPolicyGenerator" => Box::new(read::<IamPolicyGenerator>(object).map_err(failed)?),
         "HelmChartInflationGenerator" => {
             let words = "must specify --enable-helm";
-            return Err(failed(BuildError::new(ErrorKind::NotSupported, words)
-                .says("`HelmChartInflationGenerator` would have to run Helm")));
+            return Err(failed(
+                BuildError::new(ErrorKind::NotSupported, words)
+                    .says("`HelmChartInflationGenerator` would have to run Helm"),
+            ));
         }
         kind if kind.ends_with("Transformer") => {
             let words = format!("plugin {} not a generator", object.original_id());

@@ -138,7 +138,8 @@ fn split_host(text: &str) -> Option<(String, &str)> {
     };
     if github {
         let ssh = scheme == "ssh://" || !user.is_empty();
-        let host = if ssh { format!("{user}github.com:") } else { "https://github.com/".to_owned() };
+        let host =
+            if ssh { format!("{user}github.com:") } else { "https://github.com/".to_owned() };
         return Some((host, path));
     }
     (!host.is_empty()).then(|| (format!("{scheme}{user}{host}"), path))
@@ -237,10 +238,8 @@ fn parse_timeout(text: &str) -> Option<Duration> {
         let unit_text = rest.get(end..)?;
         let units =
             [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0)];
-        let (unit, seconds) = units
-            .into_iter()
-            .chain([("s", 1.0)])
-            .find(|(unit, _)| unit_text.starts_with(unit))?;
+        let (unit, seconds) =
+            units.into_iter().chain([("s", 1.0)]).find(|(unit, _)| unit_text.starts_with(unit))?;
         total += number * seconds;
         rest = unit_text.get(unit.len()..)?;
     }

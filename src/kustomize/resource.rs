@@ -88,7 +88,15 @@ impl Object {
     pub(crate) fn new(node: Node, schemas: &Arc<Schemas>) -> Self {
         let place = node.place();
         let schemas = Arc::clone(schemas);
-        Self { node, gone: false, ids: OnceLock::new(), schemas, variables: Vec::new(), place, groups: Vec::new() }
+        Self {
+            node,
+            gone: false,
+            ids: OnceLock::new(),
+            schemas,
+            variables: Vec::new(),
+            place,
+            groups: Vec::new(),
+        }
     }
 
     pub(crate) fn node(&self) -> &Node {
@@ -387,7 +395,8 @@ fn annotation_of<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
 pub(crate) fn map_in_metadata(node: &Node, field: &str) -> BTreeMap<String, String> {
     let map = metadata(node).and_then(|metadata| metadata.get(field));
     let entries = map.and_then(Node::entries).unwrap_or_default();
-    let pair = |key: &Node, value: &Node| (path::text(key).to_owned(), path::text(value).to_owned());
+    let pair =
+        |key: &Node, value: &Node| (path::text(key).to_owned(), path::text(value).to_owned());
     entries.iter().map(|entry| pair(&entry.key, &entry.value)).collect()
 }
 

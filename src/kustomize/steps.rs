@@ -99,9 +99,11 @@ impl Target<'_, '_> {
     pub(super) fn run_transformers(&self, into: &mut Accumulator) -> Result<()> {
         let config = std::sync::Arc::clone(&into.config);
         let mut steps = self.built_in_transformers(&config)?;
-        steps.extend(self.plugin_transformers(
-            self.kustomization.transformers.as_deref().unwrap_or_default(),
-        )?);
+        steps.extend(
+            self.plugin_transformers(
+                self.kustomization.transformers.as_deref().unwrap_or_default(),
+            )?,
+        );
         for (mut transformer, record) in steps {
             transformer.transform(&mut into.map)?;
             if let Some(record) = record {
@@ -149,8 +151,8 @@ impl Target<'_, '_> {
     }
 
     fn trouble(&self, error: BuildError, kind: &str, config: &str, place: Place) -> BuildError {
-        let error = error
-            .wrap(format!("trouble configuring builtin {kind} with config: `\n{config}`"));
+        let error =
+            error.wrap(format!("trouble configuring builtin {kind} with config: `\n{config}`"));
         self.helpers().placed(error, place)
     }
 
@@ -161,7 +163,8 @@ impl Target<'_, '_> {
         let mut transformer = PatchStrategicMergeTransformer::default();
         transformer.paths.clone_from(paths);
         transformer.load(&self.helpers()).map_err(|error| {
-            let lines: Vec<String> = paths.iter().map(|path| format!("- {}\n", path.text)).collect();
+            let lines: Vec<String> =
+                paths.iter().map(|path| format!("- {}\n", path.text)).collect();
             self.trouble(error, kind, &format!("paths:\n{}", lines.concat()), first.place)
         })?;
         steps.push((Box::new(transformer), self.record_of(kind)));

@@ -91,11 +91,7 @@ fn find_file<'t>(loader: &Loader<'t>) -> Result<(File, &'static str)> {
 
 impl<'b, 't> Target<'b, 't> {
     /// Reads the kustomization of the loader's directory.
-    pub(crate) fn load(
-        build: &'b Build<'t>,
-        loader: Rc<Loader<'t>>,
-        depth: usize,
-    ) -> Result<Self> {
+    pub(crate) fn load(build: &'b Build<'t>, loader: Rc<Loader<'t>>, depth: usize) -> Result<Self> {
         if depth > DEPTH_MAX {
             let words = format!("more than {DEPTH_MAX} kustomizations include one another");
             return Err(BuildError::new(ErrorKind::Limit, words));
@@ -119,9 +115,8 @@ impl<'b, 't> Target<'b, 't> {
     /// Takes the schema that this kustomization names, unless an outer one did.
     pub(crate) fn set_schema(&self, is_root: bool) -> Result<()> {
         let Some(fields) = &self.kustomization.openapi else { return Ok(()) };
-        let wrong = |words: &str| {
-            BuildError::new(ErrorKind::InvalidKustomization, words).at(&self.path, 0)
-        };
+        let wrong =
+            |words: &str| BuildError::new(ErrorKind::InvalidKustomization, words).at(&self.path, 0);
         let bytes = match fields.get("path") {
             Some(path) => Some(self.build.load(&self.loader, path)?),
             None => None,
@@ -137,7 +132,8 @@ impl<'b, 't> Target<'b, 't> {
             }
             let node = read_kustomization(&file.bytes, self.build.file_id(&file.path));
             let node = node.map_err(|error| {
-                wrong(&format!("invalid schema file: yaml: {error}")).at(&file.path, error.at().line)
+                wrong(&format!("invalid schema file: yaml: {error}"))
+                    .at(&file.path, error.at().line)
             })?;
             let value = node.as_ref().map(to_json).unwrap_or_default();
             schemas.set(Some(CustomSchema::new(&value)));

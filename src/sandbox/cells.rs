@@ -107,9 +107,8 @@ fn containers(object: &Value, field: &str) -> String {
 fn selector(value: &Value) -> String {
     let labels = value.get("matchLabels").unwrap_or(value);
     let pairs = labels.as_object().into_iter().flatten();
-    let pairs: Vec<String> = pairs
-        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)))
-        .collect();
+    let pairs: Vec<String> =
+        pairs.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
     if pairs.is_empty() { "<none>".to_owned() } else { pairs.join(",") }
 }
 
@@ -127,7 +126,9 @@ fn workload(kind: &str, object: &Value, column: &str) -> Value {
         ("DaemonSet", "Ready") => json!(number(&status["numberReady"])),
         ("DaemonSet", "Up-to-date") => json!(number(&status["updatedNumberScheduled"])),
         ("DaemonSet", "Available") => json!(number(&status["numberAvailable"])),
-        ("DaemonSet", "Node Selector") => json!(selector(&spec["template"]["spec"]["nodeSelector"])),
+        ("DaemonSet", "Node Selector") => {
+            json!(selector(&spec["template"]["spec"]["nodeSelector"]))
+        }
         ("ControllerRevision", "Revision") => object["revision"].clone(),
         ("ControllerRevision", _) => json!("<none>"),
         (_, "Desired") => json!(number(&spec["replicas"])),
@@ -190,21 +191,31 @@ fn pod(object: &Value, column: &str) -> Value {
 }
 
 fn event(object: &Value, column: &str) -> Value {
-    let involved =
-        if object["involvedObject"].is_object() { &object["involvedObject"] } else { &object["regarding"] };
+    let involved = if object["involvedObject"].is_object() {
+        &object["involvedObject"]
+    } else {
+        &object["regarding"]
+    };
     let pick = |old: &str, new: &str| {
         let found = if object[old].is_null() { &object[new] } else { &object[old] };
         found.clone()
     };
     match column {
         "Last Seen" => {
-            let at = [&object["lastTimestamp"], &object["series"]["lastObservedTime"],
-                &object["eventTime"], &object["metadata"]["creationTimestamp"]];
+            let at = [
+                &object["lastTimestamp"],
+                &object["series"]["lastObservedTime"],
+                &object["eventTime"],
+                &object["metadata"]["creationTimestamp"],
+            ];
             json!(since(at.into_iter().find_map(Value::as_str).unwrap_or_default()))
         }
         "First Seen" => {
-            let at = [&object["firstTimestamp"], &object["eventTime"],
-                &object["metadata"]["creationTimestamp"]];
+            let at = [
+                &object["firstTimestamp"],
+                &object["eventTime"],
+                &object["metadata"]["creationTimestamp"],
+            ];
             json!(since(at.into_iter().find_map(Value::as_str).unwrap_or_default()))
         }
         "Type" => object["type"].clone(),

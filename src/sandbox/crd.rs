@@ -63,7 +63,8 @@ pub(crate) fn validate(definition: &Value) -> Vec<FieldError> {
                 if schema["type"] != "object" {
                     let field = format!("{field}.type");
                     match text(schema, "type") {
-                        "" => errors.push(FieldError::required(&field, "must not be empty at the root")),
+                        "" => errors
+                            .push(FieldError::required(&field, "must not be empty at the root")),
                         _ => {
                             let detail = "must be object at the root";
                             errors.push(FieldError::invalid(&field, &schema["type"], detail));
@@ -174,7 +175,8 @@ mod tests {
             ["metadata.name: Invalid value: \"x\": must be spec.names.plural+\".\"+spec.group"]
         );
         let untyped = errors(|broken| {
-            broken["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = json!({});
+            broken["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] =
+                json!({});
         });
         assert_eq!(
             untyped,

@@ -15,7 +15,9 @@ use super::kinds::api_version;
 /// Whether an `Accept` header asks for the aggregated form.
 pub(crate) fn is_aggregated(accept: &str) -> bool {
     let first = accept.split(',').next().unwrap_or_default();
-    first.contains("as=APIGroupDiscoveryList") && first.contains("v=v2") && !first.contains("v2beta1")
+    first.contains("as=APIGroupDiscoveryList")
+        && first.contains("v=v2")
+        && !first.contains("v2beta1")
 }
 
 /// `/api`
@@ -43,9 +45,8 @@ pub(crate) fn group(kinds: &Kinds, name: &str) -> Option<Value> {
 }
 
 fn group_json(name: &str, versions: &[String]) -> Value {
-    let one = |version: &String| {
-        json!({"groupVersion": api_version(name, version), "version": version})
-    };
+    let one =
+        |version: &String| json!({"groupVersion": api_version(name, version), "version": version});
     let list: Vec<Value> = versions.iter().map(one).collect();
     json!({"name": name, "versions": list, "preferredVersion": list[0]})
 }
@@ -109,9 +110,7 @@ fn aggregated_version(kinds: &Kinds, group: &str, version: &str) -> Value {
 }
 
 fn aggregated_resource(kind: &Kind) -> Value {
-    let named = |group: &str, version: &str, kind: &str| {
-        json!({"group": group, "version": version, "kind": kind})
-    };
+    let named = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
     let mut resource = json!({
         "resource": kind.id.resource,
         "responseKind": named(&kind.id.group, &kind.version, &kind.kind),

@@ -171,7 +171,8 @@ fn schema_of(types: &Types, ty: TypeId, top: bool, wanted: &mut BTreeSet<String>
                     property["x-kubernetes-patch-merge-key"] = json!(key);
                 }
                 if field.strategy.merge {
-                    let both = if field.strategy.retain_keys { "merge,retainKeys" } else { "merge" };
+                    let both =
+                        if field.strategy.retain_keys { "merge,retainKeys" } else { "merge" };
                     property["x-kubernetes-patch-strategy"] = json!(both);
                 }
                 schema["properties"][name] = property;

@@ -66,7 +66,9 @@ fn counted(kind: &Kind) -> bool {
 pub(crate) fn create(kind: &Kind, object: &mut Value, birth: &Birth) {
     let metadata = &mut object["metadata"];
     if let Some(entries) = metadata.as_object_mut() {
-        for gone in ["deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "generation"] {
+        for gone in
+            ["deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "generation"]
+        {
             entries.remove(gone);
         }
     }
@@ -122,8 +124,17 @@ pub(crate) fn reset_for_update(kind: &Kind, subresource: &str, live: &Value, new
     } else if kind.has_status() {
         keep(new, "status");
     }
-    let owned = ["uid", "creationTimestamp", "generation", "deletionTimestamp", "selfLink",
-        "deletionGracePeriodSeconds", "name", "namespace", "generateName"];
+    let owned = [
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "deletionTimestamp",
+        "selfLink",
+        "deletionGracePeriodSeconds",
+        "name",
+        "namespace",
+        "generateName",
+    ];
     for name in owned {
         match live["metadata"].get(name) {
             Some(value) => new["metadata"][name] = value.clone(),

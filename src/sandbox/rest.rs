@@ -328,8 +328,8 @@ impl Server {
     ) -> Result<Answer, Refusal> {
         let selector = selector(&target.kind, query)?;
         let (options, dry_run) = delete_options(query, body);
-        let deleted = self
-            .change(|world| world.delete_collection(target, &selector, &options, dry_run))?;
+        let deleted =
+            self.change(|world| world.delete_collection(target, &selector, &options, dry_run))?;
         let revision = self.world().store.revision();
         let metadata = json!({"resourceVersion": revision.to_string()});
         Ok(Answer::ok(Form::Whole.many(&target.kind, deleted, metadata)))

@@ -190,13 +190,7 @@ impl World {
     }
 
     /// Deletes dependents, and lets the owner go when none is left that blocks it.
-    fn foreground(
-        &mut self,
-        id: &ResourceId,
-        place: &Name,
-        owner: &Value,
-        due: &mut Due,
-    ) {
+    fn foreground(&mut self, id: &ResourceId, place: &Name, owner: &Value, due: &mut Due) {
         let uid = owner["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         for (id, name) in self.store.dependents(&uid) {
             self.drop_object(&id, &name, due);
@@ -229,13 +223,7 @@ impl World {
         due.insert((id.clone(), name.clone()));
     }
 
-    fn take_finalizer(
-        &mut self,
-        id: &ResourceId,
-        place: &Name,
-        finalizer: &str,
-        due: &mut Due,
-    ) {
+    fn take_finalizer(&mut self, id: &ResourceId, place: &Name, finalizer: &str, due: &mut Due) {
         let Some(object) = self.store.get(id, place) else { return };
         let mut freed = (**object).clone();
         if let Some(list) = freed["metadata"]["finalizers"].as_array_mut() {

@@ -114,7 +114,9 @@ pub(crate) fn content(kind: &Kind, object: &Value) -> Vec<FieldError> {
         ("batch", "Job") => pod(&spec["template"]["spec"], "spec.template.spec", &mut errors),
         ("", "Pod") => pod(spec, "spec", &mut errors),
         ("", "Service") => service(spec, &mut errors),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => errors.extend(crd::validate(object)),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            errors.extend(crd::validate(object))
+        }
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
             if object["roleRef"]["name"].as_str().is_none_or(str::is_empty) {
                 errors.push(FieldError::required("roleRef.name", ""));
@@ -244,8 +246,15 @@ pub(crate) fn change(kind: &Kind, live: &Value, new: &Value) -> Vec<FieldError> 
         }
         ("", "Service") => addresses(live, new, &mut errors),
         ("apps", "StatefulSet") => {
-            let free = ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
-                "persistentVolumeClaimRetentionPolicy", "minReadySeconds"];
+            let free = [
+                "replicas",
+                "ordinals",
+                "template",
+                "updateStrategy",
+                "revisionHistoryLimit",
+                "persistentVolumeClaimRetentionPolicy",
+                "minReadySeconds",
+            ];
             if !same(&without(&live["spec"], &free), &without(&new["spec"], &free)) {
                 let detail = "updates to statefulset spec for fields other than 'replicas', \
                     'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', \
@@ -262,8 +271,14 @@ pub(crate) fn change(kind: &Kind, live: &Value, new: &Value) -> Vec<FieldError> 
             }
         }
         ("", "Pod") => {
-            let free = ["containers", "initContainers", "activeDeadlineSeconds", "tolerations",
-                "terminationGracePeriodSeconds", "nodeName"];
+            let free = [
+                "containers",
+                "initContainers",
+                "activeDeadlineSeconds",
+                "tolerations",
+                "terminationGracePeriodSeconds",
+                "nodeName",
+            ];
             if !same(&without(&live["spec"], &free), &without(&new["spec"], &free)) {
                 let detail = "pod updates may not change fields other than \
                     `spec.containers[*].image`,`spec.initContainers[*].image`,\
@@ -310,7 +325,9 @@ mod tests {
         let map = kinds.find("", "v1", "configmaps").expect("built in");
         let object = json!({"metadata": {"name": "Bad_Name", "labels": {"a": "b c"}}});
         let errors = texts(&metadata(&map, &object));
-        assert!(errors[0].starts_with("metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain"));
+        assert!(errors[0].starts_with(
+            "metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain"
+        ));
         assert!(errors[1].starts_with("metadata.labels: Invalid value: \"b c\": a valid label"));
         let role = kinds.find("rbac.authorization.k8s.io", "v1", "roles").expect("built in");
         assert!(metadata(&role, &json!({"metadata": {"name": "system:x"}})).is_empty());

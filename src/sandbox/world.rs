@@ -56,7 +56,8 @@ impl Target {
 /// The current time as `metav1.Time` is written.
 pub(crate) fn now() -> String {
     let at = jiff::Timestamp::now();
-    jiff::Timestamp::from_second(at.as_second()).map_or_else(|_| at.to_string(), |at| at.to_string())
+    jiff::Timestamp::from_second(at.as_second())
+        .map_or_else(|_| at.to_string(), |at| at.to_string())
 }
 
 /// The core group's namespaces.
@@ -69,8 +70,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let salt = since.as_nanos() ^ u128::from(std::process::id());
-        let mut world =
-            Self { store: Store::default(), kinds: Kinds::built_in(), serial: 0, salt };
+        let mut world = Self { store: Store::default(), kinds: Kinds::built_in(), serial: 0, salt };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
                 "metadata": {"name": name, "uid": world.uid(), "creationTimestamp": now(),
@@ -108,7 +108,10 @@ impl World {
     pub(crate) fn suffix(&mut self) -> String {
         const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
         let bytes = self.random();
-        bytes[..5].iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
+        bytes[..5]
+            .iter()
+            .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+            .collect()
     }
 
     /// The object at `target` in the version that was asked for.
@@ -131,8 +134,7 @@ pub(crate) fn empty(kind: &Kind) -> Value {
         Some(_) => json!({}),
         None => {
             let nothing = json!({});
-            normal::round_trip(&kind.types, kind.ty, &nothing, &mut Vec::new())
-                .unwrap_or(nothing)
+            normal::round_trip(&kind.types, kind.ty, &nothing, &mut Vec::new()).unwrap_or(nothing)
         }
     };
     object["apiVersion"] = json!(kind.api_version());
@@ -169,7 +171,8 @@ pub(crate) fn decode(
         return Err(Refusal::bad_request("the object provided is not a JSON object"));
     };
     let wanted = kind.api_version();
-    let named = |name: &str| entries.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let named =
+        |name: &str| entries.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (version, name) = (named("apiVersion"), named("kind"));
     if !version.is_empty() && version != wanted {
         return Err(Refusal::bad_request(format!(

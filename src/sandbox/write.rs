@@ -99,7 +99,8 @@ impl World {
             (false, _) => Ok(name.to_owned()),
             (true, false) => Ok(format!("{prefix}{}", self.suffix())),
             (true, true) => {
-                let error = FieldError::required("metadata.name", "name or generateName is required");
+                let error =
+                    FieldError::required("metadata.name", "name or generateName is required");
                 let kind = body["kind"].as_str().unwrap_or_default();
                 Err(Refusal::invalid("", kind, "", &[error]))
             }
@@ -447,7 +448,8 @@ fn refuse_broken(target: &Target, object: &Value, live: Option<&Value>) -> Resul
         Some(custom) => errors.extend(super::crd_validate::validate(&custom.schema, object)),
         None => {
             errors.extend(validate::content(kind, object));
-            errors.extend(live.map(|live| validate::change(kind, live, object)).unwrap_or_default());
+            errors
+                .extend(live.map(|live| validate::change(kind, live, object)).unwrap_or_default());
         }
     }
     if errors.is_empty() {
@@ -517,7 +519,8 @@ fn conflicts_of_kubectl(
 ) -> bool {
     let last = live["metadata"]["annotations"][LAST_APPLIED].as_str().unwrap_or_default();
     let Ok(last) = serde_json::from_str::<Value>(last) else { return false };
-    if last["apiVersion"] != json!(kinds::api_version(&target.kind.id.group, &target.kind.version)) {
+    if last["apiVersion"] != json!(kinds::api_version(&target.kind.id.group, &target.kind.version))
+    {
         return false;
     }
     let typed = target.kind.typed();

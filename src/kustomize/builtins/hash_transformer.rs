@@ -81,7 +81,8 @@ fn encode(
     if_map: &[&str],
     text: Option<&str>,
 ) -> Result<String> {
-    let mut fields: Vec<(&str, String)> = vec![("kind", format!("{kind:?}")), ("name", "\"\"".into())];
+    let mut fields: Vec<(&str, String)> =
+        vec![("kind", format!("{kind:?}")), ("name", "\"\"".into())];
     for &name in always {
         fields.push((name, value(node.get(name))?));
     }

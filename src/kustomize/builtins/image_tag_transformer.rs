@@ -64,7 +64,9 @@ fn is_containers(key: &str) -> bool {
 /// Whether there is anything to do; only so is the object copied for writing.
 fn holds_containers(node: &Node) -> bool {
     if let Some(entries) = node.entries() {
-        return entries.iter().any(|e| is_containers(path::text(&e.key)) || holds_containers(&e.value));
+        return entries
+            .iter()
+            .any(|e| is_containers(path::text(&e.key)) || holds_containers(&e.value));
     }
     node.items().is_some_and(|items| items.iter().any(holds_containers))
 }

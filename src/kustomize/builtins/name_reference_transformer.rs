@@ -163,12 +163,12 @@ fn account_namespaces(object: &Object) -> Result<Vec<String>> {
             Some(text) => found.push(text.to_owned()),
             None => {
                 let id = object.id();
-                let words =
-                    format!("Invalid Input: namespace is blank for resource {:?}\n", id.to_string());
-                return Err(BuildError::new(ErrorKind::InvalidObject, words).says(format!(
-                    "a subject of `{}` has no namespace",
-                    shown(id)
-                )));
+                let words = format!(
+                    "Invalid Input: namespace is blank for resource {:?}\n",
+                    id.to_string()
+                );
+                return Err(BuildError::new(ErrorKind::InvalidObject, words)
+                    .says(format!("a subject of `{}` has no namespace", shown(id))));
             }
         }
     }
@@ -201,7 +201,8 @@ impl<'l> Lookup<'l> {
                         Kind::Scalar => self.set_scalar(item, pen)?,
                         Kind::Mapping => self.set_map(item, pen)?,
                         Kind::Sequence => {
-                            let words = "a list is expected to be either a string or a map of string";
+                            let words =
+                                "a list is expected to be either a string or a map of string";
                             return Err(BuildError::new(ErrorKind::InvalidTransformer, words));
                         }
                     };
@@ -213,7 +214,8 @@ impl<'l> Lookup<'l> {
 
     fn set_scalar(&self, node: &mut Node, pen: &mut Pen) -> Result<bool> {
         let old = path::text(node).to_owned();
-        let all_same = |found: &[&Object]| found.iter().all(|o| Some(o.name()) == first_name(found));
+        let all_same =
+            |found: &[&Object]| found.iter().all(|o| Some(o.name()) == first_name(found));
         let Some(found) = self.find(&old, None, &all_same)? else { return Ok(false) };
         let name = found.name();
         if name == old || name.is_empty() {

@@ -48,9 +48,7 @@ impl PatchJson6902Transformer {
             (false, false) => {
                 return Err(wrong("must specify a file path or jsonOp, not both".into()));
             }
-            (true, false) => {
-                (self.json_op.text.clone(), helpers.inline_file(self.json_op.place))
-            }
+            (true, false) => (self.json_op.text.clone(), helpers.inline_file(self.json_op.place)),
             (false, true) => {
                 let file = helpers.load(&self.path)?;
                 let path = &self.path.text;

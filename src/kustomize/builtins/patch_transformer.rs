@@ -66,8 +66,10 @@ impl PatchTransformer {
     pub(crate) fn load(&mut self, helpers: &Helpers<'_, '_>) -> Result<()> {
         let inline = self.patch.text.trim().to_owned();
         let (text, file) = match (inline.is_empty(), self.path.text.is_empty()) {
-            (true, true) => return Err(invalid("must specify one of patch and path in\n")
-                .says("a patch has neither `patch` nor `path`")),
+            (true, true) => {
+                return Err(invalid("must specify one of patch and path in\n")
+                    .says("a patch has neither `patch` nor `path`"));
+            }
             (false, false) => {
                 return Err(invalid("patch and path can't be set at the same time\n")
                     .says("a patch has both `patch` and `path`"));
@@ -127,7 +129,10 @@ impl PatchTransformer {
             for patch in patches {
                 let id = patch.original_id();
                 let at = map.get_by_id(id).map_err(|error| {
-                    error.wrap(format!("no resource matches strategic merge patch {:?}", id.to_string()))
+                    error.wrap(format!(
+                        "no resource matches strategic merge patch {:?}",
+                        id.to_string()
+                    ))
                 })?;
                 if let Some(object) = map.objects_mut().get_mut(at) {
                     merge_into(object, patch)?;

@@ -94,7 +94,9 @@ fn field_value(object: &Object, field_path: &str) -> Option<(Value, Place)> {
     for part in path::split_fields(field_path) {
         let index = part.strip_suffix(']').and_then(|inner| inner.rsplit_once('['));
         match index {
-            Some((field, index)) if !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit()) => {
+            Some((field, index))
+                if !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit()) =>
+            {
                 if !field.is_empty() {
                     parts.push(field.to_owned());
                 }

@@ -138,7 +138,8 @@ fn replace(map: &mut ResMap, replacement: &Replacement, place: Place) -> Result<
         return Err(wrong("replacements must specify a source and at least one target"));
     };
     for target in targets {
-        let target = target.as_ref().ok_or_else(|| wrong("target must specify resources to select"))?;
+        let target =
+            target.as_ref().ok_or_else(|| wrong("target must specify resources to select"))?;
         write_target(map, &mut source, target)?;
     }
     Ok(())
@@ -201,12 +202,13 @@ fn find_source(map: &ResMap, source: &SourceSelector) -> Result<Source> {
     let Some(node) = node.filter(|node| !path::is_null_or_empty(node)) else {
         let id = shown_source(source);
         let words = format!("fieldPath `{field}` is missing for replacement source {id}");
-        return Err(wrong(words)
-            .says(format!("`{}` has no field `{field}`", shown_object(object))));
+        return Err(wrong(words).says(format!("`{}` has no field `{field}`", shown_object(object))));
     };
     let last = object.detached(node);
     match &source.options {
-        Some(options) if !options.delimiter.is_empty() => refined(&last, options).map(Source::Value),
+        Some(options) if !options.delimiter.is_empty() => {
+            refined(&last, options).map(Source::Value)
+        }
         _ => Ok(Source::Field { object: at, path: parts, last }),
     }
 }
@@ -310,12 +312,12 @@ fn write_field(
     let create = options.is_some_and(|options| options.create).then(|| Kind::of(value));
     let parts = path::split_fields(field);
     let mut pen = Pen::default();
-    let outcome = if structured_data::set(object.node_mut(), &parts, value, create, &mut pen).is_ok()
-    {
-        Ok(())
-    } else {
-        write_plain(object, field, &parts, value, create, options, &mut pen)
-    };
+    let outcome =
+        if structured_data::set(object.node_mut(), &parts, value, create, &mut pen).is_ok() {
+            Ok(())
+        } else {
+            write_plain(object, field, &parts, value, create, options, &mut pen)
+        };
     object.settle(pen);
     outcome
 }

@@ -49,7 +49,9 @@ pub enum SubstituteError {
     )]
     #[diagnostic(
         code(flux::variable_not_set),
-        help("set `{name}` in `postBuild`, give a default `${{{name}:=…}}`, or write `$${{{name}}}`")
+        help(
+            "set `{name}` in `postBuild`, give a default `${{{name}:=…}}`, or write `$${{{name}}}`"
+        )
     )]
     NotSet {
         /// The variable.
@@ -128,7 +130,9 @@ pub enum FluxBuildError {
     #[error("failed to decode Kubernetes YAML from {path}: {source}")]
     #[diagnostic(
         code(flux::not_a_manifest),
-        help("exclude the file with .sourceignore, or add a kustomization.yaml that leaves it out")
+        help(
+            "exclude the file with .sourceignore, or add a kustomization.yaml that leaves it out"
+        )
     )]
     NotAManifest {
         /// The file.

@@ -152,7 +152,12 @@ pub(super) const KUSTOMIZATION: Shape = Fields(&[
     ("kind", Text),
     (
         "metadata",
-        Fields(&[("name", Text), ("namespace", Text), ("labels", TextMap), ("annotations", TextMap)]),
+        Fields(&[
+            ("name", Text),
+            ("namespace", Text),
+            ("labels", TextMap),
+            ("annotations", TextMap),
+        ]),
     ),
     ("openapi", TextMap),
     ("namePrefix", Text),
@@ -218,7 +223,8 @@ pub(super) fn read(node: &Node, shape: Shape) -> Option<Node> {
                 .collect(),
         ),
         (List(item), _, Some(items)) => {
-            let absent = |place| if matches!(item, Text) { quoted("") } else { Node::null() }.at(place);
+            let absent =
+                |place| if matches!(item, Text) { quoted("") } else { Node::null() }.at(place);
             let read = |node: &Node| read(node, *item).unwrap_or_else(|| absent(node.place()));
             Node::sequence(items.iter().map(read).collect())
         }

@@ -100,7 +100,8 @@ fn patch_node(patch: &UnitPatch) -> Node {
 
 /// Tag and digest are one choice: naming either replaces both.
 fn lay_image(node: &mut Node, image: &UnitImage) {
-    let has_name = |known: &Node| known.get("name").and_then(Node::text).unwrap_or_default() == image.name;
+    let has_name =
+        |known: &Node| known.get("name").and_then(Node::text).unwrap_or_default() == image.name;
     let known = node
         .get_mut("images")
         .and_then(Node::items_mut)
@@ -124,18 +125,12 @@ fn lay_image(node: &mut Node, image: &UnitImage) {
 
 /// Not a URL, a Git reference, or an absolute path.
 fn is_local_relative(path: &str) -> bool {
-    const REMOTE: [&str; 8] = [
-        "git::",
-        "gh:",
-        "ssh://",
-        "https://",
-        "http://",
-        "git@",
-        "github.com:",
-        "github.com/",
-    ];
+    const REMOTE: [&str; 8] =
+        ["git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:", "github.com/"];
     let lower = path.to_lowercase();
     let is_remote = |start: &&str| start.len() < path.len() && lower.starts_with(*start);
     let local = lower.strip_prefix("file://").unwrap_or(&lower);
-    !REMOTE.iter().any(|start| is_remote(&start)) && !path.starts_with('/') && !local.starts_with('/')
+    !REMOTE.iter().any(|start| is_remote(&start))
+        && !path.starts_with('/')
+        && !local.starts_with('/')
 }

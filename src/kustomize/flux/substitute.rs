@@ -115,12 +115,7 @@ fn secret_fields(read: &Node, text: &str, secret: &[Range<usize>]) -> Vec<String
     fields
 }
 
-fn collect(
-    node: &Node,
-    pointer: String,
-    offset: &impl Fn(Place) -> usize,
-    leaves: &mut Vec<Leaf>,
-) {
+fn collect(node: &Node, pointer: String, offset: &impl Fn(Place) -> usize, leaves: &mut Vec<Leaf>) {
     if let Some(entries) = node.entries().filter(|entries| !entries.is_empty()) {
         for entry in entries {
             // A key's name must not stand in a report: the map around it stands for it.

@@ -139,8 +139,7 @@ impl Parser<'_> {
         if variable.is_empty() {
             return Err(SubstituteError::NoName { at: self.at });
         }
-        let mut call =
-            Call { variable, operator: String::new(), arguments: Vec::new(), at: start };
+        let mut call = Call { variable, operator: String::new(), arguments: Vec::new(), at: start };
         match self.peek() {
             Some(':') => match self.rest()[1..].chars().next() {
                 Some('=' | '-' | '?' | '+') => self.default(&mut call, depth)?,

@@ -198,7 +198,8 @@ impl Id {
 }
 
 fn check(node: &Node) -> Result<(), FluxBuildError> {
-    let has = |keys: &[&str]| node.get_path(keys).and_then(Node::text).is_some_and(|t| !t.is_empty());
+    let has =
+        |keys: &[&str]| node.get_path(keys).and_then(Node::text).is_some_and(|t| !t.is_empty());
     if has(&["metadata", "name"]) && has(&["kind"]) && has(&["apiVersion"]) {
         return Ok(());
     }

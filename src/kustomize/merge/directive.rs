@@ -57,8 +57,7 @@ fn take_from_map(arena: &mut Arena, patch: Id) -> Result<Directive> {
 fn take_from_list(arena: &mut Arena, patch: Id) -> Result<Directive> {
     let items = arena.items(patch);
     let is_map = |arena: &Arena, id: Id| arena.kind(id) == Kind::Mapping;
-    let found =
-        items.into_iter().find(|&id| is_map(arena, id) && arena.field(id, KEY).is_some());
+    let found = items.into_iter().find(|&id| is_map(arena, id) && arena.field(id, KEY).is_some());
     let Some(item) = found.filter(|&id| arena.len(id) == 1) else { return Ok(Directive::Merge) };
     let Some(value) = arena.field(item, KEY) else { return Ok(Directive::Merge) };
     let word = arena.text(value).to_owned();

@@ -31,7 +31,8 @@ pub(super) fn values(arena: &mut Arena, list: Id, keys: &[String]) -> Vec<Vec<St
     for item in items {
         let mut row = Vec::with_capacity(keys.len());
         for key in keys {
-            let found = if arena.kind(item) == Kind::Mapping { arena.field(item, key) } else { None };
+            let found =
+                if arena.kind(item) == Kind::Mapping { arena.field(item, key) } else { None };
             row.push(match found {
                 Some(found) if !arena.is_null_or_empty(found) => arena.text(found).to_owned(),
                 _ => String::new(),

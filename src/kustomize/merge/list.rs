@@ -79,9 +79,8 @@ impl Walker<'_> {
             let (own_keys, own_values) = valid(&rows, row, keys);
             let (find_keys, find_values) =
                 valid(std::slice::from_ref(&own_values), &own_values, &own_keys);
-            let items = sources.map(|list| {
-                elements::find(&mut self.arena, list?, &find_keys, &find_values)
-            });
+            let items = sources
+                .map(|list| elements::find(&mut self.arena, list?, &find_keys, &find_values));
             let walked = self.walk(items, schema.clone())?;
             valid_keys = own_keys;
             let value = walked.id.filter(|&id| !self.arena.is_empty_map(id));

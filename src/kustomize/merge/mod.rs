@@ -27,11 +27,7 @@ use arena::Arena;
 use walk::Walker;
 
 /// `object` with `patch` merged in, `None` when the patch deletes it; and the pen that wrote.
-pub(crate) fn merge(
-    object: &Node,
-    patch: &Node,
-    schemas: &Schemas,
-) -> Result<(Option<Node>, Pen)> {
+pub(crate) fn merge(object: &Node, patch: &Node, schemas: &Schemas) -> Result<(Option<Node>, Pen)> {
     let mut arena = Arena::default();
     let dest = arena.add(object.clone());
     let origin = arena.add(patch.clone());

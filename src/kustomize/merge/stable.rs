@@ -27,9 +27,7 @@ pub(super) fn is_stable(node: &Node, schema: Option<&Schema>, schemas: &Schemas)
         });
     }
     match (node.items(), schema) {
-        (Some(items), Some(schema)) if schema.merges() => {
-            list_is_stable(items, schema, schemas)
-        }
+        (Some(items), Some(schema)) if schema.merges() => list_is_stable(items, schema, schemas),
         (Some(_), _) => true,
         (None, _) => {
             node.tag() != Tag::Unset
@@ -53,7 +51,8 @@ fn list_is_stable(items: &[Node], schema: &Schema, schemas: &Schemas) -> bool {
     let (_, keys) = schema.strategy();
     let mut seen = HashSet::new();
     if keys.is_empty() {
-        let fits = |item: &Node| item.is_scalar() && !path::is_null(item) && item.tag() != Tag::Unset;
+        let fits =
+            |item: &Node| item.is_scalar() && !path::is_null(item) && item.tag() != Tag::Unset;
         return items.iter().all(|item| fits(item) && seen.insert(vec![path::text(item)]));
     }
     let elements = schema.elements();
@@ -62,8 +61,10 @@ fn list_is_stable(items: &[Node], schema: &Schema, schemas: &Schemas) -> bool {
         if !item.is_mapping() {
             return false;
         }
-        let row: Vec<&str> =
-            keys.iter().map(|key| item.get(key).map(path::value_text).unwrap_or_default()).collect();
+        let row: Vec<&str> = keys
+            .iter()
+            .map(|key| item.get(key).map(path::value_text).unwrap_or_default())
+            .collect();
         let own: Vec<bool> = row.iter().map(|value| !value.is_empty()).collect();
         let alike = pattern.get_or_insert_with(|| own.clone()) == &own;
         alike

@@ -52,10 +52,10 @@ pub use node::Place;
 pub use node::Style;
 pub use node::Tag;
 pub use node::Value;
+pub(crate) use number::key_text as go_float_32;
 pub use parse::read_document;
 pub use parse::read_kustomization;
 pub use parse::read_resources;
-pub(crate) use number::key_text as go_float_32;
 pub(crate) use unicode::is_go_letter_or_digit;
 
 /// The limits of this module, by the names that errors report.

@@ -92,7 +92,8 @@ pub(crate) fn answer(repository: &mut Repository, mut request: &[u8]) -> Result<
 fn parse(line: &str) -> Result<Command, String> {
     let wrong = || format!("a malformed command: {line:?}");
     let mut words = line.splitn(3, ' ');
-    let mut id = || ObjectId::from_hex(words.next().unwrap_or_default().as_bytes()).map_err(|_| wrong());
+    let mut id =
+        || ObjectId::from_hex(words.next().unwrap_or_default().as_bytes()).map_err(|_| wrong());
     let (old, new) = (id()?, id()?);
     let name = words.next().ok_or_else(wrong)?.to_owned();
     Ok(Command { old, new, name })

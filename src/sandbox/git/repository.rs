@@ -99,8 +99,7 @@ impl Repository {
         while let Some(end) = rest.iter().position(|byte| *byte == 0) {
             let Some(hash) = rest.get(end + 1..end + 21) else { break };
             let header = String::from_utf8_lossy(&rest[..end]).into_owned();
-            if let (Some((mode, name)), Ok(id)) =
-                (header.split_once(' '), ObjectId::try_from(hash))
+            if let (Some((mode, name)), Ok(id)) = (header.split_once(' '), ObjectId::try_from(hash))
             {
                 entries.insert(name.to_owned(), Entry { mode: mode.to_owned(), id });
             }
@@ -141,7 +140,10 @@ impl Repository {
         for (path, entry) in files {
             match path.split_once('/') {
                 Some((folder, rest)) => {
-                    below.entry(folder.to_owned()).or_default().insert(rest.to_owned(), entry.clone());
+                    below
+                        .entry(folder.to_owned())
+                        .or_default()
+                        .insert(rest.to_owned(), entry.clone());
                 }
                 None => drop(here.insert(path.clone(), entry.clone())),
             }

@@ -80,7 +80,11 @@ impl Reader<'_> {
     }
 
     /// Reads one entry; a delta whose base is not known yet is given back.
-    fn entry(&mut self, repository: &mut Repository, start: usize) -> Result<Option<Delta>, String> {
+    fn entry(
+        &mut self,
+        repository: &mut Repository,
+        start: usize,
+    ) -> Result<Option<Delta>, String> {
         let first = self.byte()?;
         let kind = first >> 4 & 0x07;
         let mut size = usize::from(first & 0x0f);

@@ -64,11 +64,11 @@ fn list(repository: &Repository, arguments: &[String]) -> Vec<u8> {
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let prefixes: Vec<&str> =
         arguments.iter().filter_map(|argument| argument.strip_prefix("ref-prefix ")).collect();
-    let wanted = |name: &str| {
-        prefixes.is_empty() || prefixes.iter().any(|prefix| name.starts_with(prefix))
-    };
+    let wanted =
+        |name: &str| prefixes.is_empty() || prefixes.iter().any(|prefix| name.starts_with(prefix));
     let mut out = Vec::new();
-    let symref = if has("symrefs") { format!(" symref-target:{}", repository.head) } else { String::new() };
+    let symref =
+        if has("symrefs") { format!(" symref-target:{}", repository.head) } else { String::new() };
     match repository.refs.get(&repository.head) {
         Some(id) if wanted("HEAD") => packet::line(&mut out, &format!("{id} HEAD{symref}")),
         None if has("unborn") && wanted("HEAD") => {
