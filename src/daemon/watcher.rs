@@ -235,7 +235,10 @@ impl Watcher {
                 let (object, live) = one(seen);
                 Observation::Object(object, live)
             }
-            WatchEvent::Gone(seen) => Observation::ObjectUnseen(seen.object),
+            WatchEvent::Gone(seen) => {
+                let (object, version) = (seen.object, seen.resource_version);
+                Observation::ObjectUnseen { object, version }
+            }
             WatchEvent::Stale => Observation::Stale(kind.clone()),
             // The watch goes on from where it was, or says that it is stale: nothing is known less.
             WatchEvent::Failed { error, .. } => {

@@ -22,6 +22,7 @@ use crate::ingest::unit;
 use crate::kustomize::ReadSet;
 use crate::model::DigestKey;
 use crate::model::GroupKind;
+use crate::model::KUSTOMIZE_GROUP;
 use crate::model::Manifests;
 use crate::model::ObjectRef;
 use crate::model::SourceName;
@@ -53,6 +54,8 @@ pub struct Ingest {
     pub(super) listed: BTreeMap<GroupKind, BTreeSet<ObjectRef>>,
     pub(super) drift: BTreeMap<ObjectRef, Drift>,
     pub(super) corrected: BTreeMap<(ObjectRef, String, String), Vec<Timestamp>>,
+    /// The newest resourceVersion seen of each object since its kind was last listed.
+    pub(super) newest: BTreeMap<ObjectRef, u64>,
     /// Units and sources of an earlier run that no list has shown yet.
     pub(super) recalled_units: BTreeSet<UnitName>,
     pub(super) recalled_sources: BTreeSet<SourceName>,
@@ -91,6 +94,7 @@ impl Ingest {
             listed: BTreeMap::new(),
             drift: BTreeMap::new(),
             corrected: BTreeMap::new(),
+            newest: BTreeMap::new(),
             recalled_units: BTreeSet::new(),
             recalled_sources: BTreeSet::new(),
         }
@@ -127,7 +131,37 @@ impl Ingest {
         }
     }
 
+    /// Whether something newer was seen of the object already: the answer to a write and the watch are
+    /// two ways, and what comes last by one may be older than what came by the other.
+    pub(super) fn is_outdated(&mut self, object: &ObjectRef, resource_version: &str) -> bool {
+        let Ok(version) = resource_version.parse::<u64>() else { return false };
+        match self.newest.get_mut(object) {
+            Some(newest) if version < *newest => true,
+            Some(newest) => {
+                *newest = version;
+                false
+            }
+            None => {
+                self.newest.insert(object.clone(), version);
+                false
+            }
+        }
+    }
+
+    /// The object is gone: the answer to an earlier write that arrives late does not bring it back.
+    pub(super) fn outdate(&mut self, object: &ObjectRef) {
+        if let Some(newest) = self.newest.get_mut(object) {
+            *newest += 1;
+        }
+    }
+
+    /// A list is the truth about its kind, whatever was seen before: a restored server counts anew.
+    fn listed_anew(&mut self, group: &str, kind: &str) {
+        self.newest.retain(|object, _| object.group != group || object.kind != kind);
+    }
+
     pub(super) fn units(&mut self, units: Vec<Kustomization>, now: Timestamp) -> Vec<Statement> {
+        self.listed_anew(KUSTOMIZE_GROUP, "Kustomization");
         let names: Vec<UnitName> = units.iter().map(unit::name).collect();
         let recalled = std::mem::take(&mut self.recalled_units);
         let known: Vec<UnitName> = self.units.keys().cloned().chain(recalled).collect();
@@ -141,6 +175,9 @@ impl Ingest {
 
     pub(super) fn unit(&mut self, unit: &Kustomization, now: Timestamp) -> Vec<Statement> {
         let name = unit::name(unit);
+        if self.is_outdated(&name.object(), &unit.metadata.resource_version) {
+            return Vec::new();
+        }
         let token = unit::requested_token(&unit.metadata).map(str::to_owned);
         let memory = self.units.entry(name.clone()).or_insert_with(|| UnitMemory {
             spec: unit.spec.clone(),
@@ -158,6 +195,7 @@ impl Ingest {
     }
 
     pub(super) fn unit_gone(&mut self, name: &UnitName) -> Vec<Statement> {
+        self.outdate(&name.object());
         if let Some(memory) = self.units.remove(name) {
             memory.manifests.iter().for_each(|digest| self.manifests.release(digest));
         }
@@ -170,6 +208,7 @@ impl Ingest {
         objects: Vec<(ObjectRef, Arc<Json>)>,
         now: Timestamp,
     ) -> Vec<Statement> {
+        self.listed_anew(&kind.group, &kind.kind);
         let mut said = Vec::new();
         let present: BTreeSet<ObjectRef> = objects.iter().map(|(o, _)| o.clone()).collect();
         let before = self.listed.insert(kind.clone(), present.clone()).unwrap_or_default();
@@ -189,6 +228,10 @@ impl Ingest {
         live: &Json,
         now: Timestamp,
     ) -> Vec<Statement> {
+        let version = live.pointer("/metadata/resourceVersion").and_then(Json::as_str);
+        if self.is_outdated(object, version.unwrap_or_default()) {
+            return Vec::new();
+        }
         self.listed.entry(object.group_kind()).or_default().insert(object.clone());
         let lens = Lens {
             overridden: &self.options.overridden,
@@ -197,6 +240,11 @@ impl Ingest {
             now,
         };
         object::present(object, live, &lens)
+    }
+
+    /// The object left the watch with this state.
+    pub(super) fn object_unseen(&mut self, object: &ObjectRef, version: &str) -> Vec<Statement> {
+        if self.is_outdated(object, version) { Vec::new() } else { object::unseen(object) }
     }
 
     pub(super) fn served(&mut self, kinds: BTreeMap<GroupKind, bool>) -> Vec<Statement> {

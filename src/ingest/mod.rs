@@ -70,7 +70,12 @@ pub enum Observation {
     /// One owned object was added or changed.
     Object(ObjectRef, Arc<Json>),
     /// One object left the watch: it was deleted, or lost its labels.
-    ObjectUnseen(ObjectRef),
+    ObjectUnseen {
+        /// The object.
+        object: ObjectRef,
+        /// Its resourceVersion at that event.
+        version: String,
+    },
     /// The watch of a kind is not fresh any more.
     Stale(GroupKind),
     /// Which kinds the server serves, and whether they are namespaced.
@@ -111,7 +116,7 @@ impl Ingest {
             Observation::SourceGone(name) => self.source_gone(&name),
             Observation::Objects(kind, objects) => self.objects(&kind, objects, now),
             Observation::Object(object, live) => self.object(&object, &live, now),
-            Observation::ObjectUnseen(object) => object::unseen(&object),
+            Observation::ObjectUnseen { object, version } => self.object_unseen(&object, &version),
             Observation::Stale(kind) => {
                 vec![Statement::Fails(relation::listed(&kind.to_string()))]
             }

@@ -16,6 +16,7 @@ use crate::ingest::memory::first_seen;
 use crate::ingest::unit;
 use crate::model::Digest;
 use crate::model::ObjectRef;
+use crate::model::SOURCE_GROUP;
 use crate::model::SourceName;
 use crate::model::Timestamp;
 
@@ -128,6 +129,7 @@ impl Ingest {
         sources: Vec<AnySource>,
         now: Timestamp,
     ) -> Vec<Statement> {
+        self.newest.retain(|object, _| object.group != SOURCE_GROUP || object.kind != kind);
         let of_kind = |name: &SourceName| name.kind == kind;
         let recalled: Vec<SourceName> =
             self.recalled_sources.iter().filter(|name| of_kind(name)).cloned().collect();
@@ -145,6 +147,9 @@ impl Ingest {
 
     pub(super) fn source(&mut self, source: AnySource, now: Timestamp) -> Vec<Statement> {
         let name = source.name.clone();
+        if self.is_outdated(&name.object(), &source.metadata.resource_version) {
+            return Vec::new();
+        }
         let token = unit::requested_token(&source.metadata).map(str::to_owned);
         let memory = self.sources.entry(name.clone()).or_insert_with(|| SourceMemory {
             source: source.clone(),
@@ -160,6 +165,7 @@ impl Ingest {
     }
 
     pub(super) fn source_gone(&mut self, name: &SourceName) -> Vec<Statement> {
+        self.outdate(&name.object());
         if let Some(tree) = self.sources.remove(name).and_then(|memory| memory.tree) {
             self.drop_tree(&tree);
         }

@@ -240,3 +240,64 @@ fn a_failed_unit_holds_what_it_may_want() {
     insta::assert_snapshot!(world.actions(), @"");
     insta::assert_snapshot!(world.rows("prune_held").join("\n"), @r#"prune_held("shop/web", "ConfigMap/shop/a", "may be wanted by shop/other")"#);
 }
+
+#[test]
+fn a_source_with_two_reasons_is_fetched_once() {
+    let mut world = World::new(BUILT);
+    world.told(r#"source_requested("GitRepository/shop/repo", "now", t"2026-01-01T00:05:00Z")"#);
+    world.no_longer(r#"fetched("GitRepository/shop/repo", "spec", "main@sha1:1", "tree1")"#);
+    assert_eq!(world.rows("act_fetch").len(), 1);
+    assert_eq!(world.rows("fetch_due").len(), 2);
+}
+
+#[test]
+fn a_unit_that_is_being_built_holds_the_prunes_of_others() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(&BUILT.replace("shop/web", "shop/new"));
+    let rendered = r#"rendered("shop/new", "part1", "b", "v", "text", 1)"#;
+    let renders = r#"renders("shop/new", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#;
+    world.no_longer(&format!("{rendered} {renders}"));
+    world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
+    assert_eq!(world.rows("act_delete").len(), 0);
+    world.told(rendered);
+    assert_eq!(world.rows("act_delete").len(), 1);
+}
+
+#[test]
+fn a_failed_unit_holds_what_its_files_mention() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(&BUILT.replace("shop/web", "shop/new"));
+    let renders = r#"renders("shop/new", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#;
+    world.no_longer(&format!(
+        r#"rendered("shop/new", "part1", "b", "v", "text", 1) {renders}
+           renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#
+    ));
+    world.told(
+        r#"render_failed("shop/new", "part1", "b", "v", "BuildFailed", "x", t"2026-01-01T00:02:00Z")
+           mentions("shop/new", "ConfigMap/shop/a")"#,
+    );
+    assert_eq!(world.rows("act_delete").len(), 0);
+    world.no_longer(r#"mentions("shop/new", "ConfigMap/shop/a")"#);
+    assert_eq!(world.rows("act_delete").len(), 1);
+}
+
+#[test]
+fn a_deleted_unit_without_prune_lets_go_once() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(r#"inventory("shop/web", "ConfigMap/shop/a", "v1") unit_deleting("shop/web")"#);
+    world.no_longer(r#"unit_flag("shop/web", "prune")"#);
+    assert_eq!(world.rows("act_forget").len(), 1);
+    world.no_longer(r#"ours("shop/web", "ConfigMap/shop/a", "o1", "applied")"#);
+    assert_eq!(world.rows("act_adopt").len(), 0);
+    assert_eq!(world.rows("act_finalizer"), [r#"act_finalizer("shop/web", "remove")"#]);
+}
+
+#[test]
+fn an_adopted_object_that_vanished_is_applied() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.no_longer(
+        r#"applied("shop/web", "ConfigMap/shop/a", "o1", "m1", t"2026-01-01T00:00:01Z")
+           live("ConfigMap/shop/a", "o1", "7")"#,
+    );
+    assert_eq!(world.rows("act_apply").len(), 1);
+}

@@ -22,7 +22,7 @@ while read -r verb group; do
     groups=$rest
     [ "$verb" = del ] || groups="$groups $group"
 done
-for group in $groups; do kill -KILL -- "-$group"; done
+for group in $groups; do kill -s KILL -- "-$group"; done
 "#;
 
 /// A running child; dropping it kills it and its own children.
