@@ -46,7 +46,8 @@ impl Oracle {
                 .stdout(Stdio::piped())
                 .spawn()
                 .expect("KUSTOMIZE_ORACLE names a program");
-            let (input, output) = (child.stdin.take()?, child.stdout.take()?);
+            let input = child.stdin.take().expect("its standard input is piped");
+            let output = child.stdout.take().expect("its standard output is piped");
             self.running = Some((child, input, BufReader::new(output)));
         }
         let (_, input, output) = self.running.as_mut()?;
