@@ -171,7 +171,7 @@ impl StepLoop {
                 }
             }
         }
-        // Last, so that a message that forgets deadlines of an earlier run cannot hide one that passed.
+        // Last, so that forgetting the deadlines of an earlier run cannot hide one that passed.
         statements.extend(self.timers.passed(now));
         Ok((statements, ended))
     }

@@ -1,7 +1,8 @@
 //! What the files of a unit speak of when its build failed: the objects that it may want.
 //!
-//! A push can move an object's manifest to a unit and break that unit's build at once. Nobody can say
-//! then what the unit wants, but an object whose name stands nowhere in its files is none of it.
+//! A push can move an object's manifest to a unit and break that unit's build at once. Nobody can
+//! say then what the unit wants, but an object whose name stands nowhere in its files is none of
+//! it.
 
 use std::collections::BTreeSet;
 
