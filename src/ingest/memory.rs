@@ -131,8 +131,8 @@ impl Ingest {
         }
     }
 
-    /// Whether something newer was seen of the object already: the answer to a write and the watch are
-    /// two ways, and what comes last by one may be older than what came by the other.
+    /// Whether something newer was seen of the object already: the answer to a write and the watch
+    /// are two ways, and what comes last by one may be older than what came by the other.
     pub(super) fn is_outdated(&mut self, object: &ObjectRef, resource_version: &str) -> bool {
         let Ok(version) = resource_version.parse::<u64>() else { return false };
         match self.newest.get_mut(object) {

@@ -3,6 +3,7 @@
 use crate::reconcile::world::World;
 use crate::reconcile::world::map;
 use crate::support::audit::Request;
+use crate::support::wait;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use serde_json::json;
@@ -24,9 +25,9 @@ async fn an_idle_daemon_asks_for_nothing_and_is_not_dead() {
     world.unit("app", json!({ "interval": "30s" })).await;
     world.ready("app", &revision).await;
     // Events and the last status write may follow the ready condition.
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    wait::passed(Duration::from_secs(5)).await;
     let before = asked(&world).await.len();
-    tokio::time::sleep(Duration::from_secs(70)).await;
+    wait::passed(Duration::from_secs(70)).await;
     let after = asked(&world).await;
     let new: Vec<_> = after[before..].iter().map(|r| format!("{} {}", r.verb, r.uri)).collect();
     assert!(new.is_empty(), "{new:#?}");

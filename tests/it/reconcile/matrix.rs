@@ -82,8 +82,7 @@ async fn a_missing_variable_prunes_nothing() {
     let from = json!([{ "kind": "ConfigMap", "name": "values" }]);
     world.repo.git(&["rm", "-q", "app/b.yaml"]);
     let revision = world.push("without b").await;
-    // Both changes come at once for hence or one after the other: b may only go once a build is
-    // whole.
+    // Both changes may come at once: b may only go once a build is whole.
     world.patch_unit("app", json!({ "postBuild": { "substituteFrom": from } })).await;
     world.shows("app", "False", "values").await;
     let a = world.map("a").await.expect("a stays").metadata.uid;

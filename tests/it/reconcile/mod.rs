@@ -1,5 +1,4 @@
-//! The whole loop as a user sees it: a push to a real Git host, the built `hence`, a real API
-//! server.
+//! The whole loop as a user sees it: a push to a real Git host, the built `hence`, a real server.
 
 mod basics;
 mod crash;

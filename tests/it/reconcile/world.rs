@@ -11,6 +11,7 @@ use crate::support::flux;
 use crate::support::flux::FluxKind;
 use crate::support::git::GitHost;
 use crate::support::git::Repository;
+use crate::support::wait;
 use crate::support::workplace::Daemon;
 use crate::support::workplace::Workplace;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -28,7 +29,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use std::time::Instant;
+use tokio::time::timeout;
 
 /// How long a world may take for one step.
 const LONGEST: Duration = Duration::from_secs(40);
@@ -268,25 +269,19 @@ impl World {
 
     /// Waits until the unit's Ready condition has this status and a message with this text.
     pub(super) async fn shows(&self, name: &str, status: &str, text: &str) -> DynamicObject {
-        let mut last = Value::Null;
-        let deadline = Instant::now() + LONGEST;
-        loop {
-            let unit = self.get_unit(name).await;
-            if let Some(unit) = unit {
-                let ready = flux::condition(&unit, "Ready").cloned().unwrap_or_default();
-                let message = ready["message"].as_str().unwrap_or_default();
-                if ready["status"] == status && message.contains(text) {
-                    return unit;
-                }
-                last = unit.data["status"].clone();
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{name} is not {status} with {text:?} but {last:#}\n{}",
-                self.site.log()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let probe = || async move {
+            let unit = self.get_unit(name).await?;
+            let ready = flux::condition(&unit, "Ready")?;
+            let message = ready["message"].as_str().unwrap_or_default();
+            let shown = ready["status"] == status && message.contains(text);
+            shown.then_some(unit)
+        };
+        if let Ok(unit) = timeout(LONGEST, wait::until("the condition", probe)).await {
+            return unit;
         }
+        let last = self.get_unit(name).await.map(|unit| unit.data["status"].clone());
+        let last = last.unwrap_or_default();
+        panic!("{name} is not {status} with {text:?} but {last:#}\n{}", self.site.log());
     }
 
     /// ConfigMaps of the namespace.
@@ -310,16 +305,10 @@ impl World {
 
     /// Waits until exactly these ConfigMaps are owned.
     pub(super) async fn owns(&self, names: &[&str]) {
-        let what = format!("exactly {names:?} to be owned");
-        let deadline = Instant::now() + LONGEST;
-        loop {
+        let probe = || async move { (self.owned_maps().await == names).then_some(()) };
+        if timeout(LONGEST, wait::until("the objects", probe)).await.is_err() {
             let owned = self.owned_maps().await;
-            if owned == names {
-                return;
-            }
-            let late = Instant::now() >= deadline;
-            assert!(!late, "waited for {what}; owned: {owned:?}\n{}", self.site.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            panic!("waited for {names:?}; owned: {owned:?}\n{}", self.site.log());
         }
     }
 }

@@ -46,6 +46,13 @@ where
     }
 }
 
+/// Lets time pass in which something must *not* happen, or whose length is the test's own input.
+pub(crate) async fn passed(time: Duration) {
+    let started = Instant::now();
+    let over = || async move { (started.elapsed() >= time).then_some(()) };
+    until_within(time + LONGEST, "time to pass", over).await;
+}
+
 /// Like [`until`], for a test without a runtime: blocks the calling thread.
 pub(crate) fn until_blocking<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();

@@ -31,6 +31,11 @@ impl Dice {
         &list[self.below(list.len())]
     }
 
+    /// One of these texts, borrowed.
+    pub fn word<'l>(&mut self, list: &'l [&str]) -> &'l str {
+        self.pick(list)
+    }
+
     /// One of these texts.
     pub fn text(&mut self, list: &[&str]) -> String {
         (*self.pick(list)).to_owned()

@@ -125,12 +125,12 @@ pub const ODD: &[&str] = &[
 ];
 
 pub fn label_map(dice: &mut Dice) -> Y {
-    let mut made = map([("app", s(dice.pick(&["web", "db", "'1'", "x"])))]);
+    let mut made = map([("app", s(dice.word(&["web", "db", "'1'", "x"])))]);
     if dice.chance(40) {
-        made.put("tier", s(dice.pick(&["front", "back", "\"on\""])));
+        made.put("tier", s(dice.word(&["front", "back", "\"on\""])));
     }
     if dice.chance(15) {
-        made.put("example.com/part", s(dice.pick(&["a", "\"2\""])));
+        made.put("example.com/part", s(dice.word(&["a", "\"2\""])));
     }
     made
 }
@@ -138,16 +138,16 @@ pub fn label_map(dice: &mut Dice) -> Y {
 fn metadata(dice: &mut Dice, name: &str, namespaced: bool) -> Y {
     let mut meta = map([("name", s(name))]);
     if namespaced && dice.chance(30) {
-        meta.put("namespace", s(dice.pick(NAMESPACES)));
+        meta.put("namespace", s(dice.word(NAMESPACES)));
     }
     if dice.chance(40) {
         meta.put("labels", label_map(dice));
     }
     if dice.chance(30) {
-        let mut notes = map([("note", s(dice.pick(&["hello", "\"1\"", "'yes'", "$(VAR)"])))]);
+        let mut notes = map([("note", s(dice.word(&["hello", "\"1\"", "'yes'", "$(VAR)"])))]);
         if dice.chance(10) {
             notes
-                .put("config.kubernetes.io/local-config", s(dice.pick(&["\"true\"", "\"false\""])));
+                .put("config.kubernetes.io/local-config", s(dice.word(&["\"true\"", "\"false\""])));
         }
         if dice.chance(8) {
             notes.put("internal.config.kubernetes.io/index", s("'0'"));
@@ -160,29 +160,29 @@ fn metadata(dice: &mut Dice, name: &str, namespaced: bool) -> Y {
 }
 
 fn container(dice: &mut Dice, name: &str) -> Y {
-    let mut made = map([("name", s(name)), ("image", s(dice.pick(IMAGES)))]);
+    let mut made = map([("name", s(name)), ("image", s(dice.word(IMAGES)))]);
     if dice.chance(40) {
         let mut env = vec![map([
             ("name", s("A")),
-            ("value", s(dice.pick(&["x", "\"1\"", "$(VAR)", "'true'"]))),
+            ("value", s(dice.word(&["x", "\"1\"", "$(VAR)", "'true'"]))),
         ])];
         if dice.chance(50) {
             let source = if dice.chance(50) { "configMapKeyRef" } else { "secretKeyRef" };
-            let reference = map([("name", s(dice.pick(CONFIGS))), ("key", s("k"))]);
+            let reference = map([("name", s(dice.word(CONFIGS))), ("key", s("k"))]);
             env.push(map([("name", s("B")), ("valueFrom", map([(source, reference)]))]));
         }
         made.put("env", Y::List(env));
     }
     if dice.chance(25) {
         let from = if dice.chance(50) { "configMapRef" } else { "secretRef" };
-        made.put("envFrom", Y::List(vec![map([(from, map([("name", s(dice.pick(CONFIGS)))]))])]));
+        made.put("envFrom", Y::List(vec![map([(from, map([("name", s(dice.word(CONFIGS)))]))])]));
     }
     if dice.chance(40) {
         let mut ports = Vec::new();
         for port in ["80", "443", "8080"].iter().take(1 + dice.below(3)) {
             let mut one = map([("containerPort", s(port))]);
             if dice.chance(50) {
-                one.put("protocol", s(dice.pick(&["TCP", "UDP"])));
+                one.put("protocol", s(dice.word(&["TCP", "UDP"])));
             }
             if dice.chance(40) {
                 one.put("name", s(&format!("p{port}")));
@@ -192,7 +192,7 @@ fn container(dice: &mut Dice, name: &str) -> Y {
         made.put("ports", Y::List(ports));
     }
     if dice.chance(25) {
-        made.put("args", Y::List(vec![s("--x"), s(dice.pick(ODD)), s("'--v=$(VAR)'")]));
+        made.put("args", Y::List(vec![s("--x"), s(dice.word(ODD)), s("'--v=$(VAR)'")]));
     }
     if dice.chance(20) {
         made.put("volumeMounts", Y::List(vec![map([("name", s("v")), ("mountPath", s("/data"))])]));
@@ -211,21 +211,21 @@ pub fn pod_spec(dice: &mut Dice) -> Y {
     }
     if dice.chance(30) {
         let volume = match dice.below(4) {
-            0 => map([("name", s("v")), ("configMap", map([("name", s(dice.pick(CONFIGS)))]))]),
-            1 => map([("name", s("v")), ("secret", map([("secretName", s(dice.pick(CONFIGS)))]))]),
+            0 => map([("name", s("v")), ("configMap", map([("name", s(dice.word(CONFIGS)))]))]),
+            1 => map([("name", s("v")), ("secret", map([("secretName", s(dice.word(CONFIGS)))]))]),
             2 => map([("name", s("v")), ("emptyDir", Y::Map(Vec::new()))]),
             _ => {
-                let source = map([("configMap", map([("name", s(dice.pick(CONFIGS)))]))]);
+                let source = map([("configMap", map([("name", s(dice.word(CONFIGS)))]))]);
                 map([("name", s("v")), ("projected", map([("sources", Y::List(vec![source]))]))])
             }
         };
         spec.put("volumes", Y::List(vec![volume]));
     }
     if dice.chance(20) {
-        spec.put("serviceAccountName", s(dice.pick(ACCOUNTS)));
+        spec.put("serviceAccountName", s(dice.word(ACCOUNTS)));
     }
     if dice.chance(10) {
-        spec.put("imagePullSecrets", Y::List(vec![map([("name", s(dice.pick(CONFIGS)))])]));
+        spec.put("imagePullSecrets", Y::List(vec![map([("name", s(dice.word(CONFIGS)))])]));
     }
     if dice.chance(10) {
         let selector = map([("matchLabels", label_map(dice))]);
@@ -321,14 +321,14 @@ fn body(dice: &mut Dice, kind: &str, yaml: &mut Y) {
         "Deployment" | "StatefulSet" | "DaemonSet" => {
             let mut spec = Y::Map(Vec::new());
             if dice.chance(50) {
-                spec.put("replicas", s(dice.pick(&["1", "3", "null"])));
+                spec.put("replicas", s(dice.word(&["1", "3", "null"])));
             }
             if dice.chance(60) {
                 spec.put("selector", map([("matchLabels", label_map(dice))]));
             }
             spec.put("template", template(dice));
             if kind == "StatefulSet" {
-                spec.put("serviceName", s(dice.pick(NAMES)));
+                spec.put("serviceName", s(dice.word(NAMES)));
                 if dice.chance(50) {
                     let claim = map([
                         ("metadata", map([("name", s("data"))])),
@@ -350,7 +350,7 @@ fn body(dice: &mut Dice, kind: &str, yaml: &mut Y) {
         }
         "Service" => {
             let mut ports =
-                vec![map([("port", s("80")), ("targetPort", s(dice.pick(&["8080", "http"])))])];
+                vec![map([("port", s("80")), ("targetPort", s(dice.word(&["8080", "http"])))])];
             if dice.chance(40) {
                 ports.push(map([("port", s("443")), ("protocol", s("TCP")), ("name", s("tls"))]));
             }
@@ -370,7 +370,7 @@ fn body(dice: &mut Dice, kind: &str, yaml: &mut Y) {
 fn config(dice: &mut Dice, kind: &str, yaml: &mut Y) {
     match kind {
         "ConfigMap" => {
-            let mut data = map([("k", s(dice.pick(&["v", "\"1\"", "'yes'", "$(VAR)"])))]);
+            let mut data = map([("k", s(dice.word(&["v", "\"1\"", "'yes'", "$(VAR)"])))]);
             if dice.chance(40) {
                 data.put("file.conf", s("a = 1\nb: [2]\n"));
             }
@@ -390,7 +390,7 @@ fn config(dice: &mut Dice, kind: &str, yaml: &mut Y) {
             let rule = map([
                 ("apiGroups", Y::List(vec![s("\"\"")])),
                 ("resources", Y::List(vec![s("secrets")])),
-                ("resourceNames", Y::List(vec![s(dice.pick(CONFIGS))])),
+                ("resourceNames", Y::List(vec![s(dice.word(CONFIGS))])),
                 ("verbs", Y::List(vec![s("get")])),
             ]);
             yaml.put("rules", Y::List(vec![rule]));
@@ -398,7 +398,7 @@ fn config(dice: &mut Dice, kind: &str, yaml: &mut Y) {
         "RoleBinding" | "ClusterRoleBinding" => binding(dice, kind, yaml),
         "Ingress" => {
             let service =
-                map([("name", s(dice.pick(NAMES))), ("port", map([("number", s("80"))]))]);
+                map([("name", s(dice.word(NAMES))), ("port", map([("number", s("80"))]))]);
             let path = map([
                 ("path", s("/")),
                 ("pathType", s("Prefix")),
@@ -410,7 +410,7 @@ fn config(dice: &mut Dice, kind: &str, yaml: &mut Y) {
             ]);
             let mut spec = map([("rules", Y::List(vec![rule]))]);
             if dice.chance(40) {
-                spec.put("tls", Y::List(vec![map([("secretName", s(dice.pick(CONFIGS)))])]));
+                spec.put("tls", Y::List(vec![map([("secretName", s(dice.word(CONFIGS)))])]));
             }
             yaml.put("spec", spec);
         }
@@ -424,7 +424,7 @@ fn scaling(dice: &mut Dice, kind: &str, yaml: &mut Y) {
             let target = map([
                 ("apiVersion", s("apps/v1")),
                 ("kind", s("Deployment")),
-                ("name", s(dice.pick(NAMES))),
+                ("name", s(dice.word(NAMES))),
             ]);
             let metric = map([("type", s("Resource")), ("resource", map([("name", s("cpu"))]))]);
             yaml.put(
@@ -440,7 +440,7 @@ fn scaling(dice: &mut Dice, kind: &str, yaml: &mut Y) {
             let selector = map([("matchLabels", label_map(dice))]);
             yaml.put(
                 "spec",
-                map([("minAvailable", s(dice.pick(&["1", "50%"]))), ("selector", selector)]),
+                map([("minAvailable", s(dice.word(&["1", "50%"]))), ("selector", selector)]),
             );
         }
         "NetworkPolicy" => {
@@ -458,7 +458,7 @@ fn scaling(dice: &mut Dice, kind: &str, yaml: &mut Y) {
             yaml.put(
                 "spec",
                 map([
-                    ("volumeName", s(dice.pick(NAMES))),
+                    ("volumeName", s(dice.word(NAMES))),
                     ("accessModes", Y::List(vec![s("ReadWriteOnce")])),
                 ]),
             );
@@ -479,24 +479,24 @@ fn extension(dice: &mut Dice, kind: &str, yaml: &mut Y) {
         }
         "ValidatingWebhookConfiguration" => {
             let service =
-                map([("name", s(dice.pick(NAMES))), ("namespace", s(dice.pick(NAMESPACES)))]);
+                map([("name", s(dice.word(NAMES))), ("namespace", s(dice.word(NAMESPACES)))]);
             let hook = map([("name", s("h")), ("clientConfig", map([("service", service)]))]);
             yaml.put("webhooks", Y::List(vec![hook]));
         }
         "APIService" => {
-            yaml.put("spec", map([("service", map([("name", s(dice.pick(NAMES)))]))]));
+            yaml.put("spec", map([("service", map([("name", s(dice.word(NAMES)))]))]));
         }
         "Widget" => {
-            let mut spec = map([("a", s(dice.pick(ODD))), ("b", s(dice.pick(ODD)))]);
+            let mut spec = map([("a", s(dice.word(ODD))), ("b", s(dice.word(ODD)))]);
             if dice.chance(50) {
                 let items = vec![
-                    map([("name", s("x")), ("v", s(dice.pick(ODD)))]),
+                    map([("name", s("x")), ("v", s(dice.word(ODD)))]),
                     map([("name", s("y"))]),
                 ];
                 spec.put("list", Y::List(items));
             }
             if dice.chance(20) {
-                spec.put("nothing", s(dice.pick(&["null", "~", "", "[]", "{}"])));
+                spec.put("nothing", s(dice.word(&["null", "~", "", "[]", "{}"])));
             }
             yaml.put("spec", spec);
         }
@@ -509,12 +509,12 @@ fn binding(dice: &mut Dice, kind: &str, yaml: &mut Y) {
     let reference = map([
         ("apiGroup", s("rbac.authorization.k8s.io")),
         ("kind", s(role)),
-        ("name", s(dice.pick(NAMES))),
+        ("name", s(dice.word(NAMES))),
     ]);
     yaml.put("roleRef", reference);
-    let mut subject = map([("kind", s("ServiceAccount")), ("name", s(dice.pick(ACCOUNTS)))]);
+    let mut subject = map([("kind", s("ServiceAccount")), ("name", s(dice.word(ACCOUNTS)))]);
     if dice.chance(60) {
-        subject.put("namespace", s(dice.pick(NAMESPACES)));
+        subject.put("namespace", s(dice.word(NAMESPACES)));
     }
     let mut subjects = vec![subject];
     if dice.chance(20) {

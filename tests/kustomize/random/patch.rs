@@ -16,16 +16,16 @@ pub fn merge(dice: &mut Dice, object: &Made) -> Y {
     if dice.chance(25) {
         meta.put(
             "labels",
-            map([("app", s(dice.pick(&["patched", "null", "\"7\""]))), ("more", s("l"))]),
+            map([("app", s(dice.word(&["patched", "null", "\"7\""]))), ("more", s("l"))]),
         );
     }
     if dice.chance(20) {
-        meta.put("annotations", map([("note", s(dice.pick(&["patched", "null"])))]));
+        meta.put("annotations", map([("note", s(dice.word(&["patched", "null"])))]));
     }
     let mut patch =
         map([("apiVersion", s(object.api_version)), ("kind", s(object.kind)), ("metadata", meta)]);
     if dice.chance(6) {
-        patch.put("$patch", s(dice.pick(&["delete", "replace", "merge"])));
+        patch.put("$patch", s(dice.word(&["delete", "replace", "merge"])));
     }
     let Y::Map(entries) = &object.yaml else { return patch };
     for (key, value) in entries {
@@ -37,7 +37,7 @@ pub fn merge(dice: &mut Dice, object: &Made) -> Y {
         }
     }
     if dice.chance(15) {
-        patch.put("extra", map([("x", s(dice.pick(ODD)))]));
+        patch.put("extra", map([("x", s(dice.word(ODD)))]));
     }
     patch
 }
@@ -45,11 +45,11 @@ pub fn merge(dice: &mut Dice, object: &Made) -> Y {
 /// Parts of a value, changed here and there; `None` leaves it out.
 fn change(dice: &mut Dice, value: &Y, depth: usize) -> Option<Y> {
     match value {
-        Y::Scalar(_) => dice.chance(50).then(|| s(dice.pick(ODD))),
+        Y::Scalar(_) => dice.chance(50).then(|| s(dice.word(ODD))),
         Y::Map(entries) => {
             let mut made = Y::Map(Vec::new());
             if depth > 0 && dice.chance(4) {
-                made.put("$patch", s(dice.pick(&["delete", "replace", "merge"])));
+                made.put("$patch", s(dice.word(&["delete", "replace", "merge"])));
             }
             for (key, value) in entries {
                 match dice.below(10) {
@@ -58,12 +58,12 @@ fn change(dice: &mut Dice, value: &Y, depth: usize) -> Option<Y> {
                             made.put(key, changed);
                         }
                     }
-                    4 if dice.chance(40) => made.put(key, s(dice.pick(&["null", "~", ""]))),
+                    4 if dice.chance(40) => made.put(key, s(dice.word(&["null", "~", ""]))),
                     _ => {}
                 }
             }
             if dice.chance(20) {
-                made.put(*dice.pick(&["added", "new"]), s(dice.pick(ODD)));
+                made.put(*dice.pick(&["added", "new"]), s(dice.word(ODD)));
             }
             match &made {
                 Y::Map(list) if list.is_empty() && dice.chance(80) => None,
@@ -87,11 +87,11 @@ fn change(dice: &mut Dice, value: &Y, depth: usize) -> Option<Y> {
                         }
                         _ => map([("name", s("main")), ("$patch", s("delete"))]),
                     },
-                    _ => s(dice.pick(ODD)),
+                    _ => s(dice.word(ODD)),
                 });
             }
             if dice.chance(5) {
-                made.push(map([("$patch", s(dice.pick(&["replace", "delete"])))]));
+                made.push(map([("$patch", s(dice.word(&["replace", "delete"])))]));
             }
             (!made.is_empty()).then_some(Y::List(made))
         }
@@ -116,7 +116,7 @@ fn item_patch(dice: &mut Dice, item: &Y, depth: usize) -> Y {
         }
     }
     if dice.chance(8) {
-        made.put("$patch", s(dice.pick(&["delete", "replace"])));
+        made.put("$patch", s(dice.word(&["delete", "replace"])));
     }
     made
 }
