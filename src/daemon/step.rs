@@ -31,7 +31,7 @@ use crate::model::Timestamp;
 const BATCH_MAX: usize = 4096;
 
 /// What the loop hears.
-pub enum Message {
+pub(super) enum Message {
     /// Something was observed.
     Observed(Observation),
     /// An action ended; its effects are observations too.
@@ -52,7 +52,7 @@ pub enum Message {
 }
 
 /// An action on its way to whoever carries it out, with the id of its intent.
-pub struct Order {
+pub(super) struct Order {
     /// The intent, already durable.
     pub intent: ProofId,
     /// What to do.
@@ -60,7 +60,7 @@ pub struct Order {
 }
 
 /// The loop's state. It runs on a thread of its own, so that a commit never waits for a socket.
-pub struct StepLoop {
+pub(super) struct StepLoop {
     pub(super) facts: FactBase,
     pub(super) journal: Journal<DiskStorage>,
     pub(super) ingest: Ingest,
@@ -85,7 +85,7 @@ impl StepLoop {
     ///
     /// # Errors
     /// A row does not have the shape of its action.
-    pub fn recall(&mut self, recalled: &Delta) -> Result<(), DaemonError> {
+    pub(super) fn recall(&mut self, recalled: &Delta) -> Result<(), DaemonError> {
         self.timers.update(recalled);
         self.due.update(recalled)?;
         self.outlets.watch(recalled);
@@ -96,7 +96,7 @@ impl StepLoop {
     ///
     /// # Errors
     /// The fact log or the journal failed, or rules and code disagree: nothing may be done then.
-    pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), DaemonError> {
+    pub(super) fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), DaemonError> {
         let mut mode = Mode::Running;
         while mode == Mode::Running || self.due.underway() > 0 {
             let messages = runtime.block_on(self.wait());
