@@ -64,8 +64,8 @@ async fn versions(world: &World) -> BTreeMap<String, String> {
     macro_rules! take {
         ($kind:ty) => {
             let api: Api<$kind> = Api::namespaced(client.clone(), namespace);
-            for object in api.list(&owned).await.unwrap().items {
-                let name = object.metadata.name.unwrap();
+            for object in api.list(&owned).await.expect("Deployments can be listed").items {
+                let name = object.metadata.name.expect("stored objects have one");
                 let version = object.metadata.resource_version.unwrap();
                 found.insert(format!("{}/{name}", stringify!($kind)), version);
             }
@@ -76,11 +76,11 @@ async fn versions(world: &World) -> BTreeMap<String, String> {
     take!(Secret);
     take!(k8s_openapi::api::rbac::v1::Role);
     let api: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    for object in api.list(&owned).await.unwrap().items {
+    for object in api.list(&owned).await.expect("Deployments can be listed").items {
         // The controller manager writes a Deployment's status at moments of its own.
-        let generation = object.metadata.generation.unwrap();
+        let generation = object.metadata.generation.expect("stored objects have one");
         found.insert(
-            format!("Deployment/{}", object.metadata.name.unwrap()),
+            format!("Deployment/{}", object.metadata.name.expect("stored objects have one")),
             generation.to_string(),
         );
     }

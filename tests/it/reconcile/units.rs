@@ -51,7 +51,7 @@ async fn deleted_with(world: &World, spec: serde_json::Value) {
     world.unit("app", spec).await;
     world.ready("app", &revision).await;
     let units = world.flux(flux::KUSTOMIZATION);
-    units.delete("app", &DeleteParams::default()).await.unwrap();
+    units.delete("app", &DeleteParams::default()).await.expect("the unit can be deleted");
     wait::until("the unit to be gone", || async move {
         world.get_unit("app").await.is_none().then_some(())
     })

@@ -4,7 +4,6 @@
 //! own. A test that stops the daemon, puts a proxy before the server or counts all requests has its
 //! own cluster ([`World::alone`]).
 
-use crate::support::cluster;
 use crate::support::cluster::Cluster;
 use crate::support::cluster::Options;
 use crate::support::flux;
@@ -162,11 +161,6 @@ impl World {
         let host = GitHost::start();
         let repo = host.repository("app");
         Self { site, client, namespace, host, repo, requests: AtomicUsize::new(0) }
-    }
-
-    /// A client with full rights that calls itself so in the audit log.
-    pub(super) async fn client_as(&self, name: &str) -> Client {
-        cluster::client(self.site.cluster.kubeconfig(), None, name).await
     }
 
     /// Objects of a Flux kind in the test's namespace.

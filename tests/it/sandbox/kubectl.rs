@@ -49,7 +49,7 @@ impl Running {
             .take()
             .expect("kubectl runs and takes its input")
             .write_all(input.as_bytes())
-            .unwrap();
+            .expect("kubectl reads its input");
         let output = child.wait_with_output().expect("kubectl runs and takes its input");
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert_eq!(output.status.code(), Some(code), "kubectl {arguments:?}: {text}");

@@ -33,7 +33,8 @@ impl Dice {
 
     /// One of these texts, borrowed.
     pub fn word<'l>(&mut self, list: &'l [&str]) -> &'l str {
-        self.pick(list)
+        let word: &&str = self.pick(list);
+        word
     }
 
     /// One of these texts.

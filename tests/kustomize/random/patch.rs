@@ -63,7 +63,7 @@ fn change(dice: &mut Dice, value: &Y, depth: usize) -> Option<Y> {
                 }
             }
             if dice.chance(20) {
-                made.put(*dice.pick(&["added", "new"]), s(dice.word(ODD)));
+                made.put(dice.word(&["added", "new"]), s(dice.word(ODD)));
             }
             match &made {
                 Y::Map(list) if list.is_empty() && dice.chance(80) => None,
