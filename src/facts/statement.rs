@@ -37,6 +37,15 @@ impl Statement {
         Self::Exactly { relation: relation.into(), prefix, rows }
     }
 
+    /// `facts` are all rows of these relations that begin with `subject`.
+    pub fn about(relations: &[&str], subject: &Value, facts: &[Fact]) -> Vec<Self> {
+        let of = |relation: &str| {
+            let rows = facts.iter().filter(|fact| &*fact.relation == relation).cloned().collect();
+            Self::exactly(relation, vec![subject.clone()], rows)
+        };
+        relations.iter().map(|relation| of(relation)).collect()
+    }
+
     /// The pattern of the rows that an `Exactly` speaks about, given the relation's arity.
     pub(super) fn pattern(relation: &Arc<str>, prefix: &[Value], arity: usize) -> Pattern {
         let bound = prefix.iter().cloned().map(Some);

@@ -74,11 +74,7 @@ pub(super) fn unseen(object: &ObjectRef) -> Vec<Statement> {
 }
 
 fn about(object: &ObjectRef, facts: Vec<Fact>) -> Vec<Statement> {
-    let of = |relation: &str| {
-        let rows = facts.iter().filter(|fact| &*fact.relation == relation).cloned().collect();
-        Statement::exactly(relation, vec![object.column()], rows)
-    };
-    OBSERVED.iter().map(|relation| of(relation)).collect()
+    Statement::about(OBSERVED, &object.column(), &facts)
 }
 
 /// The unit that both owner labels name.

@@ -207,11 +207,7 @@ impl Ingest {
         facts.extend(source.secrets().iter().map(|secret| relation::uses_secret(name, secret)));
         facts.extend(source.shown());
         facts.extend(self.fetch_inputs(source));
-        let of = |relation: &str| {
-            let rows = facts.iter().filter(|fact| &*fact.relation == relation).cloned().collect();
-            Statement::exactly(relation, vec![name.column()], rows)
-        };
-        OBSERVED.iter().map(|relation| of(relation)).collect()
+        Statement::about(OBSERVED, &name.column(), &facts)
     }
 
     /// `source_spec` when everything that a fetch needs is known, `source_refused` when something

@@ -79,22 +79,13 @@ pub(super) fn statements(
     if let Some((token, seen)) = requested {
         facts.push(relation::unit_requested(&name, token, &seen));
     }
-    about(&name, OBSERVED, facts)
+    Statement::about(OBSERVED, &name.column(), &facts)
 }
 
 /// The unit does not exist any more.
 pub(super) fn gone(name: &UnitName) -> Vec<Statement> {
     let all = OBSERVED.iter().chain(RECORDED);
     all.map(|relation| Statement::nothing(relation, vec![name.column()])).collect()
-}
-
-/// `facts` are all rows of `relations` that begin with this unit.
-fn about(name: &UnitName, relations: &[&str], facts: Vec<Fact>) -> Vec<Statement> {
-    let of = |relation: &str| {
-        let rows = facts.iter().filter(|fact| &*fact.relation == relation).cloned().collect();
-        Statement::exactly(relation, vec![name.column()], rows)
-    };
-    relations.iter().map(|relation| of(relation)).collect()
 }
 
 /// The source that the unit's sourceRef names.
