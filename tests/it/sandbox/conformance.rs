@@ -177,6 +177,16 @@ static VARYING: LazyLock<Regex> = LazyLock::new(|| {
 /// A uid that a script writes itself, and that is therefore compared.
 const OWN_UID: &str = "11111111-1111-1111-1111-111111111111";
 
+/// A message with the parts of its list sorted: see `causes` in [`masked`].
+fn in_order(message: &str) -> String {
+    let Some((head, list)) = message.split_once(" is invalid: [") else {
+        return message.to_owned();
+    };
+    let mut parts: Vec<&str> = list.trim_end_matches(']').split(", ").collect();
+    parts.sort_unstable();
+    format!("{head} is invalid: [{}]", parts.join(", "))
+}
+
 /// An answer with `*` for what differs between any two servers.
 fn masked(value: &Value, key: &str, namespace: &str) -> Value {
     match value {
@@ -203,11 +213,14 @@ fn masked(value: &Value, key: &str, namespace: &str) -> Value {
                     (text("operation"), text("manager"), text("subresource"))
                 };
                 items.sort_by_key(place);
+            } else if key == "causes" {
+                // A real server walks the fields of a custom object in no fixed order.
+                items.sort_by_key(|cause| cause["field"].to_string());
             }
             Value::Array(items)
         }
         Value::String(text) => {
-            let text = text.replace(namespace, "{ns}");
+            let text = in_order(&text.replace(namespace, "{ns}"));
             let mask = |found: &Captures<'_>| match &found[0] {
                 OWN_UID => OWN_UID.to_owned(),
                 _ => "*".to_owned(),
