@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value as Json;
 use serde_json::json;
@@ -68,7 +69,7 @@ pub struct Inquiry {
 pub type Rows = BTreeMap<String, Vec<Vec<Json>>>;
 
 /// What came and went; a relation without change is not in it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Moved {
     /// Rows that hold now and did not before.
     pub added: Rows,

@@ -6,7 +6,10 @@
 //! Pure: who reads the directory and watches it is `daemon`. Not here: the language (`datalog`).
 
 mod builtin;
+mod calendar;
 mod evaluate;
+#[cfg(test)]
+mod literate_tests;
 #[cfg(test)]
 mod scenarios;
 
