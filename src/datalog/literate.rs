@@ -34,6 +34,7 @@ use crate::datalog::program::RuleFile;
 use crate::datalog::proof::QueryOptions;
 use crate::datalog::reader::Reader;
 use crate::datalog::text::parse_changes;
+use crate::datalog::text::parse_pattern;
 use crate::datalog::value::Value;
 use crate::datalog::verify::Facts;
 use crate::datalog::verify::verify;
@@ -211,7 +212,7 @@ impl Story<'_> {
             }
             StepKind::WhyNot(pattern) => {
                 let found = failure_texts(&self.engine, pattern);
-                self.lines(step, |_, text| contains(&found, text));
+                self.lines(step, |_, text| contains(&found.clone()?, text));
             }
         }
         Ok(())
@@ -252,9 +253,9 @@ impl Story<'_> {
     fn changed(&self, step: &Step) -> Result<(), String> {
         let mut want = BTreeSet::new();
         for (_, text) in said(step) {
-            let (sign, fact) = text.split_at(1);
-            let fact = Fact::parse(fact).map_err(|error| format!("`{text}`: {error}"))?;
-            want.insert((fact, sign == "+"));
+            let fact = text.trim_start_matches(['+', '-']);
+            let fact = pattern_of(&self.engine, fact)?.as_fact().ok_or("a fact has no `_`")?;
+            want.insert((fact, !text.starts_with('-')));
         }
         let named: BTreeSet<Arc<str>> =
             want.iter().map(|(fact, _)| Arc::clone(&fact.relation)).collect();
@@ -300,10 +301,7 @@ fn holds(engine: &Engine, text: &str) -> Result<(), String> {
         }
         None => (text, None),
     };
-    let pattern = Pattern::parse(pattern).map_err(|error| error.to_string())?;
-    if engine.program().relation(&pattern.relation).is_none() {
-        return Err(format!("no relation `{}`", pattern.relation));
-    }
+    let pattern = pattern_of(engine, pattern)?;
     let found = engine.reader().query(&pattern, &QueryOptions::default()).value;
     let shown = || -> Vec<String> {
         let facts = found.iter().take(5);
@@ -319,9 +317,18 @@ fn holds(engine: &Engine, text: &str) -> Result<(), String> {
     }
 }
 
+/// A pattern that fits the program: one that cannot match is a mistake of the test.
+fn pattern_of(engine: &Engine, text: &str) -> Result<Pattern, String> {
+    let said = |error: CheckError| {
+        let advice = error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+        format!("{error}{advice}")
+    };
+    parse_pattern("the test", text, engine.program()).map_err(said)
+}
+
 /// The facts and clauses of a fact's proof, which must follow step by step.
 fn proof_texts(engine: &Engine, fact: &str) -> Result<Vec<String>, String> {
-    let fact = Fact::parse(fact).map_err(|error| error.to_string())?;
+    let fact = pattern_of(engine, fact)?.as_fact().ok_or("a fact has no `_`")?;
     let reader = engine.reader();
     let answer = reader.why(&fact, &QueryOptions::default());
     let proof = answer.value.ok_or_else(|| format!("`{fact}` does not hold"))?;
@@ -347,14 +354,14 @@ impl Facts for Recorded {
     }
 }
 
-fn failure_texts(engine: &Engine, pattern: &str) -> Vec<String> {
-    let Ok(pattern) = Pattern::parse(pattern) else { return Vec::new() };
+fn failure_texts(engine: &Engine, pattern: &str) -> Result<Vec<String>, String> {
+    let pattern = pattern_of(engine, pattern)?;
     let rules = engine.reader().why_not(&pattern, &QueryOptions::default()).value;
     let texts = rules.into_iter().flat_map(|rule| {
         let label = rule.clause.map(|clause| clause.label).unwrap_or_default();
         [label, rule.failing]
     });
-    texts.collect()
+    Ok(texts.collect())
 }
 
 fn contains(found: &[String], text: &str) -> Result<(), String> {
