@@ -24,9 +24,16 @@ pub fn builtins() -> Builtins {
     let (symbol, number, duration) = (Type::Symbol, Type::Number, Type::Duration);
     let mut known = Builtins::new();
     known.function("kind_of", &[symbol], symbol, |args| Ok(kind_of(text(args, 0)?).into()));
+    known.function("group_of", &[symbol], symbol, |args| {
+        let kind = text(args, 0)?;
+        Ok(kind.split_once('.').map_or("", |(_, group)| group).into())
+    });
     known.function("namespace_of", &[symbol], symbol, |args| namespace_of(text(args, 0)?));
     known.function("deadline", &[symbol, symbol], symbol, |args| {
         Ok(Value::from(format!("{} {}", text(args, 0)?, text(args, 1)?)))
+    });
+    known.function("hold_key", &[symbol, symbol], symbol, |args| {
+        Ok(Value::from(format!("hold {} {}", text(args, 0)?, text(args, 1)?)))
     });
     known.function("jittered", &[symbol, duration], duration, |args| {
         Ok(Value::Duration(jittered(text(args, 0)?, whole(args, 1)?)))
