@@ -50,6 +50,11 @@ impl<'a> Writer<'a> {
         writer
     }
 
+    /// The relations and tables that the rules use.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.declared.keys().cloned().collect()
+    }
+
     /// Declarations, rules, and what is asked for.
     pub(super) fn text(self) -> String {
         let mut text = self.dialect.comment("Made by `hence rules export`.");

@@ -84,6 +84,7 @@ pub fn export(
     for clause in 0..engine.program().clauses().count() {
         writer.clause(clause);
     }
+    let is_used = writer.names();
     let mut text = writer.text();
     for info in engine.program().relations() {
         if info.kind == RelationKind::Input {
@@ -91,7 +92,7 @@ pub fn export(
             facts(&mut text, dialect, &dialect.relation(&info.name), rows.iter());
         }
     }
-    for (name, rows) in &used.tables {
+    for (name, rows) in used.tables.iter().filter(|(name, _)| is_used.contains(*name)) {
         facts(&mut text, dialect, name, rows.iter());
     }
     for (base, values) in &used.values {
@@ -99,8 +100,9 @@ pub fn export(
             .zip(values)
             .map(|(rank, value)| vec![value.clone(), Value::Number(rank)])
             .collect();
-        if *base != Type::Number {
-            facts(&mut text, dialect, &order_table(*base), ranks.iter());
+        let table = order_table(*base);
+        if is_used.contains(&table) {
+            facts(&mut text, dialect, &table, ranks.iter());
         }
     }
     Ok(text)
