@@ -13,6 +13,11 @@ use crate::support::git::Repository;
 use crate::support::wait;
 use crate::support::workplace::Daemon;
 use crate::support::workplace::Workplace;
+use hence::audit::DiskStorage;
+use hence::audit::Item;
+use hence::audit::JournalReader;
+use hence::audit::Query;
+use hence::audit::RecordKind;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::Client;
@@ -61,13 +66,41 @@ impl Site {
 
     /// Starts `hence run` with more arguments.
     pub(super) fn start(&mut self, more: &[&str]) {
+        let mut args = vec!["--enable-leader-election", "false"];
+        args.extend(more);
+        self.start_elected(&args);
+    }
+
+    /// Starts `hence run` with more arguments, and lets it hold leases.
+    pub(super) fn start_elected(&mut self, more: &[&str]) {
         let state = self.workplace.state();
         let text = |path: &Path| path.to_str().expect("paths here are UTF-8").to_owned();
         let (state, kubeconfig) = (text(&state), text(&self.kubeconfig));
         let mut args = vec!["run", "--state", &state, "--kubeconfig", &kubeconfig];
-        args.extend(["--enable-leader-election", "false", "--requeue-dependency", "1"]);
+        args.extend(["--requeue-dependency", "1"]);
         args.extend(more);
         self.daemon = Some(self.workplace.start(&args));
+    }
+
+    /// Every intent and outcome of the journal, oldest first; the daemon may be running.
+    pub(super) fn journal(&self) -> Vec<Item> {
+        let storage = DiskStorage::for_reading(&self.workplace.state().join("journal"));
+        let journal = JournalReader::open(storage).expect("the journal can be read");
+        let mut items = Vec::new();
+        // Outcomes are listed only when asked for; otherwise they come with their intents.
+        for kind in [RecordKind::Intent, RecordKind::Outcome] {
+            let mut query = Query { kind: Some(kind), ..Query::default() };
+            loop {
+                let page = journal.view().list(&query).expect("the journal can be read");
+                items.extend(page.items);
+                query.after = page.next;
+                if page.next.is_none() {
+                    break;
+                }
+            }
+        }
+        items.sort_by_key(|item| item.seq);
+        items
     }
 
     /// Kills the daemon as `kill -9` does.
@@ -78,8 +111,8 @@ impl Site {
     /// Ends the daemon in good order.
     pub(super) async fn stop(&mut self) {
         let daemon = self.daemon.take().expect("a daemon runs");
-        let log = daemon.log();
-        assert!(daemon.terminate().await.success(), "{log}");
+        let ended = daemon.terminate().await;
+        assert!(ended.success(), "{ended}\n{}", daemon.log());
     }
 
     /// What the daemon logged.
@@ -153,6 +186,11 @@ impl World {
     /// A cluster of its own, whose daemon the test starts itself.
     pub(super) async fn alone(purpose: &str) -> Self {
         Self::on(Place::Own(Box::new(Site::new().await)), purpose).await
+    }
+
+    /// The same site with a namespace and a repository of its own, for the next case.
+    pub(super) async fn next(self, purpose: &str) -> Self {
+        Self::on(self.site, purpose).await
     }
 
     async fn on(site: Place, purpose: &str) -> Self {
@@ -276,6 +314,33 @@ impl World {
         let last = self.get_unit(name).await.map(|unit| unit.data["status"].clone());
         let last = last.unwrap_or_default();
         panic!("{name} is not {status} with {text:?} but {last:#}\n{}", self.site.log());
+    }
+
+    /// Waits until the source's Ready condition has this status.
+    pub(super) async fn source_shows(&self, status: &str) {
+        wait::until(&format!("the source to be ready: {status}"), || async move {
+            let source = self.flux(flux::GIT_REPOSITORY).get(SOURCE).await.ok()?;
+            (flux::condition(&source, "Ready")?["status"] == status).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the unit's status says that it works, or worked, on the revision.
+    pub(super) async fn attempts(&self, name: &str, revision: &str) {
+        let probe = || async move {
+            let unit = self.get_unit(name).await?;
+            (unit.data["status"]["lastAttemptedRevision"] == revision).then_some(())
+        };
+        if timeout(LONGEST, wait::until("the attempt", probe)).await.is_err() {
+            let last = self.get_unit(name).await.map(|unit| unit.data["status"].clone());
+            panic!("{name} did not come to {revision} but {last:#?}\n{}", self.site.log());
+        }
+    }
+
+    /// What `/apis` says to a client that knows no aggregated discovery.
+    pub(super) async fn old_groups(&self) -> Value {
+        let request = http::Request::get("/apis").body(Vec::new()).expect("a plain request");
+        self.client.request(request).await.expect("the server answers")
     }
 
     /// ConfigMaps of the namespace.
