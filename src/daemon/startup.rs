@@ -1,6 +1,5 @@
 //! Start and stop: opens state, takes the leases, starts the loop, drains it on the way out.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +10,8 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::Body;
 use crate::audit::DiskStorage;
 use crate::audit::Journal;
-use crate::audit::JournalOptions;
-use crate::audit::Note;
-use crate::audit::NoteKind;
-use crate::audit::Outcome;
-use crate::audit::OutcomeKind;
 use crate::audit::RuleSet;
 use crate::cluster::Cluster;
 use crate::cluster::ConnectOptions;
@@ -27,6 +20,7 @@ use crate::cluster::write::WriteGate;
 use crate::daemon::DaemonError;
 use crate::daemon::DaemonOptions;
 use crate::daemon::SystemClock;
+use crate::daemon::aftermath;
 use crate::daemon::due::Due;
 use crate::daemon::http;
 use crate::daemon::lease;
@@ -120,7 +114,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     let inbox = received;
     let mut step =
         StepLoop { facts, journal, ingest, timers, due, outlets, published, clock, rules, inbox };
-    step.recall(&recalled)?;
+    recalled.iter().try_for_each(|delta| step.recall(delta))?;
     let ended = run_on_its_thread(step).await;
     cancel.cancel();
     ended
@@ -147,7 +141,8 @@ struct State {
     _dir: StateDir,
     journal: Journal<DiskStorage>,
     facts: FactBase,
-    recalled: Delta,
+    /// What holds, in the order in which it came to be known.
+    recalled: [Delta; 2],
     rules: Digest,
     manifests: Manifests,
 }
@@ -158,14 +153,19 @@ fn open_state(options: &DaemonOptions, clock: &dyn Clock) -> Result<State, Daemo
     files.extend(user_files.iter().cloned());
     let program = rules::load(user_files).map_err(|errors| DaemonError::Rules { errors })?;
     let dir = StateDir::open(&options.state)?;
-    let mut journal = open_journal(&dir, clock)?;
+    let (mut journal, left) = aftermath::open_journal(&dir)?;
     let rules = journal_rules(&mut journal, &files, clock)?;
     let expected = journal.view().last_generation().unwrap_or(0);
-    let (facts, recovered, recalled) = restore::open_facts(&dir, program, expected)?;
+    let (mut facts, recovered, recalled) = restore::open_facts(&dir, program, expected)?;
     for loss in &recovered.losses {
         tracing::warn!(%loss, "fact log");
     }
+    let now = clock.now();
+    let attempted = facts.commit(left.statements(), now)?;
+    facts.sync()?;
+    aftermath::settle(&mut journal, left, now)?;
     let manifests = Manifests::default();
+    let recalled = [recalled, attempted];
     Ok(State { _dir: dir, journal, facts, recalled, rules, manifests })
 }
 
@@ -306,35 +306,6 @@ async fn hold_leases(
             holder: "nobody: stopped while waiting".to_owned(),
         }),
     }
-}
-
-fn open_journal(state: &StateDir, clock: &dyn Clock) -> Result<Journal<DiskStorage>, DaemonError> {
-    let storage = DiskStorage::for_writing(&state.journal())?;
-    let (mut journal, problems) = Journal::open(storage, &JournalOptions::default())?;
-    let now = clock.now();
-    for problem in problems {
-        tracing::warn!(%problem, "journal");
-        let text = problem.to_string();
-        let note = Note { about: NoteKind::Recovery, text, fields: BTreeMap::new() };
-        journal.append(now, Body::Note(note))?;
-    }
-    // An intent without outcome: nobody knows whether it took effect. The world is observed anew,
-    // and whatever is still due is derived again from what is seen.
-    let open: Vec<_> = journal.view().open_intents()?.into_iter().map(|item| item.id).collect();
-    for intent in open {
-        let outcome = Outcome {
-            intent,
-            result: OutcomeKind::Unknown,
-            detail: "the daemon ended before the outcome was recorded; observed again".to_owned(),
-            observed: Default::default(),
-        };
-        journal.append(now, Body::Outcome(outcome))?;
-    }
-    let text = format!("hence {} started", env!("CARGO_PKG_VERSION"));
-    let note = Note { about: NoteKind::Start, text, fields: BTreeMap::new() };
-    journal.append(now, Body::Note(note))?;
-    journal.sync()?;
-    Ok(journal)
 }
 
 fn journal_rules(

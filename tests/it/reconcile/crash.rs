@@ -71,15 +71,20 @@ fn ended(world: &World, kind: &str) -> usize {
     world.site.journal().iter().filter(|item| ended(item)).count()
 }
 
-async fn harmed(proxy: &FaultProxy, more_than: usize) {
-    let asked = || async move { (proxy.harmed() > more_than).then_some(()) };
+/// How many requests of the one kind were harmed.
+fn harmed(proxy: &FaultProxy, is_it: fn(&Seen) -> bool) -> usize {
+    proxy.seen().iter().filter(|seen| is_it(seen) && seen.harmed.is_some()).count()
+}
+
+async fn until_harmed(proxy: &FaultProxy, is_it: fn(&Seen) -> bool, more_than: usize) {
+    let asked = || async move { (harmed(proxy, is_it) > more_than).then_some(()) };
     wait::until("the request to be harmed", asked).await;
 }
 
 /// Lets the push that `change` makes run up to the step, and kills the daemon there.
 async fn kill_at(world: &mut World, proxy: &FaultProxy, step: Step, kind: &str) {
     let is_it: fn(&Seen) -> bool = if kind == "apply" { is_apply } else { is_delete };
-    let (harm_before, done_before) = (proxy.harmed(), ended(world, kind));
+    let (harm_before, done_before) = (harmed(proxy, is_it), ended(world, kind));
     match step {
         Step::BeforeIntent => {
             world.host.seen();
@@ -92,7 +97,7 @@ async fn kill_at(world: &mut World, proxy: &FaultProxy, step: Step, kind: &str) 
         Step::BeforeRequest => {
             proxy.always(is_it, Fault::Hold(Gate::closed()));
             world.fetch().await;
-            harmed(proxy, harm_before).await;
+            until_harmed(proxy, is_it, harm_before).await;
         }
         Step::BeforeAnswer => {
             proxy.always(is_it, Fault::HoldAnswer(Gate::closed()));
@@ -106,7 +111,7 @@ async fn kill_at(world: &mut World, proxy: &FaultProxy, step: Step, kind: &str) 
             proxy.always(is_it, Fault::Hold(gate.clone()));
             proxy.always(is_of_flux, Fault::Hold(Gate::closed()));
             world.fetch().await;
-            harmed(proxy, harm_before).await;
+            until_harmed(proxy, is_it, harm_before).await;
             let (file, length) = journal_end(world);
             gate.open();
             let world_now = &*world;

@@ -17,7 +17,6 @@ use hence::audit::DiskStorage;
 use hence::audit::Item;
 use hence::audit::JournalReader;
 use hence::audit::Query;
-use hence::audit::RecordKind;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::Client;
@@ -82,25 +81,20 @@ impl Site {
         self.daemon = Some(self.workplace.start(&args));
     }
 
-    /// Every intent and outcome of the journal, oldest first; the daemon may be running.
+    /// Every intent of the journal with its outcome, oldest first; the daemon may be running.
     pub(super) fn journal(&self) -> Vec<Item> {
         let storage = DiskStorage::for_reading(&self.workplace.state().join("journal"));
         let journal = JournalReader::open(storage).expect("the journal can be read");
         let mut items = Vec::new();
-        // Outcomes are listed only when asked for; otherwise they come with their intents.
-        for kind in [RecordKind::Intent, RecordKind::Outcome] {
-            let mut query = Query { kind: Some(kind), ..Query::default() };
-            loop {
-                let page = journal.view().list(&query).expect("the journal can be read");
-                items.extend(page.items);
-                query.after = page.next;
-                if page.next.is_none() {
-                    break;
-                }
+        let mut query = Query::default();
+        loop {
+            let page = journal.view().list(&query).expect("the journal can be read");
+            items.extend(page.items);
+            query.after = page.next;
+            if page.next.is_none() {
+                return items;
             }
         }
-        items.sort_by_key(|item| item.seq);
-        items
     }
 
     /// Kills the daemon as `kill -9` does.
@@ -211,12 +205,21 @@ impl World {
         self.source_named(SOURCE).await;
     }
 
+    /// Creates the GitRepository with another interval.
+    pub(super) async fn source_every(&self, interval: &str) {
+        self.source_of(SOURCE, interval).await;
+    }
+
     /// Creates a GitRepository on the one repository there is.
     pub(super) async fn source_named(&self, name: &str) {
+        self.source_of(name, "1h").await;
+    }
+
+    async fn source_of(&self, name: &str, interval: &str) {
         let source = json!({
             "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
             "metadata": { "name": name },
-            "spec": { "url": self.host.url("app"), "interval": "1h", "ref": { "branch": "main" } },
+            "spec": { "url": self.host.url("app"), "interval": interval, "ref": { "branch": "main" } },
         });
         flux::apply(&self.flux(flux::GIT_REPOSITORY), name, &source).await;
     }
@@ -274,6 +277,8 @@ impl World {
         for (key, value) in more.as_object().into_iter().flatten() {
             spec[key] = value.clone();
         }
+        // What is null in `more` is not to be there at all.
+        spec.as_object_mut().expect("it is one").retain(|_, value| !value.is_null());
         let unit = json!({
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
             "metadata": { "name": name }, "spec": spec,
