@@ -37,6 +37,7 @@ use crate::datalog::Delta;
 use crate::datalog::Pattern;
 use crate::datalog::QueryOptions;
 use crate::datalog::RuleFile;
+use crate::datalog::Value;
 use crate::executor::Executor;
 use crate::executor::Seen;
 use crate::facts::FactBase;
@@ -54,6 +55,7 @@ use crate::model::DigestKey;
 use crate::model::Manifests;
 use crate::model::ObjectRef;
 use crate::model::SourceName;
+use crate::model::Timestamp;
 use crate::model::UnitName;
 use crate::rules;
 use crate::sources;
@@ -190,6 +192,13 @@ fn remember(
         Some((ObjectRef::parse_fact_text(&object.plain())?, uid.plain(), fields.plain()))
     });
     ingest.recall_recorded(texts);
+    let corrected = rows("corrected", 4);
+    let times = corrected.iter().filter_map(|row| {
+        let [object, path, manager, Value::Time(at)] = row.as_slice() else { return None };
+        let object = ObjectRef::parse_fact_text(&object.plain())?;
+        Some((object, path.plain(), manager.plain(), Timestamp(*at)))
+    });
+    ingest.recall_corrections(times);
     let units = rows("unit", 2).iter().filter_map(|row| UnitName::parse(&row[0].plain())).collect();
     let sources =
         rows("source", 2).iter().filter_map(|row| SourceName::parse(&row[0].plain())).collect();

@@ -16,7 +16,7 @@ use std::os::unix::fs::symlink;
 struct Case {
     /// The unit and its folder.
     name: &'static str,
-    /// Files of the bad push; a text that starts with `->` is a symlink.
+    /// Files of the bad push; a text that starts with `->` is a symlink, `HERE` the namespace.
     files: &'static [(&'static str, &'static str)],
     /// The reason that the condition and the event give.
     reason: &'static str,
@@ -26,7 +26,7 @@ struct Case {
 
 const TWICE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: twice}\n";
 const UNKNOWN: &str = "apiVersion: nowhere.example/v1\nkind: Nothing\nmetadata: {name: n}\n";
-const REFUSED: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: far}\nspec: {ports: [{port: \
+const REFUSED: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: far, namespace: HERE}\nspec: {ports: [{port: \
                        70000}]}\n";
 const STRANGER: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s, namespace: nowhere}\n";
 
@@ -53,7 +53,7 @@ const CASES: &[Case] = &[
 fn write(world: &World, path: &str, text: &str) {
     match text.strip_prefix("-> ") {
         Some(target) => symlink(target, world.repo.work().join(path)).expect("the folder is ours"),
-        None => world.repo.write(path, text),
+        None => world.repo.write(path, text.replace("HERE", &world.namespace)),
     }
 }
 

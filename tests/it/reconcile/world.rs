@@ -318,7 +318,8 @@ impl World {
         }
         let last = self.get_unit(name).await.map(|unit| unit.data["status"].clone());
         let last = last.unwrap_or_default();
-        panic!("{name} is not {status} with {text:?} but {last:#}\n{}", self.site.log());
+        let audit = self.site.ask(&["audit", "list", "--limit", "30"]);
+        panic!("{name} is not {status} with {text:?} but {last:#}\n{audit}\n{}", self.site.log());
     }
 
     /// Waits until the source's Ready condition has this status.
