@@ -22,9 +22,11 @@ mod plan;
 mod query;
 mod reconcile;
 mod relation;
+mod remote;
 mod resume;
 mod rules;
 mod run;
+mod sandbox;
 mod suspend;
 mod table;
 mod target;
@@ -54,6 +56,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Show the main job on an embedded cluster: no Kubernetes needed
     Demo(demo::DemoArgs),
+    /// Run the embedded Kubernetes API server and Git host, to try things out
+    Sandbox(sandbox::SandboxArgs),
     /// Put the daemon into a cluster
     Install(install::InstallArgs),
     /// Take the daemon out of a cluster; no workload is touched
@@ -95,6 +99,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Demo(args) => demo::demo(&args),
+        Verb::Sandbox(args) => sandbox::sandbox(&args),
         Verb::Install(args) => install::install(&args),
         Verb::Uninstall(args) => uninstall::uninstall(&args),
         Verb::Check(args) => check::check(&args),

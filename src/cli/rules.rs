@@ -1,6 +1,5 @@
 //! `hence rules`: every mistake in a directory of rule files, at once; what a relation means.
 
-use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -15,10 +14,11 @@ use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::relation;
+use crate::daemon::rule_files;
 use crate::datalog::CheckError;
 use crate::datalog::Program;
 use crate::datalog::RuleFile;
-use crate::rules as rule_files;
+use crate::rules;
 
 /// What to do with rule files.
 #[derive(Debug, Args)]
@@ -55,13 +55,6 @@ enum RulesVerb {
 
 #[derive(Debug, Error, Diagnostic)]
 enum RulesError {
-    #[error("cannot read {}", path.display())]
-    #[diagnostic(code(rules::read), help("name a directory that holds *.dl files"))]
-    Read {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
     #[error("{count} mistakes")]
     #[diagnostic(code(rules::check), help("nothing was loaded; mend them and check again"))]
     Mistakes { count: usize },
@@ -83,12 +76,13 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
 
 /// The files of a user's directory, when there is one.
 fn user_files(dir: Option<&Path>) -> Result<Vec<RuleFile>, Failure> {
-    dir.map(read).transpose().map(Option::unwrap_or_default).map_err(Failure::input)
+    let directories: Vec<PathBuf> = dir.map(Path::to_owned).into_iter().collect();
+    rule_files::read(&directories).map_err(Failure::input)
 }
 
 /// The rules that would be in force.
 fn load(dir: Option<&Path>) -> Result<Program, Failure> {
-    rule_files::load(user_files(dir)?).map_err(fail)
+    rules::load(user_files(dir)?).map_err(fail)
 }
 
 /// Shows every mistake.
@@ -101,7 +95,7 @@ fn fail(errors: Vec<CheckError>) -> Failure {
 fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
     let user = user_files(dir)?;
     let count = user.len();
-    match rule_files::load(user) {
+    match rules::load(user) {
         Ok(program) => {
             program.warnings().iter().cloned().for_each(show);
             let strata = program.strata();
@@ -116,21 +110,4 @@ fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
 
 fn show(error: CheckError) {
     output::error(&Report::new(error));
-}
-
-fn read(dir: &Path) -> Result<Vec<RuleFile>, RulesError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| RulesError::Read { path, source }
-    };
-    let mut paths: Vec<PathBuf> = fs::read_dir(dir)
-        .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect())
-        .map_err(failed(dir))?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "dl"));
-    paths.sort();
-    let file = |path: &PathBuf| {
-        let text = fs::read_to_string(path).map_err(failed(path))?;
-        Ok(rule_files::user_file(&path.display().to_string(), &text))
-    };
-    paths.iter().map(file).collect()
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::api;
 use crate::cli::output::Failure;
 use crate::cli::output::Outcome;
 use crate::daemon;
@@ -43,21 +44,54 @@ pub(super) struct RunArgs {
     /// A field manager whose fields are taken over, besides kubectl
     #[arg(long)]
     override_manager: Vec<String>,
+    /// A Secret in the own namespace that holds the key under which secret values are digested;
+    /// without one a file in the state directory does
+    #[arg(long, value_name = "NAME")]
+    digest_key_secret: Option<String>,
     /// Refuse references to sources of other namespaces
     #[arg(long)]
     no_cross_namespace_refs: bool,
     /// Where artifact files are served for other controllers
-    #[arg(long, value_name = "ADDR", env = "STORAGE_ADDR")]
+    #[arg(long, alias = "storage-addr", value_name = "ADDR", env = "STORAGE_ADDR")]
     artifact_addr: Option<String>,
     /// Host and port under which other controllers reach them
-    #[arg(long, value_name = "HOST:PORT", env = "STORAGE_ADV_ADDR", default_value = "")]
+    #[arg(
+        long,
+        alias = "storage-adv-addr",
+        value_name = "HOST:PORT",
+        env = "STORAGE_ADV_ADDR",
+        default_value = ""
+    )]
     artifact_adv_addr: String,
-    /// Wait before a source without artifact is looked at again, in seconds
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
-    requeue_dependency: u64,
+    /// Where artifact files are kept, unless in the state directory
+    #[arg(long, alias = "storage-path", value_name = "DIR", env = "STORAGE_PATH")]
+    artifact_path: Option<PathBuf>,
+    /// How long artifact files stay that are not current any more
+    #[arg(long, default_value = "1m", value_parser = parse_duration)]
+    artifact_retention_ttl: Duration,
+    /// How many artifact files of a source stay, the current one included
+    #[arg(long, default_value_t = 2)]
+    artifact_retention_records: usize,
+    /// Host key algorithms for ssh, most wanted first
+    #[arg(long, value_delimiter = ',')]
+    ssh_hostkey_algos: Vec<String>,
+    /// Key exchange algorithms for ssh, most wanted first
+    #[arg(long, value_delimiter = ',')]
+    ssh_kex_algos: Vec<String>,
+    /// Wait before a source without artifact is looked at again
+    #[arg(long, default_value = "30s", value_parser = parse_duration)]
+    requeue_dependency: Duration,
     /// Log level: error, info, debug or trace
     #[arg(long, default_value = "info")]
     log_level: String,
+}
+
+/// A duration as Flux's flags take it; a bare number is seconds.
+fn parse_duration(text: &str) -> Result<Duration, api::ParseDurationError> {
+    match text.parse::<u64>() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => api::Duration::parse(text).map(api::Duration::to_std),
+    }
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -78,10 +112,16 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         namespace: args.runtime_namespace.clone(),
         concurrent: args.concurrent,
         override_managers: args.override_manager.clone(),
+        digest_key_secret: args.digest_key_secret.clone(),
         no_cross_namespace_refs: args.no_cross_namespace_refs,
         artifact_addr: args.artifact_addr.clone(),
         artifact_adv_addr: args.artifact_adv_addr.clone(),
-        requeue_dependency: Duration::from_secs(args.requeue_dependency),
+        artifact_path: args.artifact_path.clone(),
+        artifact_retention_ttl: args.artifact_retention_ttl,
+        artifact_retention_records: args.artifact_retention_records,
+        ssh_host_key_algorithms: args.ssh_hostkey_algos.clone(),
+        ssh_kex_algorithms: args.ssh_kex_algos.clone(),
+        requeue_dependency: args.requeue_dependency,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let io = |source| DaemonError::Io { what: "cannot start threads".to_owned(), source };
@@ -93,7 +133,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
             daemon::run(options, stop).await
         })
         .map_err(|error| match &error {
-            DaemonError::Rules { .. } | DaemonError::Io { .. } => Failure::input(error),
+            DaemonError::Rules(_) | DaemonError::Io { .. } => Failure::input(error),
             _ => Failure::world(error),
         })?;
     Ok(Outcome::Done)
@@ -101,6 +141,12 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
 
 /// Cancels `stop` at the first SIGTERM or SIGINT.
 async fn signals(stop: CancellationToken) {
+    ended().await;
+    stop.cancel();
+}
+
+/// Waits for the first SIGTERM or SIGINT.
+pub(super) async fn ended() {
     use tokio::signal::unix::SignalKind;
     use tokio::signal::unix::signal;
     let (Ok(mut terminate), Ok(mut interrupt)) =
@@ -112,5 +158,4 @@ async fn signals(stop: CancellationToken) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    stop.cancel();
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::audit::Head;
 use crate::cluster::Cluster;
 use crate::cluster::Purpose;
 use crate::cluster::write::Elector;
@@ -20,6 +21,7 @@ use crate::cluster::write::WriteGate;
 use crate::daemon::DaemonError;
 use crate::daemon::state::Published;
 use crate::model::Clock;
+use crate::model::Digest;
 use crate::model::Timestamp;
 
 /// Flux's retry period.
@@ -33,6 +35,12 @@ pub fn lease_name(kind: &str) -> &'static str {
         "Kustomization" => "kustomize-controller-leader-election",
         _ => "source-controller-leader-election",
     }
+}
+
+/// The head that the annotation names, as [`Candidate`] writes it.
+pub(super) fn parse_head(text: &str) -> Option<Head> {
+    let (seq, hash) = text.split_once(':')?;
+    Some(Head { seq: seq.parse().ok()?, hash: Digest::parse(hash)? })
 }
 
 /// Who competes for the leases.

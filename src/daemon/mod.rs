@@ -8,18 +8,25 @@
 //!
 //! Not here: what is decided (`rules/`), how a write is sent (`executor`, `cluster`).
 
+mod artifacts;
 pub mod ask;
 mod clock;
+mod collect;
 mod due;
-mod http;
+pub mod http;
+pub mod journal_view;
 mod lease;
 mod outlets;
 mod record;
 mod restore;
+pub mod rule_files;
+mod ruling;
+mod secret_key;
 pub mod socket;
 mod startup;
 mod state;
 mod step;
+mod stores;
 mod timers;
 mod watcher;
 
@@ -33,7 +40,7 @@ use crate::actions::ActionError;
 use crate::actions::LintError;
 use crate::audit::AuditError;
 use crate::cluster::ClusterError;
-use crate::datalog::CheckError;
+use crate::daemon::rule_files::RuleFilesError;
 use crate::facts::store::StoreError;
 
 pub use clock::SystemClock;
@@ -62,12 +69,24 @@ pub struct DaemonOptions {
     pub concurrent: usize,
     /// Managers besides Flux's list whose fields are taken over.
     pub override_managers: Vec<String>,
+    /// The Secret that holds the key of digests; without one a file in the state directory does.
+    pub digest_key_secret: Option<String>,
     /// Refuse cross-namespace source references.
     pub no_cross_namespace_refs: bool,
     /// Where artifact files are served for other controllers; none when absent.
     pub artifact_addr: Option<String>,
-    /// Host and port under which others reach them; empty when none are served.
+    /// Host and port under which others reach them; empty: where they are served.
     pub artifact_adv_addr: String,
+    /// Where artifact files are kept; the state directory has a place for them.
+    pub artifact_path: Option<PathBuf>,
+    /// How long artifact files stay that are not current any more.
+    pub artifact_retention_ttl: Duration,
+    /// How many artifact files of a source stay, the current one included.
+    pub artifact_retention_records: usize,
+    /// Host key algorithms for ssh, most wanted first; empty: what known_hosts has.
+    pub ssh_host_key_algorithms: Vec<String>,
+    /// Key exchange algorithms for ssh, most wanted first; empty: the default.
+    pub ssh_kex_algorithms: Vec<String>,
     /// Wait before a source without artifact is looked at again.
     pub requeue_dependency: Duration,
 }
@@ -84,9 +103,15 @@ impl Default for DaemonOptions {
             namespace: "flux-system".to_owned(),
             concurrent: 16,
             override_managers: Vec::new(),
+            digest_key_secret: None,
             no_cross_namespace_refs: false,
             artifact_addr: None,
             artifact_adv_addr: String::new(),
+            artifact_path: None,
+            artifact_retention_ttl: Duration::from_secs(60),
+            artifact_retention_records: 2,
+            ssh_host_key_algorithms: Vec::new(),
+            ssh_kex_algorithms: Vec::new(),
             requeue_dependency: Duration::from_secs(30),
         }
     }
@@ -95,14 +120,10 @@ impl Default for DaemonOptions {
 /// Why the daemon stopped or could not start.
 #[derive(Debug, Error, Diagnostic)]
 pub enum DaemonError {
-    /// The rules do not check.
-    #[error("the rules have {} mistakes", errors.len())]
-    #[diagnostic(code(daemon::rules), help("`hence rules check DIR` shows each of them"))]
-    Rules {
-        /// Each mistake.
-        #[related]
-        errors: Vec<CheckError>,
-    },
+    /// The rules cannot be read or do not check.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Rules(#[from] RuleFilesError),
     /// The cluster cannot be reached or refuses.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -40,7 +40,8 @@ use crate::model::SOURCE_GROUP;
 /// How long to wait before the served kinds are read again because a wanted one is unknown.
 const REDISCOVER: Duration = Duration::from_secs(10);
 /// Source kinds that units may name.
-const SOURCE_KINDS: &[&str] = &["GitRepository", "OCIRepository", "Bucket", "ExternalArtifact"];
+pub(super) const SOURCE_KINDS: &[&str] =
+    &["GitRepository", "OCIRepository", "Bucket", "ExternalArtifact"];
 
 /// What is to be watched from now on, or no longer.
 #[derive(Debug, Default)]

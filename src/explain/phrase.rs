@@ -45,6 +45,11 @@ const PHRASES: &[(&str, &str)] = &[
     ("reconciles",      "hence reconciles {0}"),
 ];
 
+/// What a row of the relation says, as a person would say it.
+pub fn sentence(relation: &str, row: &[Value]) -> String {
+    phrase(&Fact::new(relation, row.to_vec()))
+}
+
 /// What the fact says.
 pub(super) fn phrase(fact: &Fact) -> String {
     let template = PHRASES.iter().find(|(relation, _)| *relation == &*fact.relation);

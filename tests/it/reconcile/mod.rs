@@ -4,6 +4,7 @@ mod basics;
 mod crash;
 mod idle;
 mod matrix;
+mod sources;
 mod takeover;
 mod units;
 mod world;
