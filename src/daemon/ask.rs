@@ -177,7 +177,10 @@ pub fn answer(
     let Some(reader) = reader else { return from_journal(question, journal) };
     let known = explain::known_kinds(reader);
     Ok(match question {
-        Question::Why(asked) => explain::why_object(reader, &resolve(asked, &known, Some(reader))?),
+        Question::Why(asked) => {
+            let object = resolve(asked, &known, Some(reader))?;
+            with_proof(explain::why_object(reader, &object), &object, journal)
+        }
         Question::WhyPruned(asked) => pruned(&resolve(asked, &known, None)?, journal),
         Question::WhyNotReady(asked) => explain::why_not_ready(reader, &unit(asked, &known)?),
         Question::WhyNotLive { revision, object } => {
@@ -191,6 +194,31 @@ pub fn answer(
         | Question::AuditShow { .. }
         | Question::AuditVerify => no_answer(reader.generation()),
     })
+}
+
+/// Names the proof under which the object was last applied: it leads to all the rest.
+fn with_proof(
+    answer: Answer,
+    object: &ObjectRef,
+    journal: &JournalReader<DiskStorage>,
+) -> Answer {
+    let view = journal.view();
+    let query = Query {
+        object: Some(Object::from(object)),
+        kind: Some(RecordKind::Intent),
+        order: Order::NewestFirst,
+        limit: DELETES_MAX,
+        ..Query::default()
+    };
+    let Ok(page) = view.list(&query) else { return answer };
+    let is_apply = |item: &&Item| match &item.record.body {
+        Body::Intent(intent) => intent.action.kind == "apply",
+        _ => false,
+    };
+    let Some(last) = page.items.iter().find(is_apply) else { return answer };
+    let id = view.short_id(&last.id);
+    let answer = answer.line("proof", format!("{id} of {}", last.record.at));
+    if answer.next.is_empty() { answer.next(format!("hence audit show {id}")) } else { answer }
 }
 
 /// Plans and records are no answers: whoever wants one asks for a [`reply`].
