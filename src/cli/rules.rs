@@ -1,4 +1,10 @@
-//! `hence rules`: every mistake in a directory of rule files, at once; what a relation means.
+//! `hence rules`: tools for people who write rules. Every mistake in a directory at once, what a
+//! relation means, one shape of text, tests in prose, and any program on any facts.
+
+mod eval;
+mod files;
+mod fmt;
+mod literate;
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -15,6 +21,7 @@ use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::relation;
 use crate::daemon::rule_files;
+use crate::daemon::rule_files::RuleFilesError;
 use crate::datalog::CheckError;
 use crate::datalog::Program;
 use crate::datalog::RuleFile;
@@ -45,6 +52,12 @@ enum RulesVerb {
         #[arg(short, long, value_enum, default_value_t)]
         output: Form,
     },
+    /// Evaluate a program on facts given as text, without cluster or daemon
+    Eval(eval::EvalArgs),
+    /// Give rule files one shape
+    Fmt(fmt::FmtArgs),
+    /// Run tests of rules that are written as prose
+    Test(literate::TestArgs),
     /// Name all relations with what they mean
     List {
         /// A directory of rule files of your own
@@ -55,9 +68,25 @@ enum RulesVerb {
 
 #[derive(Debug, Error, Diagnostic)]
 enum RulesError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Read(#[from] RuleFilesError),
+    #[error("cannot write {}", path.display())]
+    #[diagnostic(code(rules::write), help("is it writable, and is there space?"))]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{count} mistakes")]
     #[diagnostic(code(rules::check), help("nothing was loaded; mend them and check again"))]
     Mistakes { count: usize },
+    #[error("{count} files are not in shape")]
+    #[diagnostic(code(rules::fmt), help("`hence rules fmt` without --check puts them in shape"))]
+    Shape { count: usize },
+    #[error("{unmet} of {checked} expectations are not met")]
+    #[diagnostic(code(rules::test), help("each is named above, with its line"))]
+    Unmet { unmet: usize, checked: usize },
 }
 
 /// Checks rules, or says what they mean.
@@ -67,6 +96,9 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
         RulesVerb::Explain { relation, rules, output } => {
             relation::explain(&load(rules.as_deref())?, relation, *output)
         }
+        RulesVerb::Eval(args) => eval::eval(args),
+        RulesVerb::Fmt(args) => fmt::fmt(args),
+        RulesVerb::Test(args) => literate::test(args),
         RulesVerb::List { rules } => {
             output::data(&relation::list(&load(rules.as_deref())?));
             Ok(Outcome::Done)

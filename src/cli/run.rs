@@ -13,6 +13,8 @@ use crate::cli::output::Outcome;
 use crate::daemon;
 use crate::daemon::DaemonError;
 use crate::daemon::DaemonOptions;
+use crate::daemon::LeaseTiming;
+use crate::model::GroupKind;
 
 /// Flags of the daemon; names are those of the Flux controllers where they have one.
 #[derive(Debug, Args)]
@@ -35,6 +37,15 @@ pub(super) struct RunArgs {
     /// Hold the leases of the controllers that are replaced
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     enable_leader_election: bool,
+    /// How long others wait for a holder of the leases that falls silent, in seconds
+    #[arg(long, default_value_t = 35, value_name = "SECONDS")]
+    leader_election_lease_duration: u64,
+    /// How long the leases are counted on after a renewal, in seconds
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    leader_election_renew_deadline: u64,
+    /// The pause between renewals of the leases, in seconds
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    leader_election_retry_period: u64,
     /// The namespace of the leases
     #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "flux-system")]
     runtime_namespace: String,
@@ -78,6 +89,15 @@ pub(super) struct RunArgs {
     /// Key exchange algorithms for ssh, most wanted first
     #[arg(long, value_delimiter = ',')]
     ssh_kex_algos: Vec<String>,
+    /// The ServiceAccount that Kustomizations without `serviceAccountName` act as
+    #[arg(long, value_name = "NAME", default_value = "")]
+    default_service_account: String,
+    /// How long a prune is held for a Kustomization that may want the object
+    #[arg(long, default_value = "1h", value_parser = parse_duration)]
+    prune_hold: Duration,
+    /// Kinds that are applied in a stage of their own before the rest, such as `shop.example/Till`
+    #[arg(long, value_delimiter = ',', value_name = "GROUP/KIND", value_parser = group_kind)]
+    custom_apply_stage_kinds: Vec<GroupKind>,
     /// Wait before a source without artifact is looked at again
     #[arg(long, default_value = "30s", value_parser = parse_duration)]
     requeue_dependency: Duration,
@@ -91,6 +111,16 @@ fn parse_duration(text: &str) -> Result<Duration, api::ParseDurationError> {
     match text.parse::<u64>() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
         Err(_) => api::Duration::parse(text).map(api::Duration::to_std),
+    }
+}
+
+/// `group/Kind`; the core group is empty, as in `/ConfigMap`.
+fn group_kind(text: &str) -> Result<GroupKind, String> {
+    match text.split_once('/') {
+        Some((group, kind)) if !kind.is_empty() && !kind.contains('/') => {
+            Ok(GroupKind { group: group.to_owned(), kind: kind.to_owned() })
+        }
+        _ => Err("expected GROUP/KIND, such as rbac.authorization.k8s.io/Role".to_owned()),
     }
 }
 
@@ -109,6 +139,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         listen: args.listen.clone(),
         kinds: args.kinds.clone(),
         leader_election: args.enable_leader_election,
+        lease: LeaseTiming {
+            duration: Duration::from_secs(args.leader_election_lease_duration),
+            renew_deadline: Duration::from_secs(args.leader_election_renew_deadline),
+            retry_period: Duration::from_secs(args.leader_election_retry_period),
+        },
         namespace: args.runtime_namespace.clone(),
         concurrent: args.concurrent,
         override_managers: args.override_manager.clone(),
@@ -121,6 +156,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         artifact_retention_records: args.artifact_retention_records,
         ssh_host_key_algorithms: args.ssh_hostkey_algos.clone(),
         ssh_kex_algorithms: args.ssh_kex_algos.clone(),
+        default_service_account: args.default_service_account.clone(),
+        prune_hold: args.prune_hold,
+        custom_stage: args.custom_apply_stage_kinds.clone(),
         requeue_dependency: args.requeue_dependency,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -197,11 +197,7 @@ pub fn answer(
 }
 
 /// Names the proof under which the object was last applied: it leads to all the rest.
-fn with_proof(
-    answer: Answer,
-    object: &ObjectRef,
-    journal: &JournalReader<DiskStorage>,
-) -> Answer {
+fn with_proof(answer: Answer, object: &ObjectRef, journal: &JournalReader<DiskStorage>) -> Answer {
     let view = journal.view();
     let query = Query {
         object: Some(Object::from(object)),

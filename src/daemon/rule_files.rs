@@ -64,29 +64,48 @@ pub struct RuleSet {
     pub user: Vec<RuleFile>,
 }
 
+/// The rule files at `path`, in name order: the file itself, or those of a directory.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn paths(path: &Path) -> Result<Vec<PathBuf>, RuleFilesError> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut paths: Vec<PathBuf> = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect())
+        .map_err(failed(path))?;
+    // ConfigMaps are mounted with folders and links whose names begin with dots.
+    paths.retain(|path| path.extension().is_some_and(|e| e == EXTENSION) && !is_hidden(path));
+    paths.sort();
+    Ok(paths)
+}
+
+/// The text of one rule file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text(path: &Path) -> Result<String, RuleFilesError> {
+    fs::read_to_string(path).map_err(failed(path))
+}
+
 /// Reads the rule files of the directories, in name order within each.
 ///
 /// # Errors
 /// A directory or file cannot be read.
 pub fn read(directories: &[PathBuf]) -> Result<Vec<RuleFile>, RuleFilesError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| RuleFilesError::Read { path, source }
-    };
     let mut files = Vec::new();
     for directory in directories {
-        let mut paths: Vec<PathBuf> = fs::read_dir(directory)
-            .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect())
-            .map_err(failed(directory))?;
-        // ConfigMaps are mounted with folders and links whose names begin with dots.
-        paths.retain(|path| path.extension().is_some_and(|e| e == EXTENSION) && !is_hidden(path));
-        paths.sort();
-        for path in paths {
-            let text = fs::read_to_string(&path).map_err(failed(&path))?;
-            files.push(rules::user_file(&path.display().to_string(), &text));
+        for path in paths(directory)? {
+            files.push(rules::user_file(&path.display().to_string(), &text(&path)?));
         }
     }
     Ok(files)
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> RuleFilesError {
+    let path = path.to_owned();
+    move |source| RuleFilesError::Read { path, source }
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -204,6 +204,7 @@ fn remember(
         strict_substitution: true,
         ssh_host_key_algorithms: options.ssh_host_key_algorithms.clone(),
         ssh_kex_algorithms: options.ssh_kex_algorithms.clone(),
+        custom_stage: options.custom_stage.clone(),
     };
     let mut ingest = Ingest::new(ingest_options, state.manifests.clone());
     let forgotten = stores::recall(&mut ingest, &state.facts.reader(), stores);
@@ -270,12 +271,19 @@ fn configured(
     if options.no_cross_namespace_refs {
         holds(relation::switch("no-cross-namespace-refs"));
     }
+    if !options.default_service_account.is_empty() {
+        holds(relation::default_account(&options.default_service_account));
+    }
     holds(relation::setting("requeue-dependency", &options.requeue_dependency));
+    holds(relation::setting("prune-hold", &options.prune_hold));
     holds(relation::own_namespace(&options.namespace));
     let kinds = kinds.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     for resource in kinds.preferred() {
         let namespaced = if resource.namespaced { "yes" } else { "no" };
         holds(relation::served(&resource.group_kind().to_string(), namespaced));
+    }
+    for failed in kinds.failed() {
+        holds(relation::undiscovered(&failed.group));
     }
     said
 }
@@ -352,6 +360,7 @@ async fn hold_leases(
         cluster: cluster.clone(),
         namespace: options.namespace.clone(),
         names,
+        timing: options.lease,
         identity: format!("hence_{}_{started:x}", std::process::id()),
         gate: gate.clone(),
         clock: Arc::clone(clock),

@@ -36,9 +36,7 @@ pub fn why_not_live(reader: &Reader, wanted: &str, object: &ObjectRef) -> Answer
             answer = answer.line("because", said);
         }
         let checked = row(reader, "checked", &[Some(&source)]).map(|c| text(&c, 1));
-        return answer
-            .line_if("checked", checked)
-            .next(fetch_again(&source));
+        return answer.line_if("checked", checked).next(fetch_again(&source));
     }
     let manifest = text(&declared, 2);
     let applied = row(reader, "applied", &[Some(&unit), Some(&name)]);

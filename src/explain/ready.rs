@@ -106,7 +106,10 @@ fn next(reader: &Reader, root: &str) -> String {
     {
         return format!("kubectl describe {}", asked(&object));
     }
-    format!("mend it and push, then: hence reconcile kustomization {} --with-source", in_namespace(root))
+    format!(
+        "mend it and push, then: hence reconcile kustomization {} --with-source",
+        in_namespace(root)
+    )
 }
 
 /// Facts behind a unit's own cause: build failures with their place, refusals, unhealthy objects.
