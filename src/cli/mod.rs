@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod completion;
 mod connect;
+mod controller_flags;
 mod definitions;
 mod demo;
 mod demo_story;

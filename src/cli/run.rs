@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::api;
+use crate::cli::controller_flags::ControllerFlags;
+use crate::cli::controller_flags::LogEncoding;
 use crate::cli::output::Failure;
 use crate::cli::output::Outcome;
 use crate::daemon;
@@ -104,6 +106,8 @@ pub(super) struct RunArgs {
     /// Log level: error, info, debug or trace
     #[arg(long, default_value = "info")]
     log_level: String,
+    #[command(flatten)]
+    flux: ControllerFlags,
 }
 
 /// A duration as Flux's flags take it; a bare number is seconds.
@@ -126,17 +130,40 @@ fn group_kind(text: &str) -> Result<GroupKind, String> {
 
 /// Runs the daemon until SIGTERM or SIGINT.
 pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
-    let filter = format!("warn,hence={}", args.log_level);
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .init();
-    let options = DaemonOptions {
+    log(args);
+    args.flux.warn();
+    let options = options(args);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let io = |source| DaemonError::Io { what: "cannot start threads".to_owned(), source };
+    let runtime = runtime.map_err(|error| Failure::world(io(error)))?;
+    runtime
+        .block_on(async {
+            let stop = CancellationToken::new();
+            tokio::spawn(signals(stop.clone()));
+            daemon::run(options, stop).await
+        })
+        .map_err(|error| match &error {
+            DaemonError::Rules(_) | DaemonError::Io { .. } => Failure::input(error),
+            _ => Failure::world(error),
+        })?;
+    Ok(Outcome::Done)
+}
+
+fn log(args: &RunArgs) {
+    let filter = EnvFilter::new(format!("warn,hence={}", args.log_level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match args.flux.log_encoding {
+        LogEncoding::Json => log.json().init(),
+        LogEncoding::Console => log.init(),
+    }
+}
+
+fn options(args: &RunArgs) -> DaemonOptions {
+    DaemonOptions {
         kubeconfig: args.kubeconfig.clone(),
         state: args.state.clone(),
         rules: args.rules.clone(),
-        listen: args.listen.clone(),
+        listen: args.flux.addresses(args.listen.as_ref()),
         kinds: args.kinds.clone(),
         leader_election: args.enable_leader_election,
         lease: LeaseTiming {
@@ -160,21 +187,13 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         prune_hold: args.prune_hold,
         custom_stage: args.custom_apply_stage_kinds.clone(),
         requeue_dependency: args.requeue_dependency,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let io = |source| DaemonError::Io { what: "cannot start threads".to_owned(), source };
-    let runtime = runtime.map_err(|error| Failure::world(io(error)))?;
-    runtime
-        .block_on(async {
-            let stop = CancellationToken::new();
-            tokio::spawn(signals(stop.clone()));
-            daemon::run(options, stop).await
-        })
-        .map_err(|error| match &error {
-            DaemonError::Rules(_) | DaemonError::Io { .. } => Failure::input(error),
-            _ => Failure::world(error),
-        })?;
-    Ok(Outcome::Done)
+        scope: args.flux.scope(&args.runtime_namespace),
+        queries_per_second: args.flux.kube_api_qps,
+        burst: args.flux.kube_api_burst,
+        release_leases: args.flux.leader_election_release_on_cancel,
+        http_retries: args.flux.http_retry,
+        strict_substitution: args.flux.strict_substitution(),
+    }
 }
 
 /// Cancels `stop` at the first SIGTERM or SIGINT.

@@ -59,8 +59,8 @@ pub struct DaemonOptions {
     pub state: PathBuf,
     /// Directories of user rules.
     pub rules: Vec<PathBuf>,
-    /// Where `/healthz`, `/readyz`, `/metrics` and queries are served; none when absent.
-    pub listen: Option<String>,
+    /// Where `/healthz`, `/readyz`, `/metrics` and queries are served; may be empty.
+    pub listen: Vec<String>,
     /// Kinds that this daemon reconciles.
     pub kinds: Vec<String>,
     /// Whether the leases of the replaced controllers are held; off for single-process tests.
@@ -99,6 +99,27 @@ pub struct DaemonOptions {
     pub custom_stage: Vec<GroupKind>,
     /// Wait before a source without artifact is looked at again.
     pub requeue_dependency: Duration,
+    /// Which custom resources are reconciled.
+    pub scope: WatchScope,
+    /// Requests a second to the API server; `None` leaves it to the server's own fairness.
+    pub queries_per_second: Option<f32>,
+    /// Requests that may be sent at once before that limit holds.
+    pub burst: u32,
+    /// Give the leases back when stopping.
+    pub release_leases: bool,
+    /// How often a failed download of an artifact is tried again.
+    pub http_retries: u32,
+    /// Refuse variables that are not set.
+    pub strict_substitution: bool,
+}
+
+/// Which custom resources are reconciled: all, unless narrowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchScope {
+    /// One namespace; all when empty.
+    pub namespace: String,
+    /// A label selector; all when empty.
+    pub labels: String,
 }
 
 impl Default for DaemonOptions {
@@ -107,7 +128,7 @@ impl Default for DaemonOptions {
             kubeconfig: None,
             state: PathBuf::from("hence-state"),
             rules: Vec::new(),
-            listen: None,
+            listen: Vec::new(),
             kinds: vec!["Kustomization".to_owned(), "GitRepository".to_owned()],
             leader_election: true,
             lease: LeaseTiming::default(),
@@ -127,6 +148,12 @@ impl Default for DaemonOptions {
             prune_hold: Duration::from_secs(3600),
             custom_stage: Vec::new(),
             requeue_dependency: Duration::from_secs(30),
+            scope: WatchScope::default(),
+            queries_per_second: None,
+            burst: 300,
+            release_leases: true,
+            http_retries: 9,
+            strict_substitution: true,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::RwLock;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Body;
@@ -59,6 +60,7 @@ use crate::ingest::IngestOptions;
 use crate::ingest::Observation;
 use crate::ingest::Stores;
 use crate::model::Clock;
+use crate::model::Digest;
 use crate::model::DigestKey;
 use crate::model::GroupKind;
 use crate::model::Manifests;
@@ -80,14 +82,20 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let state = open_state(&options, clock.as_ref())?;
     let published = Arc::new(Published::new(state.facts.reader()));
-    let connect = ConnectOptions { kubeconfig: options.kubeconfig.clone(), ..Default::default() };
+    let connect = ConnectOptions {
+        kubeconfig: options.kubeconfig.clone(),
+        queries_per_second: options.queries_per_second,
+        burst: options.burst,
+        ..Default::default()
+    };
     let cluster = Cluster::connect(&connect).await?;
     let cancel = CancellationToken::new();
     serve(&options, &published, &cluster, &cancel);
     let mut state = state;
     compare_heads(&options, &cluster, &mut state, clock.as_ref()).await?;
     published.set_head(state.journal.head());
-    let gate = hold_leases(&options, &cluster, &clock, &published, &stop).await?;
+    let (gate, leader) =
+        hold_leases(&options, &cluster, &clock, &published, (&stop, &cancel)).await?;
     let kinds = Arc::new(RwLock::new(Arc::new(cluster.discover().await?)));
     let (inbox, received) = mpsc::channel(INBOX);
     let (watcher, wanted) = mpsc::unbounded_channel();
@@ -125,7 +133,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     });
     published.lead(awaited(&options, &kinds));
     inbox.send(Message::Observed(Observation::Configured(said))).await.ok();
-    tokio::spawn(Watcher::run(cluster, kinds, seen, inbox.clone(), wanted));
+    tokio::spawn(Watcher::run(cluster, kinds, seen, inbox.clone(), options.scope.clone(), wanted));
     rule_files::watch(options.rules.clone(), inbox.clone())?;
     tokio::spawn(stop_in_order(stop, inbox));
     let State { facts, journal, recalled, ruling, _dir, .. } = state;
@@ -146,6 +154,10 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     step.recall(&recalled)?;
     let ended = run_on_its_thread(step).await;
     cancel.cancel();
+    if let Some(leader) = leader {
+        // Nothing is written any more: others need not wait for the leases to run out.
+        leader.await.ok();
+    }
     ended
 }
 
@@ -201,7 +213,8 @@ fn remember(
     let ingest_options = IngestOptions {
         key,
         overridden: overridden(options),
-        strict_substitution: true,
+        strict_substitution: options.strict_substitution,
+        http_retries: options.http_retries,
         ssh_host_key_algorithms: options.ssh_host_key_algorithms.clone(),
         ssh_kex_algorithms: options.ssh_kex_algorithms.clone(),
         custom_stage: options.custom_stage.clone(),
@@ -228,19 +241,20 @@ fn serve_http(
     cluster: &Cluster,
     cancel: &CancellationToken,
 ) {
-    let Some(address) = options.listen.clone() else { return };
     let served = http::Served {
         published: Arc::clone(published),
         cluster: cluster.clone(),
         namespace: options.namespace.clone(),
         journal: options.state.join("journal"),
     };
-    let cancel = cancel.clone();
-    tokio::spawn(async move {
-        if let Err(error) = http::serve(&address, served, cancel).await {
-            tracing::error!(%error, "http is not served");
-        }
-    });
+    for address in options.listen.clone() {
+        let (served, cancel) = (served.clone(), cancel.clone());
+        tokio::spawn(async move {
+            if let Err(error) = http::serve(&address, served, cancel).await {
+                tracing::error!(%error, "http is not served");
+            }
+        });
+    }
 }
 
 fn serve_socket(options: &DaemonOptions, published: &Arc<Published>, cancel: &CancellationToken) {
@@ -336,9 +350,13 @@ async fn compare_heads(
     Ok(())
 }
 
-/// The leases of the controllers that are replaced.
+/// The leases of the controllers that are replaced; shards do not compete, as Flux's do not.
 fn lease_names(options: &DaemonOptions) -> Vec<String> {
-    let names = options.kinds.iter().map(|kind| lease::lease_name(kind).to_owned());
+    let shard = match options.scope.labels.as_str() {
+        "" => String::new(),
+        labels => format!("-{}", &Digest::of(labels.as_bytes()).hex()[..8]),
+    };
+    let names = options.kinds.iter().map(|kind| format!("{}{shard}", lease::lease_name(kind)));
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -348,10 +366,10 @@ async fn hold_leases(
     cluster: &Cluster,
     clock: &Arc<dyn Clock>,
     published: &Arc<Published>,
-    stop: &CancellationToken,
-) -> Result<WriteGate, DaemonError> {
+    (stop, ended): (&CancellationToken, &CancellationToken),
+) -> Result<(WriteGate, Option<JoinHandle<()>>), DaemonError> {
     if !options.leader_election {
-        return Ok(WriteGate::open());
+        return Ok((WriteGate::open(), None));
     }
     let gate = WriteGate::until_deadline(Arc::clone(clock));
     let names = lease_names(options);
@@ -364,17 +382,18 @@ async fn hold_leases(
         identity: format!("hence_{}_{started:x}", std::process::id()),
         gate: gate.clone(),
         clock: Arc::clone(clock),
+        ended: options.release_leases.then(|| ended.clone()),
     };
     let (held, is_held) = oneshot::channel();
     let (published, lost) = (Arc::clone(published), stop.clone());
-    tokio::spawn(async move {
+    let leader = tokio::spawn(async move {
         if let Err(error) = candidate.run(published, held).await {
             tracing::error!(%error, "stopping");
             lost.cancel();
         }
     });
     tokio::select! {
-        _ = is_held => Ok(gate),
+        _ = is_held => Ok((gate, options.release_leases.then_some(leader))),
         () = stop.cancelled() => Err(DaemonError::LeaseLost {
             name: "all".to_owned(),
             holder: "nobody: stopped while waiting".to_owned(),

@@ -175,6 +175,7 @@ impl StepLoop {
                     statements.extend(self.ingest.statements(observation, now));
                 }
                 Message::Ended { key, intent, effects, observed, outcome } => {
+                    outcome.log(&key, &intent);
                     self.journal.append(now, Body::Outcome(outcome.record(intent)))?;
                     ended.push(key);
                     for effect in effects {

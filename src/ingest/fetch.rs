@@ -48,6 +48,7 @@ enum Work {
         url: String,
         digest: String,
         revision: String,
+        retries: u32,
     },
     Impossible {
         reason: String,
@@ -140,6 +141,7 @@ impl Ingest {
                     url: a.url.clone(),
                     digest: a.digest.clone(),
                     revision: a.revision.clone(),
+                    retries: self.options.http_retries,
                 }),
                 None => impossible("ArtifactFailed", "the source has no artifact".to_owned()),
             };
@@ -285,8 +287,9 @@ impl FetchJob {
     pub fn run(self, stores: &Stores, cancel: &CancellationToken) -> Fetched {
         let result = match self.work {
             Work::Impossible { reason, message } => FetchResult::Failed { reason, message },
-            Work::Artifact { url, digest, revision } => {
-                load(stores, &url, &digest, revision, cancel)
+            Work::Artifact { url, digest, revision, retries } => {
+                let request = FetchRequest { retries, ..FetchRequest::new(&url, &digest) };
+                load(stores, &request, revision, cancel)
             }
             Work::Git { request, ignore, damaged } => {
                 distrust(stores, damaged.as_ref());
@@ -303,12 +306,11 @@ fn failed(reason: &str, error: &dyn std::fmt::Display) -> FetchResult {
 
 fn load(
     stores: &Stores,
-    url: &str,
-    digest: &str,
+    request: &FetchRequest,
     revision: String,
     cancel: &CancellationToken,
 ) -> FetchResult {
-    let fetched = artifact::fetch(&stores.files, &FetchRequest::new(url, digest), cancel);
+    let fetched = artifact::fetch(&stores.files, request, cancel);
     let loaded = fetched.and_then(|fetched| {
         let tree = stores.files.tree(&fetched.tree)?;
         Ok((tree, Place::Files(fetched.tree.to_string())))

@@ -42,6 +42,8 @@ pub struct IngestOptions {
     pub overridden: Vec<String>,
     /// Refuse variables that are not set (gate StrictPostBuildSubstitutions).
     pub strict_substitution: bool,
+    /// How often a failed download of an artifact is tried again (`--http-retry`).
+    pub http_retries: u32,
     /// Host key algorithms for ssh, most wanted first (`--ssh-hostkey-algos`).
     pub ssh_host_key_algorithms: Vec<String>,
     /// Key exchange algorithms for ssh, most wanted first (`--ssh-kex-algos`).
