@@ -21,7 +21,7 @@ pub(super) const ARTIFACTS: &str = "hence-artifacts";
 /// The name of the port of probes, metrics and questions.
 pub(super) const HTTP_PORT_NAME: &str = "http";
 /// The Secret with the key of digests, which the daemon makes.
-const DIGEST_KEY: &str = "hence-digest-key";
+pub(super) const DIGEST_KEY: &str = "hence-digest-key";
 
 /// Where probes and metrics are served.
 const HTTP_PORT: u16 = 8080;
@@ -355,10 +355,14 @@ mod tests {
         insta::assert_snapshot!(names(&layout()).join("\n"), @r"
         Namespace/flux-system
         ServiceAccount/hence
+        ServiceAccount/hence-reader
         ClusterRole/hence-controller-flux-system
         ClusterRoleBinding/hence-controller-flux-system
         ClusterRoleBinding/hence-reconciler-flux-system
+        Role/hence-digest-key
+        RoleBinding/hence-digest-key
         Service/hence-artifacts
+        Service/hence
         StatefulSet/hence
         ");
         let confined = Layout { cluster_admin: false, ..layout() };
@@ -379,7 +383,7 @@ mod tests {
 
     #[test]
     fn the_pod_is_what_the_service_and_the_set_select() {
-        let (set, service) = (layout().stateful_set(), layout().service());
+        let (set, service) = (layout().stateful_set(), layout().service(NAME, 1, "http"));
         let labels = &set["spec"]["template"]["metadata"]["labels"];
         for selector in [&set["spec"]["selector"]["matchLabels"], &service["spec"]["selector"]] {
             for (key, value) in selector.as_object().expect("a map") {

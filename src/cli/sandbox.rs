@@ -23,6 +23,9 @@ pub(super) struct SandboxArgs {
     /// The port of the Git host; a free one when absent
     #[arg(long, default_value_t = 0)]
     git_port: u16,
+    /// Empty repositories to make
+    #[arg(long, value_delimiter = ',', default_value = "demo")]
+    repository: Vec<String>,
     /// Where to write a kubeconfig
     #[arg(long, value_name = "FILE", default_value = "sandbox.kubeconfig")]
     kubeconfig: PathBuf,
@@ -59,13 +62,15 @@ async fn serve(args: &SandboxArgs) -> Result<(), SandboxVerbError> {
     let path = &args.kubeconfig;
     let kubeconfig = |source| SandboxVerbError::Kubeconfig { path: path.clone(), source };
     std::fs::write(path, sandbox.kubeconfig()).map_err(kubeconfig)?;
-    let (file, git) = (path.display(), &sandbox.git_url);
+    args.repository.iter().for_each(|name| sandbox.git().create(name));
+    let file = path.display();
+    let mut text = format!("kubeconfig {file}\n");
+    for name in &args.repository {
+        text.push_str(&format!("git {}/{name}\n", sandbox.git_url));
+    }
     output::data(&format!(
-        "kubeconfig {file}\n\
-         git {git}\n\
-         ready\n\
+        "{text}ready\n\
          try  kubectl --kubeconfig {file} get namespaces\n\
-         try  git clone {git}NAME.git    (the repository appears with the first push)\n\
          end  Ctrl-C; nothing is kept\n"
     ));
     run::ended().await;

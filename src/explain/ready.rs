@@ -101,6 +101,11 @@ fn next(reader: &Reader, root: &str) -> String {
     if let Some(source) = failing {
         return fetch_again(&source);
     }
+    if let Some(conflict) = row(reader, "conflict", &[Some(root)])
+        && let Some(object) = ObjectRef::parse_fact_text(&text(&conflict, 1))
+    {
+        return format!("hence owners {}", asked(&object));
+    }
     if let Some(object) = row(reader, "unhealthy", &[Some(root)])
         && let Some(object) = ObjectRef::parse_fact_text(&text(&object, 1))
     {
