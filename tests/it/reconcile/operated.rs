@@ -3,7 +3,10 @@
 use super::world::World;
 use super::world::map;
 use crate::support::cluster;
+use crate::support::git::run;
 use crate::support::wait;
+use crate::support::workplace::Daemon;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -156,4 +159,48 @@ async fn asked_from_afar(world: &World, base: &str) {
     }
     let good = token("hence-reader", "hence").await;
     assert_eq!(code(ask(Some(good)).send().await.expect("an answer")), 200);
+}
+
+/// Starts a daemon that takes part in leader election, and waits until it is ready.
+async fn lead(world: &World, base: &str) -> Daemon {
+    let place = &world.site.workplace;
+    let (state, config) = (place.state(), world.site.cluster.kubeconfig());
+    let (state, config) = (state.display().to_string(), config.display().to_string());
+    let listen = base.trim_start_matches("http://");
+    let args = ["run", "--state", &state, "--kubeconfig", &config, "--listen", listen];
+    let daemon = place.start(&args);
+    let ready = || async { get(&format!("{base}/readyz")).await.filter(|(code, _)| *code == 200) };
+    wait::until("hence to be ready", ready).await;
+    daemon
+}
+
+#[tokio::test]
+async fn a_journal_that_was_rolled_back_is_reported() {
+    let world = World::alone("rolled-back").await;
+    make_accounts(&world).await;
+    let base = format!("http://127.0.0.1:{}", free_port());
+    assert!(lead(&world, &base).await.terminate().await.success());
+    let leases: Api<Lease> = Api::namespaced(world.client.clone(), SPACE);
+    for name in ["kustomize-controller", "source-controller"] {
+        let lease = leases.get(&format!("{name}-leader-election")).await.expect("it was held");
+        let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
+        assert_eq!(holder, "", "it is given back, so that nobody waits for it");
+        let noted = lease.metadata.annotations.unwrap_or_default();
+        assert!(noted.contains_key("hence.dev/journal-head"), "{noted:?}");
+    }
+
+    let (journal, older) = (world.site.workplace.state().join("journal"), "journal-before");
+    let older = world.site.workplace.path(older);
+    let copy = |from: &Path, to: &Path| {
+        let (from, to) = (from.display().to_string(), to.display().to_string());
+        run("cp", &["-r", &from, &to], Path::new("/"));
+    };
+    copy(&journal, &older);
+    let second = lead(&world, &base).await;
+    assert!(!second.log().contains("rolled back"), "{}", second.log());
+    assert!(second.terminate().await.success());
+    std::fs::remove_dir_all(&journal).expect("it is ours");
+    copy(&older, &journal);
+    let third = lead(&world, &base).await;
+    assert!(third.log().contains("it was lost or rolled back"), "{}", third.log());
 }
