@@ -26,12 +26,20 @@ impl Act<'_> {
             found.and_then(Json::as_str).unwrap_or_default().to_owned()
         };
         let mut annotations = BTreeMap::new();
-        if !revision.is_empty() {
-            annotations.insert(format!("{}/revision", object.group), revision.clone());
+        // Flux's warnings about sources carry no metadata.
+        if !(revision.is_empty() || object.group == SOURCE_GROUP && kind == "Warning") {
+            let mut words = revision.splitn(2, ' ');
+            for (name, value) in ["revision", "digest"].into_iter().zip(&mut words) {
+                annotations.insert(format!("{}/{name}", object.group), value.to_owned());
+            }
         }
         let event = ObjectEvent {
             about: object.clone(),
-            api_version: text("/apiVersion"),
+            api_version: if object.group.is_empty() {
+                "v1".to_owned()
+            } else {
+                text("/apiVersion")
+            },
             uid: text("/metadata/uid"),
             resource_version: text("/metadata/resourceVersion"),
             type_: if kind == "Warning" { EventType::Warning } else { EventType::Normal },
@@ -57,7 +65,11 @@ impl Act<'_> {
 }
 
 fn controller(group: &str) -> &'static str {
-    if group == SOURCE_GROUP { "source-controller" } else { "kustomize-controller" }
+    match group {
+        SOURCE_GROUP => "source-controller",
+        "" => "hence",
+        _ => "kustomize-controller",
+    }
 }
 
 fn cut(message: &str) -> &str {

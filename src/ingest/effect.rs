@@ -156,6 +156,7 @@ fn forget(unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
 fn subject(object: &ObjectRef) -> String {
     match object.kind.as_str() {
         "Kustomization" => format!("{}/{}", object.namespace, object.name),
+        "Namespace" => format!("object:{}", object.fact_text()),
         kind => format!("{kind}/{}/{}", object.namespace, object.name),
     }
 }
