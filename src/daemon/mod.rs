@@ -13,6 +13,7 @@ mod clock;
 mod due;
 mod http;
 mod lease;
+mod moments;
 mod outlets;
 mod record;
 mod restore;

@@ -13,6 +13,7 @@ use crate::audit::Journal;
 use crate::audit::ProofId;
 use crate::daemon::DaemonError;
 use crate::daemon::due::Due;
+use crate::daemon::moments;
 use crate::daemon::outlets::Outlets;
 use crate::daemon::record;
 use crate::daemon::state::Published;
@@ -89,7 +90,8 @@ impl StepLoop {
         self.timers.update(recalled);
         self.due.update(recalled)?;
         self.outlets.watch(recalled);
-        Ok(())
+        let now = self.clock.now();
+        self.commit(moments::noted(recalled, now), now)
     }
 
     /// Runs until told to stop and nothing is underway.
@@ -130,11 +132,10 @@ impl StepLoop {
     fn turn(&mut self, messages: Vec<Message>, mode: Mode) -> Result<(), DaemonError> {
         let now = self.clock.now();
         let (statements, ended) = self.observe(messages, now)?;
-        let delta = self.commit(statements, now)?;
+        self.commit(statements, now)?;
         for key in ended {
             self.due.end(&key, now);
         }
-        self.outlets.watch(&delta);
         if mode == Mode::Stopping {
             return Ok(());
         }
@@ -176,16 +177,19 @@ impl StepLoop {
         Ok((statements, ended))
     }
 
-    /// Commits one generation and lets everybody see it.
-    fn commit(&mut self, statements: Vec<Statement>, now: Timestamp) -> Result<Delta, DaemonError> {
-        if statements.is_empty() {
-            return Ok(Delta::default());
+    /// Commits one generation, and further ones with the times of what begins by it, and lets
+    /// everybody see the last.
+    fn commit(&mut self, statements: Vec<Statement>, now: Timestamp) -> Result<(), DaemonError> {
+        let mut statements = statements;
+        while !statements.is_empty() {
+            let delta = self.facts.commit(statements, now)?;
+            self.timers.update(&delta);
+            self.due.update(&delta)?;
+            self.outlets.watch(&delta);
+            self.published.set(self.facts.reader());
+            statements = moments::noted(&delta, now);
         }
-        let delta = self.facts.commit(statements, now)?;
-        self.timers.update(&delta);
-        self.due.update(&delta)?;
-        self.published.set(self.facts.reader());
-        Ok(delta)
+        Ok(())
     }
 
     /// The plan of this generation: ordered and checked.

@@ -15,6 +15,7 @@ use crate::model::FileTree as _;
 use crate::model::SourceName;
 use crate::model::Timestamp;
 use crate::sources::artifact;
+use crate::sources::artifact::ArtifactError;
 use crate::sources::artifact::FetchRequest;
 use crate::sources::artifact::FileStore;
 use crate::sources::artifact::Storage;
@@ -271,6 +272,8 @@ fn load(
     let fetched = artifact::fetch(&stores.files, &FetchRequest::new(url, digest), cancel);
     match fetched.and_then(|fetched| stores.files.tree(&fetched.tree)) {
         Ok(tree) => FetchResult::Tree { revision, tree: Arc::new(tree) },
+        // The rules tell an artifact that is about to be replaced from other failures.
+        Err(error @ ArtifactError::NotFound { .. }) => failed("NotFound", &error),
         Err(error) => failed("ArtifactFailed", &error),
     }
 }

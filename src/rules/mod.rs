@@ -6,6 +6,7 @@
 //! Pure: who reads the directory and watches it is `daemon`. Not here: the language (`datalog`).
 
 mod builtin;
+mod history;
 #[cfg(test)]
 mod scenarios;
 
@@ -33,6 +34,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rules/prune.dl", include_str!("../../rules/prune.dl")),
     ("rules/health.dl", include_str!("../../rules/health.dl")),
     ("rules/status.dl", include_str!("../../rules/status.dl")),
+    ("rules/attempts.dl", include_str!("../../rules/attempts.dl")),
     ("rules/shows.dl", include_str!("../../rules/shows.dl")),
     ("rules/source_status.dl", include_str!("../../rules/source_status.dl")),
     ("rules/events.dl", include_str!("../../rules/events.dl")),
