@@ -17,6 +17,7 @@ mod due;
 pub mod http;
 pub mod journal_view;
 mod lease;
+mod moments;
 mod outlets;
 mod record;
 mod restore;

@@ -14,6 +14,7 @@ use crate::audit::ProofId;
 use crate::daemon::DaemonError;
 use crate::daemon::collect::Collector;
 use crate::daemon::due::Due;
+use crate::daemon::moments;
 use crate::daemon::outlets::Outlets;
 use crate::daemon::record;
 use crate::daemon::rule_files::RuleFilesError;
@@ -97,7 +98,8 @@ impl StepLoop {
         self.timers.update(recalled);
         self.due.update(recalled)?;
         self.outlets.watch(recalled);
-        Ok(())
+        let now = self.clock.now();
+        self.commit(moments::noted(recalled, now), now)
     }
 
     /// Runs until told to stop and nothing is underway.
@@ -139,12 +141,11 @@ impl StepLoop {
     fn turn(&mut self, messages: Vec<Message>, mode: Mode) -> Result<(), DaemonError> {
         let now = self.clock.now();
         let (statements, ended) = self.observe(messages, now)?;
-        let delta = self.commit(statements, now)?;
+        self.commit(statements, now)?;
         self.listed.drain(..).for_each(|kind| self.published.listed(&kind));
         for key in ended {
             self.due.end(&key, now);
         }
-        self.outlets.watch(&delta);
         if mode == Mode::Stopping {
             return Ok(());
         }
@@ -194,20 +195,18 @@ impl StepLoop {
         Ok((statements, ended))
     }
 
-    /// Commits one generation and lets everybody see it.
-    fn commit(&mut self, statements: Vec<Statement>, now: Timestamp) -> Result<Delta, DaemonError> {
-        if statements.is_empty() {
-            return Ok(Delta::default());
+    /// Commits one generation, and further ones with the times of what begins by it, and lets
+    /// everybody see the last.
+    fn commit(&mut self, statements: Vec<Statement>, now: Timestamp) -> Result<(), DaemonError> {
+        let mut statements = statements;
+        while !statements.is_empty() {
+            let delta = self.facts.commit(statements, now)?;
+            self.follow(&delta)?;
+            statements = moments::noted(&delta, now);
+            // When the rules before are in force again, this tells of it, and what they conclude.
+            statements.extend(self.judge_faults(&delta, now)?);
         }
-        let delta = self.facts.commit(statements, now)?;
-        self.follow(&delta)?;
-        let verdict = self.judge_faults(&delta, now)?;
-        if !verdict.is_empty() {
-            // The rules before are in force: what they conclude is told by `judge_faults`.
-            let told = self.facts.commit(verdict, now)?;
-            self.follow(&told)?;
-        }
-        Ok(delta)
+        Ok(())
     }
 
     /// Takes over what a generation changed.
@@ -217,6 +216,7 @@ impl StepLoop {
     pub(super) fn follow(&mut self, delta: &Delta) -> Result<(), DaemonError> {
         self.timers.update(delta);
         self.due.update(delta)?;
+        self.outlets.watch(delta);
         self.published.set(self.facts.reader());
         Ok(())
     }

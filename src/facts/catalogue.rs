@@ -143,6 +143,7 @@ pub mod relation {
         source_requested(source: SourceName, token: str, seen: Timestamp);
         source_refused(source: SourceName, reason: str, message: str);
         offered(source: SourceName, revision: str, digest: str, url: str);
+        origin(source: SourceName, origin: str);
         source_shown(source: SourceName, field: str, value: str);
         uses_secret(source: SourceName, object: ObjectRef);
         checked(source: SourceName, at: Timestamp);
@@ -179,6 +180,8 @@ pub mod relation {
         delete_refused(unit: UnitName, object: ObjectRef, reason: str, message: str,
             at: Timestamp);
         corrected(object: ObjectRef, path: str, manager: str, at: Timestamp);
+        changed(unit: UnitName, object: ObjectRef, what: str, at: Timestamp);
         event_sent(subject: str, topic: str, about: str);
+        noted(subject: str, what: str, about: str, at: Timestamp);
     }
 }

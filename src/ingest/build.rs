@@ -122,7 +122,9 @@ impl Ingest {
             tracing::error!(%source, %unit, "files of the source are damaged and fetched again");
             return self.distrust(&source);
         }
-        match result {
+        // What earlier builds changed was told, or is not worth telling any more.
+        let mut said = vec![Statement::nothing("changed", vec![unit.column()])];
+        said.extend(match result {
             // A failed build may have missed files that it would read next time, so it depends on
             // the whole tree: any push may mend it.
             Err(failure) => {
@@ -158,7 +160,8 @@ impl Ingest {
                 self.hold(&unit, rendered);
                 said
             }
-        }
+        });
+        said
     }
 
     /// Holds the manifests of the new build and lets go of those of the old one.

@@ -17,6 +17,7 @@ use crate::model::FileTree as _;
 use crate::model::SourceName;
 use crate::model::Timestamp;
 use crate::sources::artifact;
+use crate::sources::artifact::ArtifactError;
 use crate::sources::artifact::FetchRequest;
 use crate::sources::artifact::FileStore;
 use crate::sources::artifact::Retention;
@@ -319,6 +320,8 @@ fn load(
         Ok((tree, place)) => {
             FetchResult::Tree { revision, tree: Arc::new(tree), place, subject: None }
         }
+        // The rules tell an artifact that is about to be replaced from other failures.
+        Err(error @ ArtifactError::NotFound { .. }) => failed("NotFound", &error),
         Err(error) => failed("ArtifactFailed", &error),
     }
 }

@@ -65,6 +65,8 @@ pub struct Ingest {
     pub(super) listed: BTreeMap<GroupKind, BTreeSet<ObjectRef>>,
     pub(super) drift: BTreeMap<ObjectRef, Drift>,
     pub(super) corrected: BTreeMap<(ObjectRef, String, String), Vec<Timestamp>>,
+    /// The time of the last change that was told.
+    pub(super) last_change: Timestamp,
     /// The newest resourceVersion seen of each object since its kind was last listed.
     pub(super) newest: BTreeMap<ObjectRef, u64>,
     /// Units and sources of an earlier run that no list has shown yet.
@@ -115,6 +117,7 @@ impl Ingest {
             listed: BTreeMap::new(),
             drift: BTreeMap::new(),
             corrected: BTreeMap::new(),
+            last_change: Timestamp(0),
             newest: BTreeMap::new(),
             recalled_units: BTreeSet::new(),
             recalled_sources: BTreeSet::new(),

@@ -35,6 +35,7 @@ const OBSERVED: &[&str] = &[
     "source_requested",
     "source_refused",
     "offered",
+    "origin",
     "source_shown",
     "uses_secret",
 ];
@@ -258,6 +259,8 @@ impl Ingest {
         if let Some(artifact) = &source.artifact {
             let (digest, url) = (&artifact.digest, &artifact.url);
             facts.push(relation::offered(name, &artifact.revision, digest, url));
+            let origin = artifact.metadata.get(keys::ORIGIN_REVISION);
+            facts.extend(origin.map(|origin| relation::origin(name, origin)));
         }
         facts.extend(source.secrets().iter().map(|secret| relation::uses_secret(name, secret)));
         facts.extend(source.shown());
