@@ -10,7 +10,9 @@ use crate::datalog::Value;
 use crate::model::Digest;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
+use crate::model::kinds;
 use crate::rules::calendar;
+use crate::rules::history;
 
 /// First wait after a failed fetch (Flux: `--min-retry-delay`).
 const BACKOFF_FIRST_MS: i64 = 750;
@@ -18,6 +20,9 @@ const BACKOFF_FIRST_MS: i64 = 750;
 const BACKOFF_MAX_MS: i64 = 15 * 60 * 1000;
 /// How far an interval is moved at most, in percent (Flux: `--interval-jitter-percentage`).
 const JITTER_PERCENT: i64 = 5;
+
+/// How much of a commit's subject is shown.
+const SUBJECT_CHARS: usize = 50;
 
 /// The functions that shipped and user rules may call.
 pub fn builtins() -> Builtins {
@@ -49,10 +54,29 @@ pub fn builtins() -> Builtins {
         let (status, reason, message) = (text(args, 0)?, text(args, 1)?, text(args, 2)?);
         Ok(format!("{status} {reason} {}: {message}", whole(args, 3)?).into())
     });
+    known.function("short", &[symbol], symbol, |args| Ok(short(text(args, 0)?).into()));
     known.function("show", &[symbol], symbol, |args| Ok(object(args, 0)?.to_string().into()));
     known.function("inventory_id", &[symbol], symbol, |args| {
         Ok(object(args, 0)?.inventory_id().into())
     });
+    known.function("place", &[symbol], symbol, |args| {
+        let object = object(args, 0)?;
+        let stage = kinds::stage(&object.group_kind()) as i64;
+        Ok(format!("{stage}{}", kinds::order_key(&object)).into())
+    });
+    known.function("name_of", &[symbol], symbol, |args| {
+        let name = text(args, 0)?;
+        Ok(name.rsplit('/').next().unwrap_or(name).into())
+    });
+    known.function("word", &[symbol, number], symbol, |args| {
+        let at = usize::try_from(whole(args, 1)? - 1).unwrap_or(usize::MAX);
+        Ok(text(args, 0)?.split(' ').nth(at).unwrap_or_default().into())
+    });
+    known.function("stamp", &[Type::Time], symbol, |args| {
+        Ok(format!("{:020}", whole(args, 0)?.max(0)).into())
+    });
+    let columns = [symbol, symbol, symbol, Type::Time, duration, symbol, symbol];
+    known.function("history_with", &columns, symbol, |args| history::with(args));
     known.function("self_object", &[symbol], symbol, |args| {
         let unit = text(args, 0)?;
         let unit = UnitName::parse(unit).ok_or_else(|| format!("`{unit}` is not a unit"))?;
@@ -70,12 +94,12 @@ pub fn builtins() -> Builtins {
     known
 }
 
-fn text(args: &[Value], at: usize) -> Result<&str, String> {
+pub(super) fn text(args: &[Value], at: usize) -> Result<&str, String> {
     let value = args.get(at).and_then(Value::as_symbol);
     value.ok_or_else(|| format!("argument {} is not a symbol", at + 1))
 }
 
-fn whole(args: &[Value], at: usize) -> Result<i64, String> {
+pub(super) fn whole(args: &[Value], at: usize) -> Result<i64, String> {
     match args.get(at) {
         Some(Value::Number(n) | Value::Duration(n) | Value::Time(n)) => Ok(*n),
         _ => Err(format!("argument {} is not a number", at + 1)),
@@ -115,7 +139,7 @@ fn backoff_ms(failures: i64) -> i64 {
 }
 
 /// Go's `Duration.String`: `10m0s`, `1h0m0s`, `1.5s`, `250ms`.
-fn go_duration(ms: i64) -> String {
+pub(super) fn go_duration(ms: i64) -> String {
     let (sign, ms) = if ms < 0 { ("-", ms.unsigned_abs()) } else { ("", ms.unsigned_abs()) };
     if ms == 0 {
         return "0s".to_owned();
@@ -132,6 +156,14 @@ fn go_duration(ms: i64) -> String {
         (0, 0) => format!("{sign}{seconds}"),
         (0, minutes) => format!("{sign}{minutes}m{seconds}"),
         (hours, minutes) => format!("{sign}{hours}h{minutes}m{seconds}"),
+    }
+}
+
+/// The subject of a commit as Flux shows it: 50 characters, then `...`.
+fn short(subject: &str) -> String {
+    match subject.char_indices().nth(SUBJECT_CHARS) {
+        Some((end, _)) => format!("{}...", &subject[..end]),
+        None => subject.to_owned(),
     }
 }
 
