@@ -290,6 +290,9 @@ fn configured(
     }
     holds(relation::setting("requeue-dependency", &options.requeue_dependency));
     holds(relation::setting("prune-hold", &options.prune_hold));
+    holds(relation::setting("min-retry-delay", &options.retry_delays.0));
+    holds(relation::setting("max-retry-delay", &options.retry_delays.1));
+    holds(relation::amount("interval-jitter-percentage", &i64::from(options.jitter_percent)));
     holds(relation::own_namespace(&options.namespace));
     let kinds = kinds.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     for resource in kinds.preferred() {

@@ -4,6 +4,7 @@
 use super::world::SOURCE;
 use super::world::World;
 use super::world::map;
+use crate::sources::files;
 use crate::support::flux;
 use crate::support::flux::KustomizeController;
 use crate::support::git::Seen;
@@ -101,7 +102,7 @@ async fn the_peer_uses_our_artifacts_before_and_after_a_restart() {
     let flags = ["--kinds", "GitRepository", "--artifact-addr", &address];
     world.site.own().start(&flags);
     let peer = KustomizeController::start(&world.site.cluster);
-    world.repo.write("app/map.yaml", &map("offered", "1"));
+    world.repo.write("app/map.yaml", map("offered", "1"));
     let first = world.push("A first commit whose subject is longer than fifty characters").await;
     world.source().await;
     world.unit("app", json!({})).await;
@@ -151,6 +152,26 @@ async fn the_peer_uses_our_artifacts_before_and_after_a_restart() {
     world.ready("app", &second).await;
     assert_eq!(world.map("offered").await.expect("it is there").data.expect("data")["key"], "2");
     peer.stop();
+
+    // Git objects are damaged while nobody looks: they are fetched again.
+    world.site.own().stop().await;
+    let store = world.site.workplace.state().join("git");
+    let packs = files(&store).into_iter().filter(|p| p.extension().is_some_and(|e| e == "pack"));
+    packs.for_each(|pack| std::fs::write(pack, "damaged").expect("it is ours"));
+    world.host.seen();
+    world.site.own().start(&flags);
+    wait::until("the objects to be fetched again", || async {
+        world.host.seen().iter().any(moves_objects).then_some(())
+    })
+    .await;
+    world.fetched_again("after-damage").await;
+    world.source_shows("True", &second).await;
+    // A source that is gone leaves no file behind.
+    let offered = world.site.workplace.state().join("artifacts/gitrepository");
+    assert!(!files(&offered).is_empty());
+    let sources = world.flux(flux::GIT_REPOSITORY);
+    sources.delete(SOURCE, &Default::default()).await.expect("it is there");
+    wait::until("its files to go", || async { files(&offered).is_empty().then_some(()) }).await;
 }
 
 #[tokio::test]
@@ -164,7 +185,7 @@ async fn failures_are_told_in_the_words_of_flux() {
     );
     world.source_event("EmptyGitRepository", "git repository is empty").await;
 
-    world.repo.write("app/map.yaml", &map("told", "1"));
+    world.repo.write("app/map.yaml", map("told", "1"));
     world.repo.commit("On another branch", "other");
     world.fetch().await;
     let text = "failed to checkout and determine revision: unable to clone 'http";
