@@ -2,6 +2,7 @@
 //! relation means, one shape of text, tests in prose, and any program on any facts.
 
 mod eval;
+mod export;
 mod files;
 mod fmt;
 mod literate;
@@ -58,6 +59,8 @@ enum RulesVerb {
     Fmt(fmt::FmtArgs),
     /// Run tests of rules that are written as prose
     Test(literate::TestArgs),
+    /// Print a program and facts for another engine, to compare conclusions
+    Export(export::ExportArgs),
     /// Name all relations with what they mean
     List {
         /// A directory of rule files of your own
@@ -97,6 +100,7 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
             relation::explain(&load(rules.as_deref())?, relation, *output)
         }
         RulesVerb::Eval(args) => eval::eval(args),
+        RulesVerb::Export(args) => export::export_to(args),
         RulesVerb::Fmt(args) => fmt::fmt(args),
         RulesVerb::Test(args) => literate::test(args),
         RulesVerb::List { rules } => {

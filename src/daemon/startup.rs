@@ -13,11 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::Body;
 use crate::audit::DiskStorage;
 use crate::audit::Journal;
-use crate::audit::JournalOptions;
 use crate::audit::Note;
 use crate::audit::NoteKind;
-use crate::audit::Outcome;
-use crate::audit::OutcomeKind;
 use crate::cluster::Cluster;
 use crate::cluster::ConnectOptions;
 use crate::cluster::Kinds;
@@ -26,6 +23,7 @@ use crate::cluster::write::WriteGate;
 use crate::daemon::DaemonError;
 use crate::daemon::DaemonOptions;
 use crate::daemon::SystemClock;
+use crate::daemon::aftermath;
 use crate::daemon::artifacts;
 use crate::daemon::artifacts::Offer;
 use crate::daemon::collect::Collector;
@@ -151,7 +149,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
         inbox: received,
         listed: Vec::new(),
     };
-    step.recall(&recalled)?;
+    recalled.iter().try_for_each(|delta| step.recall(delta))?;
     let ended = run_on_its_thread(step).await;
     cancel.cancel();
     if let Some(leader) = leader {
@@ -182,7 +180,8 @@ struct State {
     _dir: StateDir,
     journal: Journal<DiskStorage>,
     facts: FactBase,
-    recalled: Delta,
+    /// What holds, in the order in which it came to be known.
+    recalled: [Delta; 2],
     ruling: Ruling,
     manifests: Manifests,
 }
@@ -190,13 +189,19 @@ struct State {
 fn open_state(options: &DaemonOptions, clock: &dyn Clock) -> Result<State, DaemonError> {
     let set = rule_files::load(&options.rules)?;
     let dir = StateDir::open(&options.state)?;
-    let mut journal = open_journal(&dir, clock)?;
+    let (mut journal, left) = aftermath::open_journal(&dir)?;
     let digest = journal.append_rules(clock.now(), ruling::texts(&set.user))?;
     let expected = journal.view().last_generation().unwrap_or(0);
-    let (facts, recovered, recalled) = restore::open_facts(&dir, set.program.clone(), expected)?;
+    let (mut facts, recovered, recalled) =
+        restore::open_facts(&dir, set.program.clone(), expected)?;
     for loss in &recovered.losses {
         tracing::warn!(%loss, "fact log");
     }
+    let now = clock.now();
+    let attempted = facts.commit(left.statements(), now)?;
+    facts.sync()?;
+    aftermath::settle(&mut journal, left, now)?;
+    let recalled = [recalled, attempted];
     let manifests = Manifests::default();
     let ruling = Ruling::new(digest, set);
     Ok(State { _dir: dir, journal, facts, recalled, ruling, manifests })
@@ -402,33 +407,4 @@ async fn hold_leases(
             holder: "nobody: stopped while waiting".to_owned(),
         }),
     }
-}
-
-fn open_journal(state: &StateDir, clock: &dyn Clock) -> Result<Journal<DiskStorage>, DaemonError> {
-    let storage = DiskStorage::for_writing(&state.journal())?;
-    let (mut journal, problems) = Journal::open(storage, &JournalOptions::default())?;
-    let now = clock.now();
-    for problem in problems {
-        tracing::warn!(%problem, "journal");
-        let text = problem.to_string();
-        let note = Note { about: NoteKind::Recovery, text, fields: BTreeMap::new() };
-        journal.append(now, Body::Note(note))?;
-    }
-    // An intent without outcome: nobody knows whether it took effect. The world is observed anew,
-    // and whatever is still due is derived again from what is seen.
-    let open: Vec<_> = journal.view().open_intents()?.into_iter().map(|item| item.id).collect();
-    for intent in open {
-        let outcome = Outcome {
-            intent,
-            result: OutcomeKind::Unknown,
-            detail: "the daemon ended before the outcome was recorded; observed again".to_owned(),
-            observed: Default::default(),
-        };
-        journal.append(now, Body::Outcome(outcome))?;
-    }
-    let text = format!("hence {} started", env!("CARGO_PKG_VERSION"));
-    let note = Note { about: NoteKind::Start, text, fields: BTreeMap::new() };
-    journal.append(now, Body::Note(note))?;
-    journal.sync()?;
-    Ok(journal)
 }

@@ -9,6 +9,7 @@ use crate::datalog::Pattern;
 use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
 use crate::datalog::Row;
+use crate::datalog::Value;
 use crate::facts::Statement;
 use crate::ingest::Ingest;
 use crate::ingest::RecalledFile;
@@ -17,6 +18,7 @@ use crate::ingest::Stores;
 use crate::ingest::lost_files;
 use crate::model::ObjectRef;
 use crate::model::SourceName;
+use crate::model::Timestamp;
 use crate::model::UnitName;
 use crate::sources::artifact::FileStore;
 use crate::sources::artifact::Retention;
@@ -56,6 +58,13 @@ pub(super) fn recall(ingest: &mut Ingest, reader: &Reader, stores: &Stores) -> V
         Some((ObjectRef::parse_fact_text(&object.plain())?, uid.plain(), fields.plain()))
     });
     ingest.recall_recorded(texts);
+    let corrected = rows(reader, "corrected");
+    let times = corrected.iter().filter_map(|row| {
+        let [object, path, manager, Value::Time(at)] = row.as_slice() else { return None };
+        let object = ObjectRef::parse_fact_text(&object.plain())?;
+        Some((object, path.plain(), manager.plain(), Timestamp(*at)))
+    });
+    ingest.recall_corrections(times);
     let first = |row: &Row| row.first().map(|value| value.plain()).unwrap_or_default();
     let units = rows(reader, "unit");
     let units = units.iter().filter_map(|row| UnitName::parse(&first(row))).collect();

@@ -139,6 +139,17 @@ impl Ingest {
         }
     }
 
+    /// The corrections that were made before this process started.
+    pub fn recall_corrections(
+        &mut self,
+        rows: impl Iterator<Item = (ObjectRef, String, String, Timestamp)>,
+    ) {
+        for (object, path, manager, at) in rows {
+            self.corrected.entry((object, path, manager)).or_default().push(at);
+        }
+        self.corrected.values_mut().for_each(|times| times.sort_unstable());
+    }
+
     /// Whether something newer was seen of the object already: the answer to a write and the watch
     /// are two ways, and what comes last by one may be older than what came by the other.
     pub(super) fn is_outdated(&mut self, object: &ObjectRef, resource_version: &str) -> bool {
@@ -265,13 +276,18 @@ impl Ingest {
             return Vec::new();
         }
         self.listed.entry(object.group_kind()).or_default().insert(object.clone());
-        let lens = Lens {
-            overridden: &self.options.overridden,
-            recorded: self.recorded.get(object),
-            key: &self.options.key,
-            now,
-        };
-        object::present(object, live, &lens)
+        let recorded = self.recorded.get(object);
+        let differences =
+            recorded.map(|recorded| recorded.compare(live, &self.options.key)).unwrap_or_default();
+        let lens = Lens { overridden: &self.options.overridden, differences: &differences, now };
+        let said = object::present(object, live, &lens);
+        let drift: Drift = differences.into_iter().map(|d| (d.path, d.manager)).collect();
+        if drift.is_empty() {
+            self.drift.remove(object);
+        } else {
+            self.drift.insert(object.clone(), drift);
+        }
+        said
     }
 
     /// The object left the watch with this state.
