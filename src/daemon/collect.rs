@@ -1,5 +1,5 @@
-//! When what nobody needs is removed from the stores: after a fetch, at most once a minute, and when
-//! a source is gone; only while nothing reads or writes them.
+//! When what nobody needs is removed from the stores: after a fetch, at most once a minute, and
+//! when a source is gone; only while nothing reads or writes them.
 
 use crate::daemon::due::Due;
 use crate::ingest::Ingest;

@@ -1,8 +1,8 @@
 //! Every answer as people read it, from a running daemon, with the API server down, and from the
 //! files of a stopped one.
 //!
-//! The answers stand together in one transcript, `snapshots/`; names that change from run to run are
-//! masked.
+//! The answers stand together in one transcript, `snapshots/`; names that change from run to run
+//! are masked.
 
 use super::world::World;
 use super::world::map;

@@ -1,5 +1,5 @@
-//! Twenty values that must stay secret pass through a daemon, and then are looked for in all that it
-//! leaves behind or says: state, log, journal, metrics, answers, conditions, events.
+//! Twenty values that must stay secret pass through a daemon, and then are looked for in all that
+//! it leaves behind or says: state, log, journal, metrics, answers, conditions, events.
 
 use super::world::World;
 use super::world::map;
