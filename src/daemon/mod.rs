@@ -8,6 +8,7 @@
 //!
 //! Not here: what is decided (`rules/`), how a write is sent (`executor`, `cluster`).
 
+mod aftermath;
 pub mod ask;
 mod clock;
 mod due;

@@ -18,6 +18,7 @@ use crate::datalog::Delta;
 use crate::datalog::Value;
 use crate::executor::Executor;
 use crate::executor::Lanes;
+use crate::executor::Urgency;
 use crate::ingest::Ingest;
 use crate::ingest::Observation;
 use crate::ingest::Stores;
@@ -171,12 +172,21 @@ impl Outlets {
     fn execute(&self, order: Order) {
         let (inbox, executor) = (self.inbox.clone(), self.executor.clone());
         let lane = lane(&order.planned.action);
+        let urgency = urgency(&order.planned.action);
         let _guard = self.runtime.enter();
-        self.lanes.push(&lane, async move {
+        self.lanes.push(&lane, urgency, async move {
             let Order { intent, planned } = order;
             let key = planned.action.key();
-            let effects = executor.carry_out(&planned.action, &intent.to_string()).await;
-            let outcome = Ended::from_effects(&effects);
+            let work =
+                async move { executor.carry_out(&planned.action, &intent.to_string()).await };
+            // In a task of its own: a panic there is an outcome like any other.
+            let (effects, outcome) = match tokio::spawn(work).await {
+                Ok(effects) => {
+                    let outcome = Ended::from_effects(&effects);
+                    (effects, outcome)
+                }
+                Err(panic) => (Vec::new(), Ended::plain(OutcomeKind::Unknown, &panic.to_string())),
+            };
             let observed = Vec::new();
             inbox.send(Message::Ended { key, intent, effects, observed, outcome }).await.ok();
         });
@@ -189,6 +199,14 @@ fn lane(action: &Action) -> String {
         (Some(unit), _) => format!("unit {unit}"),
         (None, Some(object)) => format!("object {}", object.fact_text()),
         (None, None) => action.key(),
+    }
+}
+
+/// A status and an event tell of what was done; all else does it.
+fn urgency(action: &Action) -> Urgency {
+    match action {
+        Action::Status { .. } | Action::Event { .. } => Urgency::Report,
+        _ => Urgency::World,
     }
 }
 

@@ -1,6 +1,5 @@
 //! Start and stop: opens state, takes the leases, starts the loop, drains it on the way out.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +10,8 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::Body;
 use crate::audit::DiskStorage;
 use crate::audit::Journal;
-use crate::audit::JournalOptions;
-use crate::audit::Note;
-use crate::audit::NoteKind;
-use crate::audit::Outcome;
-use crate::audit::OutcomeKind;
 use crate::audit::RuleSet;
 use crate::cluster::Cluster;
 use crate::cluster::ConnectOptions;
@@ -27,6 +20,7 @@ use crate::cluster::write::WriteGate;
 use crate::daemon::DaemonError;
 use crate::daemon::DaemonOptions;
 use crate::daemon::SystemClock;
+use crate::daemon::aftermath;
 use crate::daemon::due::Due;
 use crate::daemon::http;
 use crate::daemon::lease;
@@ -43,6 +37,7 @@ use crate::datalog::Delta;
 use crate::datalog::Pattern;
 use crate::datalog::QueryOptions;
 use crate::datalog::RuleFile;
+use crate::datalog::Value;
 use crate::executor::Executor;
 use crate::executor::Seen;
 use crate::facts::FactBase;
@@ -60,6 +55,7 @@ use crate::model::DigestKey;
 use crate::model::Manifests;
 use crate::model::ObjectRef;
 use crate::model::SourceName;
+use crate::model::Timestamp;
 use crate::model::UnitName;
 use crate::rules;
 use crate::sources;
@@ -120,7 +116,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     let inbox = received;
     let mut step =
         StepLoop { facts, journal, ingest, timers, due, outlets, published, clock, rules, inbox };
-    step.recall(&recalled)?;
+    recalled.iter().try_for_each(|delta| step.recall(delta))?;
     let ended = run_on_its_thread(step).await;
     cancel.cancel();
     ended
@@ -147,7 +143,8 @@ struct State {
     _dir: StateDir,
     journal: Journal<DiskStorage>,
     facts: FactBase,
-    recalled: Delta,
+    /// What holds, in the order in which it came to be known.
+    recalled: [Delta; 2],
     rules: Digest,
     manifests: Manifests,
 }
@@ -158,14 +155,19 @@ fn open_state(options: &DaemonOptions, clock: &dyn Clock) -> Result<State, Daemo
     files.extend(user_files.iter().cloned());
     let program = rules::load(user_files).map_err(|errors| DaemonError::Rules { errors })?;
     let dir = StateDir::open(&options.state)?;
-    let mut journal = open_journal(&dir, clock)?;
+    let (mut journal, left) = aftermath::open_journal(&dir)?;
     let rules = journal_rules(&mut journal, &files, clock)?;
     let expected = journal.view().last_generation().unwrap_or(0);
-    let (facts, recovered, recalled) = restore::open_facts(&dir, program, expected)?;
+    let (mut facts, recovered, recalled) = restore::open_facts(&dir, program, expected)?;
     for loss in &recovered.losses {
         tracing::warn!(%loss, "fact log");
     }
+    let now = clock.now();
+    let attempted = facts.commit(left.statements(), now)?;
+    facts.sync()?;
+    aftermath::settle(&mut journal, left, now)?;
     let manifests = Manifests::default();
+    let recalled = [recalled, attempted];
     Ok(State { _dir: dir, journal, facts, recalled, rules, manifests })
 }
 
@@ -190,6 +192,13 @@ fn remember(
         Some((ObjectRef::parse_fact_text(&object.plain())?, uid.plain(), fields.plain()))
     });
     ingest.recall_recorded(texts);
+    let corrected = rows("corrected", 4);
+    let times = corrected.iter().filter_map(|row| {
+        let [object, path, manager, Value::Time(at)] = row.as_slice() else { return None };
+        let object = ObjectRef::parse_fact_text(&object.plain())?;
+        Some((object, path.plain(), manager.plain(), Timestamp(*at)))
+    });
+    ingest.recall_corrections(times);
     let units = rows("unit", 2).iter().filter_map(|row| UnitName::parse(&row[0].plain())).collect();
     let sources =
         rows("source", 2).iter().filter_map(|row| SourceName::parse(&row[0].plain())).collect();
@@ -306,35 +315,6 @@ async fn hold_leases(
             holder: "nobody: stopped while waiting".to_owned(),
         }),
     }
-}
-
-fn open_journal(state: &StateDir, clock: &dyn Clock) -> Result<Journal<DiskStorage>, DaemonError> {
-    let storage = DiskStorage::for_writing(&state.journal())?;
-    let (mut journal, problems) = Journal::open(storage, &JournalOptions::default())?;
-    let now = clock.now();
-    for problem in problems {
-        tracing::warn!(%problem, "journal");
-        let text = problem.to_string();
-        let note = Note { about: NoteKind::Recovery, text, fields: BTreeMap::new() };
-        journal.append(now, Body::Note(note))?;
-    }
-    // An intent without outcome: nobody knows whether it took effect. The world is observed anew,
-    // and whatever is still due is derived again from what is seen.
-    let open: Vec<_> = journal.view().open_intents()?.into_iter().map(|item| item.id).collect();
-    for intent in open {
-        let outcome = Outcome {
-            intent,
-            result: OutcomeKind::Unknown,
-            detail: "the daemon ended before the outcome was recorded; observed again".to_owned(),
-            observed: Default::default(),
-        };
-        journal.append(now, Body::Outcome(outcome))?;
-    }
-    let text = format!("hence {} started", env!("CARGO_PKG_VERSION"));
-    let note = Note { about: NoteKind::Start, text, fields: BTreeMap::new() };
-    journal.append(now, Body::Note(note))?;
-    journal.sync()?;
-    Ok(journal)
 }
 
 fn journal_rules(

@@ -164,6 +164,7 @@ pub mod relation {
 
         ours(unit: UnitName, object: ObjectRef, uid: str, how: str);
         applied(unit: UnitName, object: ObjectRef, uid: str, manifest: str, at: Timestamp);
+        attempted(object: ObjectRef, unit: UnitName);
         recorded(object: ObjectRef, uid: str, fields: str);
         differs(unit: UnitName, object: ObjectRef, manifest: str);
         refused(unit: UnitName, object: ObjectRef, manifest: str, reason: str, message: str,

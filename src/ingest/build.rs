@@ -35,6 +35,8 @@ use crate::model::ObjectRef;
 use crate::model::Timestamp;
 use crate::model::UnitName;
 use crate::model::kinds;
+use crate::model::limits::MANIFEST_BYTES_MAX;
+use crate::model::limits::OBJECTS_MAX;
 use crate::sources::tree::SourceTree;
 
 /// Everything that a build needs, taken from the memory when the action starts.
@@ -230,6 +232,7 @@ impl BuildJob {
             }
             Err(error) => return Err((reason(&error), error.to_string())),
         };
+        within_limits(&built.objects)?;
         let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();
         for object in built.objects {
@@ -276,6 +279,24 @@ impl BuildJob {
             }
         }
         Manifest { object, api_version, json: Arc::new(json), secret_fields: Arc::default() }
+    }
+}
+
+/// More or larger objects than any server would take are an error, never cut.
+fn within_limits(objects: &[flux::UnitObject]) -> Result<(), (&'static str, String)> {
+    let failed = |message: String| Err(("BuildFailed", message));
+    if objects.len() > OBJECTS_MAX {
+        let count = objects.len();
+        return failed(format!("{count} objects are more than OBJECTS_MAX = {OBJECTS_MAX}"));
+    }
+    match objects.iter().find(|object| object.text.len() > MANIFEST_BYTES_MAX) {
+        None => Ok(()),
+        Some(object) => failed(format!(
+            "{}:{}: a manifest of {} bytes is more than MANIFEST_BYTES_MAX = {MANIFEST_BYTES_MAX}",
+            object.origin.file,
+            object.origin.line,
+            object.text.len()
+        )),
     }
 }
 

@@ -53,6 +53,10 @@ impl Ingest {
             (_, EffectResult::EventSent { topic, about }) => {
                 vec![Statement::Holds(relation::event_sent(&subject(&object), &topic, &about))]
             }
+            // Whether it took effect is not known: the object may be there, and be ours.
+            (Some(unit), EffectResult::Unknown { .. }) => {
+                vec![Statement::Holds(relation::attempted(&object, &unit))]
+            }
             (_, EffectResult::Observed(None)) => self.gone(&object),
             (
                 _,
@@ -99,6 +103,7 @@ impl Ingest {
             Statement::Holds(relation::recorded(object, uid, &fields.to_text())),
             Statement::nothing("refused", subject()),
             Statement::nothing("differs", subject()),
+            Statement::nothing("attempted", vec![object.column()]),
         ]);
         self.recorded.insert(object.clone(), fields);
         said.extend(self.object(object, live, now));
@@ -126,6 +131,7 @@ impl Ingest {
         let mut said = forget(unit, object);
         said.push(Statement::nothing("delete_refused", vec![unit.column(), object.column()]));
         said.push(Statement::nothing("recorded", vec![object.column()]));
+        said.push(Statement::nothing("attempted", vec![object.column()]));
         self.recorded.remove(object);
         said.extend(object::unseen(object));
         said
@@ -133,7 +139,9 @@ impl Ingest {
 
     fn gone(&mut self, object: &ObjectRef) -> Vec<Statement> {
         self.recorded.remove(object);
-        object::absent(object)
+        let mut said = object::absent(object);
+        said.push(Statement::nothing("attempted", vec![object.column()]));
+        said
     }
 }
 

@@ -119,6 +119,17 @@ impl Ingest {
         }
     }
 
+    /// The corrections that were made before this process started.
+    pub fn recall_corrections(
+        &mut self,
+        rows: impl Iterator<Item = (ObjectRef, String, String, Timestamp)>,
+    ) {
+        for (object, path, manager, at) in rows {
+            self.corrected.entry((object, path, manager)).or_default().push(at);
+        }
+        self.corrected.values_mut().for_each(|times| times.sort_unstable());
+    }
+
     /// The tree of a source that was fetched before this process started.
     pub fn recall_tree(
         &mut self,
@@ -260,13 +271,18 @@ impl Ingest {
             return Vec::new();
         }
         self.listed.entry(object.group_kind()).or_default().insert(object.clone());
-        let lens = Lens {
-            overridden: &self.options.overridden,
-            recorded: self.recorded.get(object),
-            key: &self.options.key,
-            now,
-        };
-        object::present(object, live, &lens)
+        let recorded = self.recorded.get(object);
+        let differences =
+            recorded.map(|recorded| recorded.compare(live, &self.options.key)).unwrap_or_default();
+        let lens = Lens { overridden: &self.options.overridden, differences: &differences, now };
+        let said = object::present(object, live, &lens);
+        let drift: Drift = differences.into_iter().map(|d| (d.path, d.manager)).collect();
+        if drift.is_empty() {
+            self.drift.remove(object);
+        } else {
+            self.drift.insert(object.clone(), drift);
+        }
+        said
     }
 
     /// The object left the watch with this state.

@@ -500,9 +500,7 @@ fn cases() -> u32 {
 }
 
 fn incremental(cases: u32) -> Coverage {
-    let options =
-        EngineOptions { elastic_percent: 100_000, garbage_max: 1, ..EngineOptions::default() };
-    property(cases, &options)
+    property(cases, &EngineOptions { elastic_percent: 100_000, ..EngineOptions::default() })
 }
 
 fn elastic(cases: u32) -> Coverage {
