@@ -18,6 +18,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::coverage::Coverage;
+use crate::number;
 use crate::oracle::Oracle;
 use crate::shrink::shrink;
 use crate::tree::MemoryTree;
@@ -30,10 +31,6 @@ pub struct RandomTree {
     pub files: MemoryTree,
     pub root: String,
     pub used: BTreeSet<&'static str>,
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// Both accept with equal text, or both refuse.
