@@ -52,6 +52,8 @@ pub enum Action {
         object: ObjectRef,
         /// Why it is no business of the unit.
         reason: String,
+        /// What an event says of it: `deleted`, `skipped`, or nothing.
+        word: String,
     },
     /// Set or remove the finalizer of a unit or a source.
     Finalizer {
@@ -88,6 +90,8 @@ pub enum Action {
         object: ObjectRef,
         /// Digest of the manifest.
         manifest: String,
+        /// The user in whose name it is done; empty for ourselves.
+        user: String,
     },
     /// Take over fields of managers that Flux overrides.
     Claim {
@@ -99,6 +103,8 @@ pub enum Action {
         uid: String,
         /// The resourceVersion that was seen.
         resource_version: String,
+        /// The user in whose name it is done; empty for ourselves.
+        user: String,
     },
     /// Apply a manifest.
     Apply {
@@ -114,6 +120,10 @@ pub enum Action {
         order: String,
         /// Why now.
         reason: String,
+        /// The uid of the object that it is meant for; empty when none is known to exist.
+        uid: String,
+        /// The user in whose name it is done; empty for ourselves.
+        user: String,
     },
     /// Delete an object, if it still is the one observed.
     Delete {
@@ -125,6 +135,8 @@ pub enum Action {
         uid: String,
         /// The resourceVersion that was seen.
         resource_version: String,
+        /// The user in whose name it is done; empty for ourselves.
+        user: String,
     },
     /// Write fields of the status of a unit or a source.
     Status {
@@ -137,16 +149,18 @@ pub enum Action {
     Event {
         /// The custom resource that it is about.
         object: ObjectRef,
-        /// What it tells of; one event per topic is remembered.
+        /// What kind of news it is; one event per topic is remembered.
         topic: String,
+        /// What it tells of: an event about the same is not sent again.
+        about: String,
         /// `Normal` or `Warning`.
         kind: String,
         /// The reason.
         reason: String,
         /// The message.
         message: String,
-        /// The revision among its metadata; may be empty.
-        revision: String,
+        /// Its annotations, `key value` a line; may be empty.
+        notes: String,
     },
     /// Pack a source's tree into the artifact that others load.
     Pack {
@@ -188,6 +202,7 @@ impl Action {
                 unit: fields.unit(0)?,
                 object: fields.object(1)?,
                 reason: fields.text(2)?,
+                word: fields.text(3)?,
             },
             "act_finalizer" => {
                 Self::Finalizer { object: fields.owner(0)?, set: fields.text(1)? == "add" }
@@ -196,12 +211,14 @@ impl Action {
                 unit: fields.unit(0)?,
                 object: fields.object(1)?,
                 manifest: fields.text(2)?,
+                user: fields.text(3)?,
             },
             "act_claim" => Self::Claim {
                 unit: fields.unit(0)?,
                 object: fields.object(1)?,
                 uid: fields.text(2)?,
                 resource_version: fields.text(3)?,
+                user: fields.text(4)?,
             },
             "act_apply" => fields.apply()?,
             "act_delete" => Self::Delete {
@@ -209,6 +226,7 @@ impl Action {
                 object: fields.object(1)?,
                 uid: fields.text(2)?,
                 resource_version: fields.text(3)?,
+                user: fields.text(4)?,
             },
             "act_status" | "act_source_status" => Self::Status {
                 object: fields.owner(0)?,
@@ -290,6 +308,17 @@ impl Action {
         }
     }
 
+    /// The user in whose name it is done; empty for ourselves.
+    pub fn user(&self) -> &str {
+        match self {
+            Self::Compare { user, .. }
+            | Self::Claim { user, .. }
+            | Self::Apply { user, .. }
+            | Self::Delete { user, .. } => user,
+            _ => "",
+        }
+    }
+
     /// The unit that it is done for.
     pub fn unit(&self) -> Option<&UnitName> {
         match self {
@@ -342,9 +371,12 @@ impl Fields<'_> {
         object.ok_or_else(|| self.wrong(format!("`{text}` is not an object")))
     }
 
-    /// The custom resource of the unit or source in this column.
+    /// The custom resource of the unit or source in this column, or another object.
     fn owner(&self, at: usize) -> Result<ObjectRef, ActionError> {
         let text = self.text(at)?;
+        if let Some(object) = text.strip_prefix("object:").and_then(ObjectRef::parse_fact_text) {
+            return Ok(object);
+        }
         let unit = UnitName::parse(&text).map(|unit| unit.object());
         let owner = unit.or_else(|| SourceName::parse(&text).map(|source| source.object()));
         owner.ok_or_else(|| self.wrong(format!("`{text}` is neither a unit nor a source")))
@@ -358,6 +390,8 @@ impl Fields<'_> {
             stage: self.number(3)?,
             order: self.text(4)?,
             reason: self.text(5)?,
+            uid: self.text(6)?,
+            user: self.text(7)?,
         })
     }
 
@@ -365,10 +399,11 @@ impl Fields<'_> {
         Ok(Action::Event {
             object: self.owner(0)?,
             topic: self.text(1)?,
-            kind: self.text(2)?,
-            reason: self.text(3)?,
-            message: self.text(4)?,
-            revision: self.text(5)?,
+            about: self.text(2)?,
+            kind: self.text(3)?,
+            reason: self.text(4)?,
+            message: self.text(5)?,
+            notes: self.text(6)?,
         })
     }
 

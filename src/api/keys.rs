@@ -14,6 +14,8 @@ pub const FINALIZER: &str = "finalizers.fluxcd.io";
 
 /// Annotation: a change of its opaque value asks for a reconciliation.
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+/// Among the metadata of an artifact: the revision of what it was made from.
+pub const ORIGIN_REVISION: &str = "org.opencontainers.image.revision";
 /// Label on Secrets and ConfigMaps whose change re-renders the units that read them.
 pub const WATCH: &str = "reconcile.fluxcd.io/watch";
 /// Label by convention: which replica serves the object.
@@ -46,8 +48,7 @@ pub const LEGACY_ANNOTATIONS: [&str; 3] = [
     "fluxcd.io/sync-checksum",
 ];
 /// Labels of earlier releases that an apply removes.
-pub const LEGACY_LABELS: [&str; 2] =
-    ["kustomize.toolkit.fluxcd.io/checksum", "fluxcd.io/sync-gc-mark"];
+pub const LEGACY_LABELS: [&str; 1] = ["fluxcd.io/sync-gc-mark"];
 
 /// The field manager of applied objects.
 pub const FIELD_MANAGER: &str = "kustomize-controller";

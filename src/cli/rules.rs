@@ -1,6 +1,12 @@
-//! `hence rules`: every mistake in a directory of rule files, at once; what a relation means.
+//! `hence rules`: tools for people who write rules. Every mistake in a directory at once, what a
+//! relation means, one shape of text, tests in prose, and any program on any facts.
 
-use std::fs;
+mod eval;
+mod export;
+mod files;
+mod fmt;
+mod literate;
+
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -15,10 +21,12 @@ use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::relation;
+use crate::daemon::rule_files;
+use crate::daemon::rule_files::RuleFilesError;
 use crate::datalog::CheckError;
 use crate::datalog::Program;
 use crate::datalog::RuleFile;
-use crate::rules as rule_files;
+use crate::rules;
 
 /// What to do with rule files.
 #[derive(Debug, Args)]
@@ -45,6 +53,14 @@ enum RulesVerb {
         #[arg(short, long, value_enum, default_value_t)]
         output: Form,
     },
+    /// Evaluate a program on facts given as text, without cluster or daemon
+    Eval(eval::EvalArgs),
+    /// Give rule files one shape
+    Fmt(fmt::FmtArgs),
+    /// Run tests of rules that are written as prose
+    Test(literate::TestArgs),
+    /// Print a program and facts for another engine, to compare conclusions
+    Export(export::ExportArgs),
     /// Name all relations with what they mean
     List {
         /// A directory of rule files of your own
@@ -55,9 +71,12 @@ enum RulesVerb {
 
 #[derive(Debug, Error, Diagnostic)]
 enum RulesError {
-    #[error("cannot read {}", path.display())]
-    #[diagnostic(code(rules::read), help("name a directory that holds *.dl files"))]
-    Read {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Read(#[from] RuleFilesError),
+    #[error("cannot write {}", path.display())]
+    #[diagnostic(code(rules::write), help("is it writable, and is there space?"))]
+    Write {
         path: PathBuf,
         #[source]
         source: std::io::Error,
@@ -65,6 +84,12 @@ enum RulesError {
     #[error("{count} mistakes")]
     #[diagnostic(code(rules::check), help("nothing was loaded; mend them and check again"))]
     Mistakes { count: usize },
+    #[error("{count} files are not in shape")]
+    #[diagnostic(code(rules::fmt), help("`hence rules fmt` without --check puts them in shape"))]
+    Shape { count: usize },
+    #[error("{unmet} of {checked} expectations are not met")]
+    #[diagnostic(code(rules::test), help("each is named above, with its line"))]
+    Unmet { unmet: usize, checked: usize },
 }
 
 /// Checks rules, or says what they mean.
@@ -74,6 +99,10 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
         RulesVerb::Explain { relation, rules, output } => {
             relation::explain(&load(rules.as_deref())?, relation, *output)
         }
+        RulesVerb::Eval(args) => eval::eval(args),
+        RulesVerb::Export(args) => export::export_to(args),
+        RulesVerb::Fmt(args) => fmt::fmt(args),
+        RulesVerb::Test(args) => literate::test(args),
         RulesVerb::List { rules } => {
             output::data(&relation::list(&load(rules.as_deref())?));
             Ok(Outcome::Done)
@@ -83,27 +112,28 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
 
 /// The files of a user's directory, when there is one.
 fn user_files(dir: Option<&Path>) -> Result<Vec<RuleFile>, Failure> {
-    dir.map(read).transpose().map(Option::unwrap_or_default).map_err(Failure::input)
+    let directories: Vec<PathBuf> = dir.map(Path::to_owned).into_iter().collect();
+    rule_files::read(&directories).map_err(Failure::input)
 }
 
 /// The rules that would be in force.
 fn load(dir: Option<&Path>) -> Result<Program, Failure> {
-    rule_files::load(user_files(dir)?).map_err(fail)
+    rules::load(user_files(dir)?).map_err(fail)
 }
 
 /// Shows every mistake.
 fn fail(errors: Vec<CheckError>) -> Failure {
     let count = errors.iter().filter(|error| !error.is_warning()).count();
-    errors.into_iter().for_each(show);
+    errors.into_iter().filter(is_for_author).for_each(show);
     Failure::input(RulesError::Mistakes { count })
 }
 
 fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
     let user = user_files(dir)?;
     let count = user.len();
-    match rule_files::load(user) {
+    match rules::load(user) {
         Ok(program) => {
-            program.warnings().iter().cloned().for_each(show);
+            program.warnings().iter().filter(|error| is_for_author(error)).cloned().for_each(show);
             let strata = program.strata();
             output::data(&format!(
                 "{count} files of yours fit the shipped rules; {strata} strata\n"
@@ -114,23 +144,14 @@ fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
     }
 }
 
-fn show(error: CheckError) {
-    output::error(&Report::new(error));
+/// Warnings about shipped rules are no business of who writes rules of his own.
+fn is_for_author(error: &CheckError) -> bool {
+    let shipped = rule_files::built_in_files();
+    let places = error.places();
+    let first = places.first().map(|place| place.file.as_str());
+    !error.is_warning() || !shipped.iter().any(|file| Some(file.name.as_str()) == first)
 }
 
-fn read(dir: &Path) -> Result<Vec<RuleFile>, RulesError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| RulesError::Read { path, source }
-    };
-    let mut paths: Vec<PathBuf> = fs::read_dir(dir)
-        .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect())
-        .map_err(failed(dir))?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "dl"));
-    paths.sort();
-    let file = |path: &PathBuf| {
-        let text = fs::read_to_string(path).map_err(failed(path))?;
-        Ok(rule_files::user_file(&path.display().to_string(), &text))
-    };
-    paths.iter().map(file).collect()
+fn show(error: CheckError) {
+    output::error(&Report::new(error));
 }

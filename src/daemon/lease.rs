@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
+use crate::audit::Head;
 use crate::cluster::Cluster;
 use crate::cluster::Purpose;
 use crate::cluster::write::Elector;
@@ -20,10 +22,9 @@ use crate::cluster::write::WriteGate;
 use crate::daemon::DaemonError;
 use crate::daemon::state::Published;
 use crate::model::Clock;
+use crate::model::Digest;
 use crate::model::Timestamp;
 
-/// Flux's retry period.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// The annotation that carries the journal's head.
 pub(super) const JOURNAL_HEAD: &str = "hence.dev/journal-head";
 
@@ -35,12 +36,52 @@ pub fn lease_name(kind: &str) -> &'static str {
     }
 }
 
+/// The head that the annotation names, as [`Candidate`] writes it.
+pub(super) fn parse_head(text: &str) -> Option<Head> {
+    let (seq, hash) = text.split_once(':')?;
+    Some(Head { seq: seq.parse().ok()?, hash: Digest::parse(hash)? })
+}
+
+/// How long a lease is held, and how often renewed; the defaults are Flux's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseTiming {
+    /// How long others wait for a holder that falls silent.
+    pub duration: Duration,
+    /// How long we count on the lease after a renewal: less than the duration.
+    pub renew_deadline: Duration,
+    /// The pause between renewals.
+    pub retry_period: Duration,
+}
+
+impl Default for LeaseTiming {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(35),
+            renew_deadline: Duration::from_secs(30),
+            retry_period: Duration::from_secs(5),
+        }
+    }
+}
+
+impl LeaseTiming {
+    fn options(&self, namespace: &str, name: &str, identity: &str) -> LeaseOptions {
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        LeaseOptions {
+            duration_ms: ms(self.duration),
+            renew_deadline_ms: ms(self.renew_deadline),
+            ..LeaseOptions::new(namespace, name, identity)
+        }
+    }
+}
+
 /// Who competes for the leases.
 pub(super) struct Candidate {
     /// The cluster.
     pub cluster: Cluster,
     /// Where the leases are.
     pub namespace: String,
+    /// How long they are held.
+    pub timing: LeaseTiming,
     /// The leases to hold, all of them.
     pub names: Vec<String>,
     /// Who we are, unique for each start.
@@ -49,9 +90,26 @@ pub(super) struct Candidate {
     pub gate: WriteGate,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Cancelled when nothing is written any more: the leases are given back then.
+    pub ended: Option<CancellationToken>,
 }
 
 impl Candidate {
+    /// Waits for the next renewal; true when nothing is to be renewed any more.
+    async fn rest(&self) -> bool {
+        let pause = tokio::time::sleep(self.timing.retry_period);
+        match &self.ended {
+            None => {
+                pause.await;
+                false
+            }
+            Some(ended) => tokio::select! {
+                () = pause => false,
+                () = ended.cancelled() => true,
+            },
+        }
+    }
+
     /// Waits until all leases are held, says so on `held`, then renews them until one is lost.
     pub(super) async fn run(
         self,
@@ -59,7 +117,7 @@ impl Candidate {
         held: oneshot::Sender<()>,
     ) -> Result<(), DaemonError> {
         let mut held = Some(held);
-        let options = |name: &String| LeaseOptions::new(&self.namespace, name, &self.identity);
+        let options = |name: &String| self.timing.options(&self.namespace, name, &self.identity);
         let mut electors: Vec<(String, Elector)> =
             self.names.iter().map(|name| (name.clone(), Elector::new(options(name)))).collect();
         let writer = self.cluster.writer(Purpose::Upkeep("lease"), WriteGate::open());
@@ -95,7 +153,15 @@ impl Candidate {
                 }
                 None => {}
             }
-            tokio::time::sleep(RENEW_EVERY).await;
+            if self.rest().await {
+                self.gate.close();
+                for (name, elector) in &mut electors {
+                    if let Err(error) = elector.release(&writer, self.clock.now()).await {
+                        tracing::warn!(lease = %name, %error, "lease not given back");
+                    }
+                }
+                return Ok(());
+            }
         }
     }
 }

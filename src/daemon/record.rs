@@ -64,6 +64,20 @@ impl Ended {
         Self { result, detail: detail.to_owned(), uid: None, resource_version: None }
     }
 
+    /// One line of the log, which leads to the proof. What changed nothing is for debugging.
+    pub(super) fn log(&self, action: &str, intent: &ProofId) {
+        let (proof, result, detail) = (intent.short(), self.result.to_string(), &self.detail);
+        match self.result {
+            OutcomeKind::Unchanged | OutcomeKind::Superseded => {
+                tracing::debug!(proof, action, result, detail, "action ended");
+            }
+            OutcomeKind::Refused | OutcomeKind::Failed => {
+                tracing::warn!(proof, action, result, detail, "action ended");
+            }
+            _ => tracing::info!(proof, action, result, detail, "action ended"),
+        }
+    }
+
     /// The journal's record.
     pub(super) fn record(self, intent: ProofId) -> audit::Outcome {
         let observed =
@@ -127,6 +141,9 @@ fn fields(planned: &Planned) -> BTreeMap<String, String> {
     let mut put = |name: &str, value: &str| {
         fields.insert(name.to_owned(), value.to_owned());
     };
+    if !planned.action.user().is_empty() {
+        put("user", planned.action.user());
+    }
     match &planned.action {
         Action::Apply { manifest, reason, .. } => {
             put("manifest", manifest);
@@ -152,6 +169,9 @@ fn fields(planned: &Planned) -> BTreeMap<String, String> {
 
 fn precondition(action: &Action) -> Precondition {
     match action {
+        Action::Apply { uid, .. } if !uid.is_empty() => {
+            Precondition { uid: Some(uid.clone()), resource_version: None, head: None }
+        }
         Action::Delete { uid, resource_version, .. }
         | Action::Claim { uid, resource_version, .. } => Precondition {
             uid: Some(uid.clone()),

@@ -95,8 +95,13 @@ pub mod relation {
         elapsed(key: str, at: Timestamp);
         reconciles(kind: str);
         switch(name: str);
+        artifact_host(host: str);
+        amount(name: str, value: i64);
         setting(name: str, value: Duration);
+        default_account(name: str);
+        started(key: str, at: Timestamp);
         own_namespace(name: str);
+        rules_rejected(message: str);
 
         unit(unit: UnitName, uid: str);
         unit_generation(unit: UnitName, generation: i64);
@@ -105,6 +110,7 @@ pub mod relation {
         unit_timing(unit: UnitName, interval: Duration, retry: Duration, timeout: Duration);
         unit_flag(unit: UnitName, flag: str);
         unit_policy(unit: UnitName, policy: str);
+        unit_account(unit: UnitName, name: str);
         unit_deleting(unit: UnitName);
         unit_finalizer(unit: UnitName);
         unit_requested(unit: UnitName, token: str, seen: Timestamp);
@@ -131,22 +137,29 @@ pub mod relation {
         source_generation(source: SourceName, generation: i64);
         source_spec(source: SourceName, digest: str);
         source_timing(source: SourceName, interval: Duration, timeout: Duration);
+        source_ignore(source: SourceName, text: str);
         source_suspended(source: SourceName);
         source_deleting(source: SourceName);
         source_finalizer(source: SourceName);
         source_requested(source: SourceName, token: str, seen: Timestamp);
         source_refused(source: SourceName, reason: str, message: str);
         offered(source: SourceName, revision: str, digest: str, url: str);
+        origin(source: SourceName, origin: str);
         source_shown(source: SourceName, field: str, value: str);
         uses_secret(source: SourceName, object: ObjectRef);
         checked(source: SourceName, at: Timestamp);
         fetched(source: SourceName, spec: str, revision: str, tree: str);
         fetch_failed(source: SourceName, spec: str, reason: str, message: str, at: Timestamp,
             failures: i64);
-        packed(source: SourceName, tree: str, revision: str, digest: str, url: str);
+        commit_of(source: SourceName, revision: str, subject: str);
+        kept_at(source: SourceName, place: str);
+        packed(source: SourceName, tree: str, revision: str, digest: str, path: str, size: i64);
+        pack_failed(source: SourceName, tree: str, message: str);
+        artifact_lost(source: SourceName);
 
         listed(kind: str);
         served(kind: str, namespaced: str);
+        undiscovered(group: str);
         live(object: ObjectRef, uid: str, resource_version: str);
         absent(object: ObjectRef);
         live_owner(object: ObjectRef, unit: UnitName);
@@ -155,10 +168,12 @@ pub mod relation {
         live_deleting(object: ObjectRef);
         applier_manages(object: ObjectRef);
         overridden(object: ObjectRef, manager: str);
+        legacy(object: ObjectRef, name: str);
         drifted(object: ObjectRef, path: str, manager: str, at: Timestamp);
 
         ours(unit: UnitName, object: ObjectRef, uid: str, how: str);
         applied(unit: UnitName, object: ObjectRef, uid: str, manifest: str, at: Timestamp);
+        attempted(object: ObjectRef, unit: UnitName);
         recorded(object: ObjectRef, uid: str, fields: str);
         differs(unit: UnitName, object: ObjectRef, manifest: str);
         refused(unit: UnitName, object: ObjectRef, manifest: str, reason: str, message: str,
@@ -166,6 +181,8 @@ pub mod relation {
         delete_refused(unit: UnitName, object: ObjectRef, reason: str, message: str,
             at: Timestamp);
         corrected(object: ObjectRef, path: str, manager: str, at: Timestamp);
+        changed(unit: UnitName, object: ObjectRef, what: str, at: Timestamp);
         event_sent(subject: str, topic: str, about: str);
+        noted(subject: str, what: str, about: str, at: Timestamp);
     }
 }

@@ -16,6 +16,7 @@
 mod build;
 mod effect;
 mod fetch;
+mod keep;
 mod memory;
 mod mention;
 mod object;
@@ -25,6 +26,7 @@ mod unit;
 mod values;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -44,23 +46,38 @@ pub use build::Built;
 pub use fetch::FetchJob;
 pub use fetch::Fetched;
 pub use fetch::Stores;
+pub use keep::Holdings;
+pub use keep::Place;
+pub use keep::RecalledFile;
+pub use keep::RecalledTree;
+pub use keep::lost_files;
 pub use memory::Ingest;
 pub use memory::IngestOptions;
 pub use pack::PackJob;
+pub use pack::Packed;
 pub use source::AnySource;
 
 /// Something that was observed.
 pub enum Observation {
     /// Flags of the daemon, as facts.
     Configured(Vec<Statement>),
-    /// All Kustomizations, from a complete list.
-    Units(Vec<Kustomization>),
+    /// All Kustomizations that can be read, from a complete list; and the names of the others.
+    Units(Vec<Kustomization>, Vec<UnitName>),
     /// One Kustomization was added or changed.
     Unit(Box<Kustomization>),
+    /// A custom resource of ours that says something which this version cannot read.
+    Unreadable {
+        /// The custom resource.
+        object: ObjectRef,
+        /// All of it.
+        raw: Arc<Json>,
+        /// Which part, and why.
+        message: String,
+    },
     /// One Kustomization does not exist any more.
     UnitGone(UnitName),
-    /// All sources of one kind, from a complete list.
-    Sources(String, Vec<AnySource>),
+    /// All sources of one kind that can be read, from a complete list; and the names of the others.
+    Sources(String, Vec<AnySource>, Vec<SourceName>),
     /// One source was added or changed.
     Source(Box<AnySource>),
     /// One source does not exist any more.
@@ -79,28 +96,29 @@ pub enum Observation {
     /// The watch of a kind is not fresh any more.
     Stale(GroupKind),
     /// Which kinds the server serves, and whether they are namespaced.
-    Served(BTreeMap<GroupKind, bool>),
+    /// Also the groups of which that could not be learned.
+    Served(BTreeMap<GroupKind, bool>, BTreeSet<String>),
     /// A ConfigMap or Secret that some unit or source reads; `None` when it does not exist.
     Values(ObjectRef, Option<BTreeMap<String, Vec<u8>>>),
     /// A fetch ended.
     Fetched(Box<Fetched>),
     /// A build ended.
     Built(Box<Built>),
-    /// An artifact file was packed.
-    Packed {
-        /// The source.
-        source: SourceName,
-        /// The tree that it holds.
-        tree: String,
-        /// The revision.
-        revision: String,
-        /// Digest of the file.
-        digest: String,
-        /// Where it is served.
-        url: String,
-    },
+    /// Packing an artifact file ended.
+    Packed(Box<Packed>),
     /// An action of the executor had this effect.
     Effect(Effect),
+}
+
+impl Observation {
+    /// The kind of custom resources of which this is a complete list.
+    pub fn lists(&self) -> Option<&str> {
+        match self {
+            Self::Units(..) => Some("Kustomization"),
+            Self::Sources(kind, ..) => Some(kind),
+            _ => None,
+        }
+    }
 }
 
 impl Ingest {
@@ -108,10 +126,15 @@ impl Ingest {
     pub fn statements(&mut self, observation: Observation, now: Timestamp) -> Vec<Statement> {
         match observation {
             Observation::Configured(statements) => statements,
-            Observation::Units(units) => self.units(units, now),
+            Observation::Units(units, others) => self.units(units, &others, now),
             Observation::Unit(unit) => self.unit(&unit, now),
+            Observation::Unreadable { object, raw, message } => {
+                self.unreadable(&object, &raw, &message)
+            }
             Observation::UnitGone(name) => self.unit_gone(&name),
-            Observation::Sources(kind, sources) => self.sources(&kind, sources, now),
+            Observation::Sources(kind, sources, others) => {
+                self.sources(&kind, sources, &others, now)
+            }
             Observation::Source(source) => self.source(*source, now),
             Observation::SourceGone(name) => self.source_gone(&name),
             Observation::Objects(kind, objects) => self.objects(&kind, objects, now),
@@ -120,13 +143,11 @@ impl Ingest {
             Observation::Stale(kind) => {
                 vec![Statement::Fails(relation::listed(&kind.to_string()))]
             }
-            Observation::Served(kinds) => self.served(kinds),
+            Observation::Served(kinds, failed) => self.served(kinds, &failed),
             Observation::Values(object, values) => self.values(object, values),
             Observation::Fetched(fetched) => self.fetched(*fetched, now),
             Observation::Built(built) => self.built(*built, now),
-            Observation::Packed { source, tree, revision, digest, url } => {
-                vec![Statement::Holds(relation::packed(&source, &tree, &revision, &digest, &url))]
-            }
+            Observation::Packed(packed) => self.packed(*packed),
             Observation::Effect(effect) => self.effect(effect, now),
         }
     }

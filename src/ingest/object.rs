@@ -4,13 +4,12 @@ use serde_json::Value as Json;
 
 use crate::api::keys;
 use crate::cluster::fields;
-use crate::cluster::fields::RecordedFields;
+use crate::cluster::fields::Difference;
 use crate::cluster::health;
 use crate::datalog::Fact;
 use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
-use crate::model::DigestKey;
 use crate::model::ObjectRef;
 use crate::model::Timestamp;
 use crate::model::UnitName;
@@ -25,6 +24,7 @@ const OBSERVED: &[&str] = &[
     "live_deleting",
     "applier_manages",
     "overridden",
+    "legacy",
     "drifted",
 ];
 
@@ -32,10 +32,8 @@ const OBSERVED: &[&str] = &[
 pub(super) struct Lens<'a> {
     /// Managers whose fields are taken over.
     pub overridden: &'a [String],
-    /// What we recorded after our last apply, if anything.
-    pub recorded: Option<&'a RecordedFields>,
-    /// Digests secret values.
-    pub key: &'a DigestKey,
+    /// How the object differs from what we recorded after our last apply.
+    pub differences: &'a [Difference],
     /// The time of the observation: stands in for a manager without a time.
     pub now: Timestamp,
 }
@@ -59,7 +57,11 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
     }
     let managers = fields::overridden_managers(live, lens.overridden);
     facts.extend(managers.iter().map(|manager| relation::overridden(object, manager)));
-    facts.extend(drift(object, live, lens));
+    facts.extend(legacy(live).map(|name| relation::legacy(object, name)));
+    facts.extend(lens.differences.iter().map(|difference| {
+        let at = difference.at.unwrap_or(lens.now);
+        relation::drifted(object, &difference.path, &difference.manager, &at)
+    }));
     about(object, facts)
 }
 
@@ -84,6 +86,17 @@ fn owner(live: &Json) -> Option<UnitName> {
     Some(UnitName::new(label(keys::OWNER_NAMESPACE)?, label(keys::OWNER_NAME)?))
 }
 
+/// Annotations and labels of kubectl and of earlier releases that Flux removes.
+pub(super) fn legacy(object: &Json) -> impl Iterator<Item = &'static str> {
+    let carries = |place: &str, name: &str| {
+        object.pointer(place).and_then(|map| map.get(name)).is_some_and(Json::is_string)
+    };
+    let annotations = keys::LEGACY_ANNOTATIONS.map(|name| ("/metadata/annotations", name));
+    let labels = keys::LEGACY_LABELS.map(|name| ("/metadata/labels", name));
+    let found = annotations.into_iter().chain(labels);
+    found.filter(move |(place, name)| carries(place, name)).map(|(_, name)| name)
+}
+
 /// Toggles among labels and annotations, values in lower case (features 0.3).
 pub(super) fn toggles(object: &Json) -> Vec<(&'static str, String)> {
     let known = [
@@ -103,14 +116,4 @@ pub(super) fn toggles(object: &Json) -> Vec<(&'static str, String)> {
     found.sort();
     found.dedup();
     found
-}
-
-fn drift(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<Fact> {
-    let Some(recorded) = lens.recorded else { return Vec::new() };
-    let differences = recorded.compare(live, lens.key);
-    let fact = |difference: fields::Difference| {
-        let at = difference.at.unwrap_or(lens.now);
-        relation::drifted(object, &difference.path, &difference.manager, &at)
-    };
-    differences.into_iter().map(fact).collect()
 }

@@ -41,19 +41,25 @@ pub(crate) struct Artifact {
     pub(crate) digest: String,
     /// Its size in bytes.
     pub(crate) size: usize,
+    /// The revision of what it was made from, as the source's metadata would name it.
+    pub(crate) origin: Option<String>,
 }
 
 impl Artifact {
     /// The text of `status.artifact` for this tarball.
     pub(crate) fn status(&self) -> Value {
-        json!({
+        let mut status = json!({
             "url": self.url,
             "path": self.path,
             "revision": self.revision,
             "digest": self.digest,
             "size": self.size,
             "lastUpdateTime": "2026-01-01T00:00:00Z",
-        })
+        });
+        if let Some(origin) = &self.origin {
+            status["metadata"] = json!({ "org.opencontainers.image.revision": origin });
+        }
+        status
     }
 }
 
@@ -100,6 +106,7 @@ impl ArtifactServer {
             revision: revision.to_owned(),
             digest: format!("sha256:{digest}"),
             size,
+            origin: None,
         }
     }
 
