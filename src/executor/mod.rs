@@ -131,7 +131,7 @@ impl Executor {
             }
             Action::Observe { object } => act.observe(object).await,
             Action::Adopt { unit, object, uid } => record::adopt(unit, object, uid),
-            Action::Forget { unit, object, .. } => record::forget(unit, object),
+            Action::Forget { unit, object, word, .. } => record::forget(unit, object, word),
             Action::Finalizer { object, set } => act.finalizer(object, *set).await,
             Action::Status { object, fields } => act.status(object, fields).await,
             Action::Event { .. } => act.event(action).await,

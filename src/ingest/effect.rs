@@ -28,8 +28,13 @@ impl Ingest {
     pub(super) fn effect(&mut self, effect: Effect, now: Timestamp) -> Vec<Statement> {
         let Effect { unit, object, result } = effect;
         match (unit, result) {
-            (Some(unit), EffectResult::Applied { manifest, live, .. })
-            | (Some(unit), EffectResult::Same { manifest, live }) => {
+            (Some(unit), EffectResult::Applied { manifest, live, created }) => {
+                let word = if created { "created" } else { "configured" };
+                let mut said = self.applied(&unit, &object, &manifest, &live, now);
+                said.push(self.changed(&unit, &object, word, now));
+                said
+            }
+            (Some(unit), EffectResult::Same { manifest, live }) => {
                 self.applied(&unit, &object, &manifest, &live, now)
             }
             (Some(unit), EffectResult::ApplyRefused { manifest, reason, message }) => {
@@ -37,7 +42,7 @@ impl Ingest {
                     &unit, &object, &manifest, &reason, &message, &now,
                 ))]
             }
-            (Some(unit), EffectResult::Deleted) => self.deleted(&unit, &object),
+            (Some(unit), EffectResult::Deleted) => self.deleted(&unit, &object, now),
             (Some(unit), EffectResult::DeleteRefused { reason, message }) => {
                 vec![Statement::Holds(relation::delete_refused(
                     &unit, &object, &reason, &message, &now,
@@ -46,7 +51,13 @@ impl Ingest {
             (Some(unit), EffectResult::Adopted { uid }) => {
                 vec![Statement::Holds(relation::ours(&unit, &object, &uid, "adopted"))]
             }
-            (Some(unit), EffectResult::Forgotten) => forget(&unit, &object),
+            (Some(unit), EffectResult::Forgotten { word }) => {
+                let mut said = forget(&unit, &object);
+                if !word.is_empty() {
+                    said.push(self.changed(&unit, &object, &word, now));
+                }
+                said
+            }
             (Some(unit), EffectResult::Differs { manifest }) => {
                 vec![Statement::Holds(relation::differs(&unit, &object, &manifest))]
             }
@@ -127,8 +138,21 @@ impl Ingest {
         said
     }
 
-    fn deleted(&mut self, unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
+    /// The unit wrote the object. Times of changes rise, so that each can be told apart.
+    fn changed(
+        &mut self,
+        unit: &UnitName,
+        object: &ObjectRef,
+        word: &str,
+        now: Timestamp,
+    ) -> Statement {
+        self.last_change = now.max(self.last_change.plus_ms(1));
+        Statement::Holds(relation::changed(unit, object, word, &self.last_change))
+    }
+
+    fn deleted(&mut self, unit: &UnitName, object: &ObjectRef, now: Timestamp) -> Vec<Statement> {
         let mut said = forget(unit, object);
+        said.push(self.changed(unit, object, "deleted", now));
         said.push(Statement::nothing("delete_refused", vec![unit.column(), object.column()]));
         said.push(Statement::nothing("recorded", vec![object.column()]));
         said.push(Statement::nothing("attempted", vec![object.column()]));
@@ -156,6 +180,7 @@ fn forget(unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
 fn subject(object: &ObjectRef) -> String {
     match object.kind.as_str() {
         "Kustomization" => format!("{}/{}", object.namespace, object.name),
+        "Namespace" => format!("object:{}", object.fact_text()),
         kind => format!("{kind}/{}/{}", object.namespace, object.name),
     }
 }

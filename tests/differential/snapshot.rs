@@ -214,7 +214,8 @@ async fn events(client: &Client, namespace: &str) -> Value {
     Value::Object(by_unit)
 }
 
-/// Durations that a run took become `TIME`; those that a spec or a flag sets stay.
+/// Durations that a run took become `TIME`; those that a spec or a flag sets stay. The folder into
+/// which an artifact was unpacked goes.
 fn mask(text: &str) -> String {
     static TOOK: OnceLock<Regex> = OnceLock::new();
     let took = TOOK.get_or_init(|| {
@@ -222,7 +223,10 @@ fn mask(text: &str) -> String {
         Regex::new(&format!(r"\b(passed in|failed after|finished in) {duration}\b"))
             .expect("it is constant")
     });
-    took.replace_all(text, "$1 TIME").into_owned()
+    static UNPACKED: OnceLock<Regex> = OnceLock::new();
+    let unpacked = UNPACKED
+        .get_or_init(|| Regex::new(r"/[^ :']*/kustomization-[0-9]+").expect("it is constant"));
+    unpacked.replace_all(&took.replace_all(text, "$1 TIME"), "").into_owned()
 }
 
 #[cfg(test)]
@@ -238,6 +242,7 @@ mod tests {
             ("Reconciliation finished in 92.1µs, next run in 1h0m0s",
              "Reconciliation finished in TIME, next run in 1h0m0s"),
             ("retrying in 30s", "retrying in 30s"),
+            ("stat /tmp/x/kustomization-12/app: no", "stat /app: no"),
         ];
         for (text, want) in cases {
             assert_eq!(mask(text), want);
