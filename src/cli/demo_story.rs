@@ -136,10 +136,9 @@ pub(super) fn journal(state: &Path, kind: &str, name: &str) -> String {
     String::new()
 }
 
+/// Why the object was applied: the column `reason` of `act_apply`.
 fn reason(proof: &Json) -> String {
-    let row = proof["nodes"][0]["row"].as_array();
-    let last = row.and_then(|row| row.last()).cloned().unwrap_or_default();
-    text_of(&last)
+    text_of(&proof["nodes"][0]["row"][5])
 }
 
 /// The text of a value in a proof.

@@ -22,7 +22,8 @@ pub(super) struct Collector {
 impl Collector {
     /// Something was observed.
     pub(super) fn observed(&mut self, observation: &Observation) {
-        self.is_due |= matches!(observation, Observation::Fetched(_) | Observation::SourceGone(_));
+        self.is_urgent |= matches!(observation, Observation::SourceGone(_));
+        self.is_due |= self.is_urgent || matches!(observation, Observation::Fetched(_));
     }
 
     /// Whether to collect now; it is not asked for again until the next fetch.

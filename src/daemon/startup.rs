@@ -122,8 +122,24 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     tokio::spawn(Watcher::run(cluster, kinds, seen, inbox.clone(), options.scope.clone(), wanted));
     rule_files::watch(options.rules.clone(), inbox.clone())?;
     tokio::spawn(stop_in_order(stop, inbox));
+    let (step, _dir) = begin(state, (ingest, outlets), (published, clock), received)?;
+    let ended = run_on_its_thread(step).await;
+    cancel.cancel();
+    if let Some(leader) = leader {
+        // Nothing is written any more: others need not wait for the leases to run out.
+        leader.await.ok();
+    }
+    ended
+}
+
+/// The loop, with everything that already holds; the directory is locked while it lives.
+fn begin(
+    state: State,
+    (ingest, outlets): (Ingest, Outlets),
+    (published, clock): (Arc<Published>, Arc<dyn Clock>),
+    inbox: mpsc::Receiver<Message>,
+) -> Result<(StepLoop, StateDir), DaemonError> {
     let State { facts, journal, recalled, ruling, _dir, .. } = state;
-    let inbox = received;
     let (timers, due, collector, listed) = Default::default();
     let mut step = StepLoop {
         facts,
@@ -140,13 +156,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
         listed,
     };
     recalled.iter().try_for_each(|delta| step.recall(delta))?;
-    let ended = run_on_its_thread(step).await;
-    cancel.cancel();
-    if let Some(leader) = leader {
-        // Nothing is written any more: others need not wait for the leases to run out.
-        leader.await.ok();
-    }
-    ended
+    Ok((step, _dir))
 }
 
 /// How the cluster is reached.

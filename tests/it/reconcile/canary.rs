@@ -8,6 +8,7 @@ use crate::support::cluster;
 use crate::support::flux;
 use crate::support::git::Behaviour;
 use crate::support::git::Guard;
+use crate::support::serve::free_port;
 use crate::support::wait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +20,6 @@ use kube::api::Patch;
 use kube::api::PatchParams;
 use serde_json::Value;
 use serde_json::json;
-use std::net::TcpListener;
 
 /// How many there are.
 const COUNT: usize = 20;
@@ -119,9 +119,7 @@ async fn variables(world: &World, token: usize) {
 #[tokio::test]
 async fn no_secret_is_left_behind_or_said() {
     let mut world = World::alone("canary").await;
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let listen = listener.local_addr().expect("a bound socket has an address").to_string();
-    drop(listener);
+    let listen = format!("127.0.0.1:{}", free_port());
     let artifacts = "127.0.0.1:0";
     let flags = ["--listen", &listen, "--artifact-addr", artifacts, "--log-level", "trace"];
     world.site.own().start(&flags);
@@ -200,7 +198,8 @@ async fn search(world: &mut World, listen: &str) {
         // What Git holds is kept as Git has it: source trees are the one place for it.
         let kept =
             ["git", "files", "artifacts"].map(|part| world.site.workplace.state().join(part));
-        if kept.iter().any(|part| file.starts_with(part)) {
+        // The socket is no file that keeps anything.
+        if kept.iter().any(|part| file.starts_with(part)) || !file.is_file() {
             continue;
         }
         places.push((file.display().to_string(), std::fs::read(&file).expect("it is there")));

@@ -4,6 +4,7 @@ use super::world::World;
 use super::world::map;
 use crate::support::cluster;
 use crate::support::git::run;
+use crate::support::serve::free_port;
 use crate::support::wait;
 use crate::support::workplace::Daemon;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -15,18 +16,12 @@ use kube::api::ListParams;
 use kube::api::ObjectMeta;
 use kube::api::PostParams;
 use serde_json::json;
-use std::net::TcpListener;
 use std::path::Path;
 
 /// hence's own namespace.
 const SPACE: &str = "flux-system";
 const FREEZE: &str = "[mine/freeze]\nfreeze(U, \"a release is on\") :- unit(U, _).\n";
 const BROKEN: &str = "[mine/freeze]\nfreeze(U, \"a release is on\") :- unti(U, _).\n";
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
-}
 
 /// Code and text of the answer.
 async fn get(url: &str) -> Option<(u16, String)> {

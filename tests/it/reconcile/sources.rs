@@ -8,6 +8,7 @@ use crate::sources::files;
 use crate::support::flux;
 use crate::support::flux::KustomizeController;
 use crate::support::git::Seen;
+use crate::support::serve::free_port;
 use crate::support::wait;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
@@ -15,13 +16,6 @@ use kube::api::DynamicObject;
 use kube::api::ListParams;
 use serde_json::Value;
 use serde_json::json;
-use std::net::TcpListener;
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
-}
 
 impl World {
     async fn repository(&self) -> DynamicObject {

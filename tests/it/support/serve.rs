@@ -10,9 +10,26 @@ use futures::stream;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
+
+/// A port that nobody has, for a program that has to be told one: below the range from which
+/// outgoing connections take theirs, and not the one that the last call gave.
+pub(crate) fn free_port() -> u16 {
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 10_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(101);
+    let ports = std::iter::repeat_with(|| {
+        let number = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(FIRST + number % COUNT).expect("it is below 65536")
+    });
+    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("the ports never end")
+}
 
 /// A running server; dropping it closes its port and its connections.
 #[derive(Debug)]
