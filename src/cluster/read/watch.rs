@@ -13,9 +13,9 @@
 //! ```
 //!
 //! A watch is a hint, a list is proof: `Gone` also comes when an object leaves the selector. A
-//! message `Stale` says that nothing was heard for `watch_stale_after`, or that changes were missed;
-//! what is known may be old until the next `Listed`. `Failed` is not `Stale`: the watch goes on from where it was. Nothing
-//! is kept; a slow reader slows the watch down.
+//! message `Stale` says that nothing was heard for `watch_stale_after`, or that changes were
+//! missed; what is known may be old until the next `Listed`. `Failed` is not `Stale`: the watch
+//! goes on from where it was. Nothing is kept; a slow reader slows the watch down.
 
 use std::sync::Arc;
 use std::time::Duration;

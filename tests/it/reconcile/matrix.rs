@@ -197,7 +197,7 @@ async fn a_fetch_that_is_cut_in_the_pack_prunes_nothing() {
         world.repo.git(&["rm", "-q", "app/b.yaml"]);
         world.push("without b").await
     };
-    world.source_shows("False").await;
+    world.source_is("False").await;
     world.owns(&["a", "b"]).await;
     world.host.behave(Behaviour::default());
     only_b_is_pruned(&world, &revision).await;

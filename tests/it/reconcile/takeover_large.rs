@@ -138,7 +138,7 @@ async fn two_hundred_objects_change_hands_and_none_moves() {
         forget_state(&world);
     }
 
-    // Dropped before hence starts, with no state: the inventory, the labels and the manager prove it.
+    // Dropped before hence starts, and no state: inventory, labels and manager prove whose it was.
     let dropped = published(&server, &group, "v5@sha256:5", &[]);
     flux::offer(&world.client, &world.namespace, "app", &dropped).await;
     world.site.own().start(&["--kinds", "Kustomization"]);

@@ -345,7 +345,7 @@ impl World {
     }
 
     /// Waits until the source's Ready condition has this status.
-    pub(super) async fn source_shows(&self, status: &str) {
+    pub(super) async fn source_is(&self, status: &str) {
         wait::until(&format!("the source to be ready: {status}"), || async move {
             let source = self.flux(flux::GIT_REPOSITORY).get(SOURCE).await.ok()?;
             (flux::condition(&source, "Ready")?["status"] == status).then_some(())
