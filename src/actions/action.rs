@@ -90,6 +90,8 @@ pub enum Action {
         object: ObjectRef,
         /// Digest of the manifest.
         manifest: String,
+        /// The user in whose name it is done; empty for ourselves.
+        user: String,
     },
     /// Take over fields of managers that Flux overrides.
     Claim {
@@ -101,6 +103,8 @@ pub enum Action {
         uid: String,
         /// The resourceVersion that was seen.
         resource_version: String,
+        /// The user in whose name it is done; empty for ourselves.
+        user: String,
     },
     /// Apply a manifest.
     Apply {
@@ -116,6 +120,10 @@ pub enum Action {
         order: String,
         /// Why now.
         reason: String,
+        /// The uid of the object that it is meant for; empty when none is known to exist.
+        uid: String,
+        /// The user in whose name it is done; empty for ourselves.
+        user: String,
     },
     /// Delete an object, if it still is the one observed.
     Delete {
@@ -127,6 +135,8 @@ pub enum Action {
         uid: String,
         /// The resourceVersion that was seen.
         resource_version: String,
+        /// The user in whose name it is done; empty for ourselves.
+        user: String,
     },
     /// Write fields of the status of a unit or a source.
     Status {
@@ -201,12 +211,14 @@ impl Action {
                 unit: fields.unit(0)?,
                 object: fields.object(1)?,
                 manifest: fields.text(2)?,
+                user: fields.text(3)?,
             },
             "act_claim" => Self::Claim {
                 unit: fields.unit(0)?,
                 object: fields.object(1)?,
                 uid: fields.text(2)?,
                 resource_version: fields.text(3)?,
+                user: fields.text(4)?,
             },
             "act_apply" => fields.apply()?,
             "act_delete" => Self::Delete {
@@ -214,6 +226,7 @@ impl Action {
                 object: fields.object(1)?,
                 uid: fields.text(2)?,
                 resource_version: fields.text(3)?,
+                user: fields.text(4)?,
             },
             "act_status" | "act_source_status" => Self::Status {
                 object: fields.owner(0)?,
@@ -295,6 +308,17 @@ impl Action {
         }
     }
 
+    /// The user in whose name it is done; empty for ourselves.
+    pub fn user(&self) -> &str {
+        match self {
+            Self::Compare { user, .. }
+            | Self::Claim { user, .. }
+            | Self::Apply { user, .. }
+            | Self::Delete { user, .. } => user,
+            _ => "",
+        }
+    }
+
     /// The unit that it is done for.
     pub fn unit(&self) -> Option<&UnitName> {
         match self {
@@ -363,6 +387,8 @@ impl Fields<'_> {
             stage: self.number(3)?,
             order: self.text(4)?,
             reason: self.text(5)?,
+            uid: self.text(6)?,
+            user: self.text(7)?,
         })
     }
 

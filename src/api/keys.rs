@@ -48,8 +48,7 @@ pub const LEGACY_ANNOTATIONS: [&str; 3] = [
     "fluxcd.io/sync-checksum",
 ];
 /// Labels of earlier releases that an apply removes.
-pub const LEGACY_LABELS: [&str; 2] =
-    ["kustomize.toolkit.fluxcd.io/checksum", "fluxcd.io/sync-gc-mark"];
+pub const LEGACY_LABELS: [&str; 1] = ["fluxcd.io/sync-gc-mark"];
 
 /// The field manager of applied objects.
 pub const FIELD_MANAGER: &str = "kustomize-controller";

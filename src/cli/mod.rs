@@ -89,8 +89,16 @@ enum Verb {
     Completion(completion::CompletionArgs),
 }
 
+/// Exit code of a bug of ours.
+const BUG: u8 = 70;
+
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
+    // The panic itself has been reported by then, with its place.
+    std::panic::catch_unwind(run_verb).unwrap_or(ExitCode::from(BUG))
+}
+
+fn run_verb() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.verb {
         Verb::Run(args) => run::run(&args),

@@ -1,6 +1,11 @@
-//! `hence rules`: every mistake in a directory of rule files, at once; what a relation means.
+//! `hence rules`: tools for people who write rules. Every mistake in a directory at once, what a
+//! relation means, one shape of text, tests in prose, and any program on any facts.
 
-use std::fs;
+mod eval;
+mod files;
+mod fmt;
+mod literate;
+
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -45,6 +50,12 @@ enum RulesVerb {
         #[arg(short, long, value_enum, default_value_t)]
         output: Form,
     },
+    /// Evaluate a program on facts given as text, without cluster or daemon
+    Eval(eval::EvalArgs),
+    /// Give rule files one shape
+    Fmt(fmt::FmtArgs),
+    /// Run tests of rules that are written as prose
+    Test(literate::TestArgs),
     /// Name all relations with what they mean
     List {
         /// A directory of rule files of your own
@@ -62,9 +73,22 @@ enum RulesError {
         #[source]
         source: std::io::Error,
     },
+    #[error("cannot write {}", path.display())]
+    #[diagnostic(code(rules::write), help("is it writable, and is there space?"))]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{count} mistakes")]
     #[diagnostic(code(rules::check), help("nothing was loaded; mend them and check again"))]
     Mistakes { count: usize },
+    #[error("{count} files are not in shape")]
+    #[diagnostic(code(rules::fmt), help("`hence rules fmt` without --check puts them in shape"))]
+    Shape { count: usize },
+    #[error("{unmet} of {checked} expectations are not met")]
+    #[diagnostic(code(rules::test), help("each is named above, with its line"))]
+    Unmet { unmet: usize, checked: usize },
 }
 
 /// Checks rules, or says what they mean.
@@ -74,6 +98,9 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
         RulesVerb::Explain { relation, rules, output } => {
             relation::explain(&load(rules.as_deref())?, relation, *output)
         }
+        RulesVerb::Eval(args) => eval::eval(args),
+        RulesVerb::Fmt(args) => fmt::fmt(args),
+        RulesVerb::Test(args) => literate::test(args),
         RulesVerb::List { rules } => {
             output::data(&relation::list(&load(rules.as_deref())?));
             Ok(Outcome::Done)
@@ -83,7 +110,8 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
 
 /// The files of a user's directory, when there is one.
 fn user_files(dir: Option<&Path>) -> Result<Vec<RuleFile>, Failure> {
-    dir.map(read).transpose().map(Option::unwrap_or_default).map_err(Failure::input)
+    let texts = dir.map(files::texts).transpose().map_err(Failure::input)?.unwrap_or_default();
+    Ok(texts.iter().map(|file| rule_files::user_file(&file.name, &file.text)).collect())
 }
 
 /// The rules that would be in force.
@@ -116,21 +144,4 @@ fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
 
 fn show(error: CheckError) {
     output::error(&Report::new(error));
-}
-
-fn read(dir: &Path) -> Result<Vec<RuleFile>, RulesError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| RulesError::Read { path, source }
-    };
-    let mut paths: Vec<PathBuf> = fs::read_dir(dir)
-        .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect())
-        .map_err(failed(dir))?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "dl"));
-    paths.sort();
-    let file = |path: &PathBuf| {
-        let text = fs::read_to_string(path).map_err(failed(path))?;
-        Ok(rule_files::user_file(&path.display().to_string(), &text))
-    };
-    paths.iter().map(file).collect()
 }

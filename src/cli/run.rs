@@ -12,6 +12,8 @@ use crate::cli::output::Outcome;
 use crate::daemon;
 use crate::daemon::DaemonError;
 use crate::daemon::DaemonOptions;
+use crate::daemon::LeaseTiming;
+use crate::model::GroupKind;
 
 /// Flags of the daemon; names are those of the Flux controllers where they have one.
 #[derive(Debug, Args)]
@@ -34,6 +36,15 @@ pub(super) struct RunArgs {
     /// Hold the leases of the controllers that are replaced
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     enable_leader_election: bool,
+    /// How long others wait for a holder of the leases that falls silent, in seconds
+    #[arg(long, default_value_t = 35, value_name = "SECONDS")]
+    leader_election_lease_duration: u64,
+    /// How long the leases are counted on after a renewal, in seconds
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    leader_election_renew_deadline: u64,
+    /// The pause between renewals of the leases, in seconds
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    leader_election_retry_period: u64,
     /// The namespace of the leases
     #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "flux-system")]
     runtime_namespace: String,
@@ -52,12 +63,31 @@ pub(super) struct RunArgs {
     /// Host and port under which other controllers reach them
     #[arg(long, value_name = "HOST:PORT", env = "STORAGE_ADV_ADDR", default_value = "")]
     artifact_adv_addr: String,
+    /// The ServiceAccount that Kustomizations without `serviceAccountName` act as
+    #[arg(long, value_name = "NAME", default_value = "")]
+    default_service_account: String,
+    /// How long a prune is held for a Kustomization that may want the object, in seconds
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    prune_hold: u64,
+    /// Kinds that are applied in a stage of their own before the rest, such as `shop.example/Till`
+    #[arg(long, value_delimiter = ',', value_name = "GROUP/KIND", value_parser = group_kind)]
+    custom_apply_stage_kinds: Vec<GroupKind>,
     /// Wait before a source without artifact is looked at again, in seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     requeue_dependency: u64,
     /// Log level: error, info, debug or trace
     #[arg(long, default_value = "info")]
     log_level: String,
+}
+
+/// `group/Kind`; the core group is empty, as in `/ConfigMap`.
+fn group_kind(text: &str) -> Result<GroupKind, String> {
+    match text.split_once('/') {
+        Some((group, kind)) if !kind.is_empty() && !kind.contains('/') => {
+            Ok(GroupKind { group: group.to_owned(), kind: kind.to_owned() })
+        }
+        _ => Err("expected GROUP/KIND, such as rbac.authorization.k8s.io/Role".to_owned()),
+    }
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -75,12 +105,20 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         listen: args.listen.clone(),
         kinds: args.kinds.clone(),
         leader_election: args.enable_leader_election,
+        lease: LeaseTiming {
+            duration: Duration::from_secs(args.leader_election_lease_duration),
+            renew_deadline: Duration::from_secs(args.leader_election_renew_deadline),
+            retry_period: Duration::from_secs(args.leader_election_retry_period),
+        },
         namespace: args.runtime_namespace.clone(),
         concurrent: args.concurrent,
         override_managers: args.override_manager.clone(),
         no_cross_namespace_refs: args.no_cross_namespace_refs,
         artifact_addr: args.artifact_addr.clone(),
         artifact_adv_addr: args.artifact_adv_addr.clone(),
+        default_service_account: args.default_service_account.clone(),
+        prune_hold: Duration::from_secs(args.prune_hold),
+        custom_stage: args.custom_apply_stage_kinds.clone(),
         requeue_dependency: Duration::from_secs(args.requeue_dependency),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

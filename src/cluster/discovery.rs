@@ -179,6 +179,24 @@ impl Kinds {
         }
     }
 
+    /// These kinds, and of the groups that failed what was known of them before: that a document
+    /// did not come says nothing about the kinds in it.
+    pub fn or_before(mut self, before: &Self) -> Self {
+        let concerns = |failed: &FailedGroup, resource: &Resource| {
+            failed.group == resource.group
+                && (failed.version.is_empty() || failed.version == resource.version)
+        };
+        for resource in before.all() {
+            let failed = self.failed.iter().any(|failed| concerns(failed, resource));
+            let versions = self.served.get(&resource.group_kind());
+            let same = |known: &Resource| known.version == resource.version;
+            if failed && !versions.is_some_and(|versions| versions.iter().any(same)) {
+                self.add(resource.clone());
+            }
+        }
+        self
+    }
+
     /// All kinds in their preferred versions, in the order of group and kind.
     pub fn preferred(&self) -> impl Iterator<Item = &Resource> {
         self.served.values().filter_map(|versions| versions.first())

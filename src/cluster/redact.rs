@@ -67,7 +67,8 @@ impl SecretTexts {
         self
     }
 
-    fn add_leaves(&mut self, value: &Value) {
+    /// Adds every scalar in `value`.
+    pub fn add_leaves(&mut self, value: &Value) {
         match value {
             Value::Null => {}
             Value::Bool(flag) => self.add(&flag.to_string()),

@@ -22,8 +22,6 @@ use crate::daemon::state::Published;
 use crate::model::Clock;
 use crate::model::Timestamp;
 
-/// Flux's retry period.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// The annotation that carries the journal's head.
 pub(super) const JOURNAL_HEAD: &str = "hence.dev/journal-head";
 
@@ -35,12 +33,46 @@ pub fn lease_name(kind: &str) -> &'static str {
     }
 }
 
+/// How long a lease is held, and how often renewed; the defaults are Flux's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseTiming {
+    /// How long others wait for a holder that falls silent.
+    pub duration: Duration,
+    /// How long we count on the lease after a renewal: less than the duration.
+    pub renew_deadline: Duration,
+    /// The pause between renewals.
+    pub retry_period: Duration,
+}
+
+impl Default for LeaseTiming {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(35),
+            renew_deadline: Duration::from_secs(30),
+            retry_period: Duration::from_secs(5),
+        }
+    }
+}
+
+impl LeaseTiming {
+    fn options(&self, namespace: &str, name: &str, identity: &str) -> LeaseOptions {
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        LeaseOptions {
+            duration_ms: ms(self.duration),
+            renew_deadline_ms: ms(self.renew_deadline),
+            ..LeaseOptions::new(namespace, name, identity)
+        }
+    }
+}
+
 /// Who competes for the leases.
 pub(super) struct Candidate {
     /// The cluster.
     pub cluster: Cluster,
     /// Where the leases are.
     pub namespace: String,
+    /// How long they are held.
+    pub timing: LeaseTiming,
     /// The leases to hold, all of them.
     pub names: Vec<String>,
     /// Who we are, unique for each start.
@@ -59,7 +91,7 @@ impl Candidate {
         held: oneshot::Sender<()>,
     ) -> Result<(), DaemonError> {
         let mut held = Some(held);
-        let options = |name: &String| LeaseOptions::new(&self.namespace, name, &self.identity);
+        let options = |name: &String| self.timing.options(&self.namespace, name, &self.identity);
         let mut electors: Vec<(String, Elector)> =
             self.names.iter().map(|name| (name.clone(), Elector::new(options(name)))).collect();
         let writer = self.cluster.writer(Purpose::Upkeep("lease"), WriteGate::open());
@@ -95,7 +127,7 @@ impl Candidate {
                 }
                 None => {}
             }
-            tokio::time::sleep(RENEW_EVERY).await;
+            tokio::time::sleep(self.timing.retry_period).await;
         }
     }
 }

@@ -36,8 +36,10 @@ use crate::audit::AuditError;
 use crate::cluster::ClusterError;
 use crate::datalog::CheckError;
 use crate::facts::store::StoreError;
+use crate::model::GroupKind;
 
 pub use clock::SystemClock;
+pub use lease::LeaseTiming;
 pub use lease::lease_name;
 pub use restore::read_state;
 pub use startup::run;
@@ -57,6 +59,8 @@ pub struct DaemonOptions {
     pub kinds: Vec<String>,
     /// Whether the leases of the replaced controllers are held; off for single-process tests.
     pub leader_election: bool,
+    /// How long leases are held.
+    pub lease: LeaseTiming,
     /// The namespace of leases; `RUNTIME_NAMESPACE`.
     pub namespace: String,
     /// How many units are written at once.
@@ -69,6 +73,12 @@ pub struct DaemonOptions {
     pub artifact_addr: Option<String>,
     /// Host and port under which others reach them; empty when none are served.
     pub artifact_adv_addr: String,
+    /// The ServiceAccount that units without one of their own act as; empty for none.
+    pub default_service_account: String,
+    /// How long a prune is held for a unit that may want the object.
+    pub prune_hold: Duration,
+    /// Kinds of the custom stage, applied before the rest.
+    pub custom_stage: Vec<GroupKind>,
     /// Wait before a source without artifact is looked at again.
     pub requeue_dependency: Duration,
 }
@@ -82,12 +92,16 @@ impl Default for DaemonOptions {
             listen: None,
             kinds: vec!["Kustomization".to_owned(), "GitRepository".to_owned()],
             leader_election: true,
+            lease: LeaseTiming::default(),
             namespace: "flux-system".to_owned(),
             concurrent: 16,
             override_managers: Vec::new(),
             no_cross_namespace_refs: false,
             artifact_addr: None,
             artifact_adv_addr: String::new(),
+            default_service_account: String::new(),
+            prune_hold: Duration::from_secs(3600),
+            custom_stage: Vec::new(),
             requeue_dependency: Duration::from_secs(30),
         }
     }

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::actions::Action;
 use crate::audit::OutcomeKind;
-use crate::audit::ProofId;
 use crate::daemon::record::Ended;
 use crate::daemon::step::Message;
 use crate::daemon::step::Order;
@@ -176,17 +175,12 @@ impl Outlets {
         self.lanes.push(&lane, async move {
             let Order { intent, planned } = order;
             let key = planned.action.key();
-            let effects = executor.carry_out(&planned.action, &intent_text(&intent)).await;
+            let effects = executor.carry_out(&planned.action, &intent.to_string()).await;
             let outcome = Ended::from_effects(&effects);
             let observed = Vec::new();
             inbox.send(Message::Ended { key, intent, effects, observed, outcome }).await.ok();
         });
     }
-}
-
-/// The id of an intent as `User-Agent` and journal write it.
-pub(super) fn intent_text(intent: &ProofId) -> String {
-    intent.with_digits(16)
 }
 
 /// Actions of one unit keep their order; those on custom resources keep it per resource.

@@ -127,6 +127,9 @@ fn fields(planned: &Planned) -> BTreeMap<String, String> {
     let mut put = |name: &str, value: &str| {
         fields.insert(name.to_owned(), value.to_owned());
     };
+    if !planned.action.user().is_empty() {
+        put("user", planned.action.user());
+    }
     match &planned.action {
         Action::Apply { manifest, reason, .. } => {
             put("manifest", manifest);
@@ -152,6 +155,9 @@ fn fields(planned: &Planned) -> BTreeMap<String, String> {
 
 fn precondition(action: &Action) -> Precondition {
     match action {
+        Action::Apply { uid, .. } if !uid.is_empty() => {
+            Precondition { uid: Some(uid.clone()), resource_version: None, head: None }
+        }
         Action::Delete { uid, resource_version, .. }
         | Action::Claim { uid, resource_version, .. } => Precondition {
             uid: Some(uid.clone()),

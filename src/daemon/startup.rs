@@ -176,7 +176,8 @@ fn remember(
     overridden: Vec<String>,
 ) -> Result<Ingest, DaemonError> {
     let key = digest_key(&options.state)?;
-    let ingest_options = IngestOptions { key, overridden, strict_substitution: true };
+    let custom_stage = options.custom_stage.clone();
+    let ingest_options = IngestOptions { key, overridden, strict_substitution: true, custom_stage };
     let mut ingest = Ingest::new(ingest_options, state.manifests.clone());
     let rows = |relation: &str, columns: usize| {
         let pattern = Pattern { relation: relation.into(), columns: vec![None; columns] };
@@ -242,12 +243,19 @@ fn configured(options: &DaemonOptions, kinds: &RwLock<Arc<Kinds>>) -> Observatio
     if options.no_cross_namespace_refs {
         holds(relation::switch("no-cross-namespace-refs"));
     }
+    if !options.default_service_account.is_empty() {
+        holds(relation::default_account(&options.default_service_account));
+    }
     holds(relation::setting("requeue-dependency", &options.requeue_dependency));
+    holds(relation::setting("prune-hold", &options.prune_hold));
     holds(relation::own_namespace(&options.namespace));
     let kinds = kinds.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     for resource in kinds.preferred() {
         let namespaced = if resource.namespaced { "yes" } else { "no" };
         holds(relation::served(&resource.group_kind().to_string(), namespaced));
+    }
+    for failed in kinds.failed() {
+        holds(relation::undiscovered(&failed.group));
     }
     Observation::Configured(said)
 }
@@ -278,6 +286,7 @@ async fn hold_leases(
         cluster: cluster.clone(),
         namespace: options.namespace.clone(),
         names,
+        timing: options.lease,
         identity: format!("hence_{}_{started:x}", std::process::id()),
         gate: gate.clone(),
         clock: Arc::clone(clock),

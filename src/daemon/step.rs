@@ -120,7 +120,7 @@ impl StepLoop {
             let received = self.inbox.recv_many(&mut messages, BATCH_MAX).await;
             return if received == 0 { vec![Message::Stop] } else { messages };
         };
-        let wait = u64::try_from(at.millis() - now.millis()).unwrap_or(0);
+        let wait = u64::try_from(at.millis().saturating_sub(now.millis())).unwrap_or(0);
         let wait = std::time::Duration::from_millis(wait);
         match tokio::time::timeout(wait, self.inbox.recv_many(&mut messages, BATCH_MAX)).await {
             Ok(0) => vec![Message::Stop],

@@ -36,6 +36,8 @@ use crate::model::GroupKind;
 use crate::model::KUSTOMIZE_GROUP;
 use crate::model::ObjectRef;
 use crate::model::SOURCE_GROUP;
+use crate::model::SourceName;
+use crate::model::UnitName;
 
 /// How long to wait before the served kinds are read again because a wanted one is unknown.
 const REDISCOVER: Duration = Duration::from_secs(10);
@@ -194,12 +196,36 @@ impl Watcher {
     /// Reads the served kinds again, says so, and starts what had to wait.
     async fn rediscover(&mut self) -> Result<(), Unheard> {
         let Ok(kinds) = self.cluster.discover().await else { return Ok(()) };
+        let kinds = {
+            let mut known = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+            *known = Arc::new(kinds.or_before(&known));
+            Arc::clone(&known)
+        };
         let served = kinds.preferred().map(|r| (r.group_kind(), r.namespaced)).collect();
-        *self.kinds.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(kinds);
+        let failed = kinds.failed().iter().map(|failed| failed.group.clone()).collect();
+        for kind in self.withdraw_unserved() {
+            self.say(Observation::Stale(kind)).await?;
+        }
         for subject in std::mem::take(&mut self.waiting) {
             self.start(subject);
         }
-        self.say(Observation::Served(served)).await
+        self.say(Observation::Served(served, failed)).await
+    }
+
+    /// Ends the watches of managed kinds that the server does not serve any more; they wait.
+    fn withdraw_unserved(&mut self) -> Vec<GroupKind> {
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let managed = self.running.keys().filter_map(|subject| match subject {
+            Subject::Managed(kind) => Some(kind.clone()),
+            _ => None,
+        });
+        let gone: Vec<GroupKind> =
+            managed.filter(|kind| kinds.find(kind) == Known::Absent).collect();
+        for kind in &gone {
+            self.running.remove(&Subject::Managed(kind.clone()));
+            self.waiting.insert(Subject::Managed(kind.clone()));
+        }
+        gone
     }
 
     async fn say(&self, observation: Observation) -> Result<(), Unheard> {
@@ -277,15 +303,17 @@ impl Watcher {
         };
         match event {
             WatchEvent::Listed(list) => {
-                list.items.iter().for_each(remember);
-                self.say(listed(kind, &list.items)).await
+                for seen in &list.items {
+                    self.seen.put_listed(seen.object.clone(), Arc::new(seen.raw.clone()));
+                }
+                for observation in listed(kind, &list.items) {
+                    self.say(observation).await?;
+                }
+                Ok(())
             }
             WatchEvent::Changed(seen) => {
                 remember(&seen);
-                match changed(kind, &seen) {
-                    Some(observation) => self.say(observation).await,
-                    None => Ok(()),
-                }
+                self.say(changed(kind, &seen)).await
             }
             WatchEvent::Gone(seen) => {
                 self.seen.remove(&seen.object);
@@ -308,37 +336,64 @@ fn is_unit(kind: &GroupKind) -> bool {
     kind.group == KUSTOMIZE_GROUP
 }
 
-fn read_unit(seen: &Observed) -> Option<Kustomization> {
-    let read = Kustomization::read(&seen.raw);
-    read.inspect_err(|error| tracing::error!(object = %seen.object, %error, "cannot be read")).ok()
+/// A custom resource that cannot be read is an observation as well.
+fn unreadable(seen: &Observed, error: &dyn std::fmt::Display) -> Observation {
+    tracing::error!(object = %seen.object, %error, "cannot be read");
+    let (object, raw) = (seen.object.clone(), Arc::new(seen.raw.clone()));
+    Observation::Unreadable { object, raw, message: error.to_string() }
 }
 
-fn read_source(kind: &GroupKind, seen: &Observed) -> Option<AnySource> {
-    let read = AnySource::read(&kind.kind, &seen.raw);
-    read.inspect_err(|error| tracing::error!(object = %seen.object, %error, "cannot be read")).ok()
+/// What a complete list says: the resources that can be read, and then each of the others.
+fn listed(kind: &GroupKind, items: &[Observed]) -> Vec<Observation> {
+    let mut others = Vec::new();
+    let all = if is_unit(kind) {
+        let read = |seen: &Observed| {
+            let unit = Kustomization::read(&seen.raw);
+            unit.map_err(|error| others.push(unreadable(seen, &error))).ok()
+        };
+        let units = items.iter().filter_map(read).collect();
+        let name = |object: &ObjectRef| UnitName::new(&object.namespace, &object.name);
+        Observation::Units(units, named(&others, name))
+    } else {
+        let read = |seen: &Observed| {
+            let source = AnySource::read(&kind.kind, &seen.raw);
+            source.map_err(|error| others.push(unreadable(seen, &error))).ok()
+        };
+        let sources = items.iter().filter_map(read).collect();
+        let name =
+            |object: &ObjectRef| SourceName::new(&object.kind, &object.namespace, &object.name);
+        Observation::Sources(kind.kind.clone(), sources, named(&others, name))
+    };
+    std::iter::once(all).chain(others).collect()
 }
 
-fn listed(kind: &GroupKind, items: &[Observed]) -> Observation {
+fn named<T>(unreadable: &[Observation], name: impl Fn(&ObjectRef) -> T) -> Vec<T> {
+    let object = |observation: &Observation| match observation {
+        Observation::Unreadable { object, .. } => Some(name(object)),
+        _ => None,
+    };
+    unreadable.iter().filter_map(object).collect()
+}
+
+fn changed(kind: &GroupKind, seen: &Observed) -> Observation {
     if is_unit(kind) {
-        return Observation::Units(items.iter().filter_map(read_unit).collect());
+        return match Kustomization::read(&seen.raw) {
+            Ok(unit) => Observation::Unit(Box::new(unit)),
+            Err(error) => unreadable(seen, &error),
+        };
     }
-    let sources = items.iter().filter_map(|seen| read_source(kind, seen)).collect();
-    Observation::Sources(kind.kind.clone(), sources)
-}
-
-fn changed(kind: &GroupKind, seen: &Observed) -> Option<Observation> {
-    if is_unit(kind) {
-        return read_unit(seen).map(|unit| Observation::Unit(Box::new(unit)));
+    match AnySource::read(&kind.kind, &seen.raw) {
+        Ok(source) => Observation::Source(Box::new(source)),
+        Err(error) => unreadable(seen, &error),
     }
-    read_source(kind, seen).map(|source| Observation::Source(Box::new(source)))
 }
 
 fn gone(kind: &GroupKind, object: &ObjectRef) -> Observation {
     let (namespace, name) = (&object.namespace, &object.name);
     if is_unit(kind) {
-        return Observation::UnitGone(crate::model::UnitName::new(namespace, name));
+        return Observation::UnitGone(UnitName::new(namespace, name));
     }
-    Observation::SourceGone(crate::model::SourceName::new(&kind.kind, namespace, name))
+    Observation::SourceGone(SourceName::new(&kind.kind, namespace, name))
 }
 
 /// The values of a ConfigMap (`data`, `binaryData`) or a Secret (`data`, decoded).

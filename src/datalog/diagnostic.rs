@@ -12,6 +12,7 @@ use miette::LabeledSpan;
 use miette::NamedSource;
 use miette::Severity;
 use miette::SourceCode;
+use serde::Serialize;
 
 /// A range of bytes in one rule file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -48,6 +49,7 @@ pub enum Code {
     EndlessRecursion,
     NotExtensible,
     NotGround,
+    NotAnInput,
     Misplaced,
     TooManyVariables,
     CrossProduct,
@@ -74,6 +76,7 @@ impl Code {
             Self::EndlessRecursion => "rules::endless_recursion",
             Self::NotExtensible => "rules::not_extensible",
             Self::NotGround => "rules::not_ground",
+            Self::NotAnInput => "rules::not_an_input",
             Self::Misplaced => "rules::misplaced",
             Self::TooManyVariables => "rules::too_many_variables",
             Self::CrossProduct => "rules::cross_product",
@@ -83,6 +86,21 @@ impl Code {
             Self::Note => "rules::note",
         }
     }
+}
+
+/// A place in a text that a complaint points at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file, as it was named to the checker.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The first byte in the line, from 1.
+    pub column: usize,
+    /// How many bytes.
+    pub length: usize,
+    /// What there is to say about it.
+    pub text: String,
 }
 
 /// One complaint about rule text. Errors turn a program down; warnings are kept with it.
@@ -117,6 +135,22 @@ impl CheckError {
     /// Where it is about, first label.
     pub fn span(&self) -> Span {
         self.at
+    }
+
+    /// All places that it points at, those in other files last.
+    pub fn places(&self) -> Vec<Place> {
+        let own = self.labels.iter().map(|label| {
+            let before = &self.source.inner().as_bytes()[..label.offset()];
+            let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            Place {
+                file: self.source.name().to_owned(),
+                line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+                column: label.offset() - line_start + 1,
+                length: label.len(),
+                text: label.label().unwrap_or_default().to_owned(),
+            }
+        });
+        own.chain(self.related.iter().flat_map(Self::places)).collect()
     }
 
     /// The advice, if there is any.

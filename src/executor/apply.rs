@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use crate::cluster::ClusterError;
+use crate::cluster::SecretTexts;
+use crate::cluster::Status;
 use crate::cluster::write::ApplyOptions;
 use crate::executor::Act;
 use crate::executor::effect;
 use crate::executor::unanswered;
 use crate::model::Effect;
 use crate::model::EffectResult;
+use crate::model::Manifest;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
 
@@ -18,6 +21,7 @@ impl Act<'_> {
         unit: &UnitName,
         object: &ObjectRef,
         digest: &str,
+        uid: &str,
     ) -> Vec<Effect> {
         let Some(manifest) = self.executor.manifests.get(digest) else {
             let message = "a later build replaced this manifest".to_owned();
@@ -35,13 +39,20 @@ impl Act<'_> {
                 return vec![effect(unit, object, refused("NotServed", message))];
             }
         };
-        let options = ApplyOptions::default();
+        let uid = (!uid.is_empty()).then(|| uid.to_owned());
+        let options = ApplyOptions { uid, secrets: secrets(&manifest), ..Default::default() };
         let result = match self.writer.apply(&resource, &manifest.json, &options).await {
             Ok(applied) => EffectResult::Applied {
                 manifest: digest.to_owned(),
                 created: applied.created,
                 live: Arc::new(applied.object.raw),
             },
+            Err(error) if options.uid.is_some() && is_of_another(&error) => {
+                let message = "another object took its place since it was observed".to_owned();
+                let mut effects = self.observe(object).await;
+                effects.push(effect(unit, object, EffectResult::Superseded { message }));
+                return effects;
+            }
             Err(error) => match error.status() {
                 Some(status) => refused(status.flux_reason(), apply_message(object, &error)),
                 None => unanswered(&error),
@@ -49,6 +60,24 @@ impl Act<'_> {
         };
         vec![effect(unit, object, result)]
     }
+}
+
+/// The server refuses the uid: the object was deleted, or replaced, since it was observed.
+fn is_of_another(error: &ClusterError) -> bool {
+    let about_uid = |status: &Status| {
+        status.causes.iter().any(|cause| cause.field == "metadata.uid")
+            || status.message.contains("UID in precondition")
+            || status.message.contains("uid mismatch")
+    };
+    error.status().is_some_and(|status| status.is_conflict() && about_uid(status))
+}
+
+/// Values of the manifest that come from Secrets by substitution, besides those of Secrets proper.
+pub(super) fn secrets(manifest: &Manifest) -> SecretTexts {
+    let mut texts = SecretTexts::none();
+    let tainted = manifest.secret_fields.iter().filter_map(|path| manifest.json.pointer(path));
+    tainted.for_each(|value| texts.add_leaves(value));
+    texts
 }
 
 /// The server's refusal in Flux's words (features 1.6).

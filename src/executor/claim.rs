@@ -30,7 +30,7 @@ impl Act<'_> {
             Err(message) => return vec![effect(unit, object, EffectResult::Unknown { message })],
         };
         let (namespace, name) = (object.namespace.as_str(), object.name.as_str());
-        let live = match self.executor.cluster.get(&resource, namespace, name).await {
+        let live = match self.cluster.get(&resource, namespace, name).await {
             Ok(Some(live)) if live.uid == uid && live.resource_version == resource_version => live,
             Ok(found) => {
                 let message = "the object changed since it was observed".to_owned();
@@ -42,14 +42,19 @@ impl Act<'_> {
             }
             Err(error) => return vec![effect(unit, object, unanswered(&error))],
         };
-        let Some(managers) = fields::takeover(&live.raw, &self.executor.overridden) else {
+        let mut patch = vec![
+            json!({"op": "test", "path": "/metadata/resourceVersion", "value": resource_version}),
+        ];
+        patch.extend(fields::legacy_metadata(&live.raw));
+        let managers = fields::takeover(&live.raw, &self.executor.overridden);
+        patch.extend(managers.map(|managers| {
+            json!({"op": "replace", "path": "/metadata/managedFields", "value": managers})
+        }));
+        if patch.len() == 1 {
             let live = Arc::new(live.raw);
             return vec![plain_effect(object, EffectResult::Observed(Some(live)))];
-        };
-        let patch = json!([
-            {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
-            {"op": "replace", "path": "/metadata/managedFields", "value": managers},
-        ]);
+        }
+        let patch = json!(patch);
         let target = (namespace, name, "");
         let manager = keys::FIELD_MANAGER;
         match self.writer.patch(&resource, target, PatchKind::Json, &patch, manager).await {

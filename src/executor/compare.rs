@@ -6,6 +6,7 @@ use crate::cluster::normalise;
 use crate::cluster::write::ApplyOptions;
 use crate::executor::Act;
 use crate::executor::apply::apply_message;
+use crate::executor::apply::secrets;
 use crate::executor::effect;
 use crate::executor::unanswered;
 use crate::model::Effect;
@@ -32,13 +33,14 @@ impl Act<'_> {
             Ok(resource) => resource,
             Err(message) => return EffectResult::Unknown { message },
         };
-        let cluster = &self.executor.cluster;
+        let cluster = &self.cluster;
         let live = match cluster.get(&resource, &object.namespace, &object.name).await {
             Ok(Some(live)) => live,
             Ok(None) => return EffectResult::Observed(None),
             Err(error) => return unanswered(&error),
         };
-        let options = ApplyOptions { dry_run: true, ..ApplyOptions::default() };
+        let options =
+            ApplyOptions { dry_run: true, secrets: secrets(&manifest), ..Default::default() };
         let manifest_digest = digest.to_owned();
         match self.writer.apply(&resource, &manifest.json, &options).await {
             Ok(would_be) => {

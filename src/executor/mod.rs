@@ -53,8 +53,19 @@ pub use lanes::Lanes;
 pub struct Seen(Arc<Mutex<BTreeMap<ObjectRef, Arc<Json>>>>);
 
 impl Seen {
-    /// Remembers the custom resource.
+    /// Remembers the custom resource, unless a newer state of it is known: the answer to a write
+    /// and the watch are two ways, and either may be late.
     pub fn put(&self, object: ObjectRef, json: Arc<Json>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let newer =
+            |seen: &Arc<Json>| version(seen).zip(version(&json)).is_some_and(|(a, b)| a > b);
+        if !known.get(&object).is_some_and(newer) {
+            known.insert(object, json);
+        }
+    }
+
+    /// Remembers the custom resource as a list shows it: the truth, whatever was seen before.
+    pub fn put_listed(&self, object: ObjectRef, json: Arc<Json>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(object, json);
     }
 
@@ -67,6 +78,11 @@ impl Seen {
     pub fn get(&self, object: &ObjectRef) -> Option<Arc<Json>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(object).cloned()
     }
+}
+
+/// The resourceVersion, when it is a number as API servers count.
+fn version(object: &Json) -> Option<u64> {
+    object.pointer("/metadata/resourceVersion")?.as_str()?.parse().ok()
 }
 
 /// What the executor needs to carry out actions.
@@ -93,15 +109,23 @@ pub struct Executor {
 impl Executor {
     /// Carries out one action under the intent with this id.
     pub async fn carry_out(&self, action: &Action, intent: &str) -> Vec<Effect> {
-        let writer = self.cluster.writer(Purpose::Intent(intent.to_owned()), self.gate.clone());
-        let act = Act { executor: self, writer };
+        let cluster = match action.user() {
+            "" => self.cluster.clone(),
+            user => self.cluster.as_user(user),
+        };
+        let writer = cluster.writer(Purpose::Intent(intent.to_owned()), self.gate.clone());
+        let act = Act { executor: self, cluster, writer };
         match action {
-            Action::Apply { unit, object, manifest, .. } => act.apply(unit, object, manifest).await,
-            Action::Compare { unit, object, manifest } => act.compare(unit, object, manifest).await,
-            Action::Claim { unit, object, uid, resource_version } => {
+            Action::Apply { unit, object, manifest, uid, .. } => {
+                act.apply(unit, object, manifest, uid).await
+            }
+            Action::Compare { unit, object, manifest, .. } => {
+                act.compare(unit, object, manifest).await
+            }
+            Action::Claim { unit, object, uid, resource_version, .. } => {
                 act.claim(unit, object, uid, resource_version).await
             }
-            Action::Delete { unit, object, uid, resource_version } => {
+            Action::Delete { unit, object, uid, resource_version, .. } => {
                 act.delete(unit, object, uid, resource_version).await
             }
             Action::Observe { object } => act.observe(object).await,
@@ -119,6 +143,8 @@ impl Executor {
 /// One action being carried out.
 struct Act<'a> {
     executor: &'a Executor,
+    /// The cluster as the action's user sees it.
+    cluster: Cluster,
     writer: Writer,
 }
 
@@ -153,7 +179,8 @@ impl Act<'_> {
 
     async fn discover(&self) -> Result<(), String> {
         let kinds = self.executor.cluster.discover().await.map_err(|error| error.to_string())?;
-        *self.executor.kinds.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(kinds);
+        let mut known = self.executor.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Arc::new(kinds.or_before(&known));
         Ok(())
     }
 }
@@ -174,5 +201,33 @@ fn unanswered(error: &ClusterError) -> EffectResult {
     match error {
         ClusterError::LeaseExpired { .. } => EffectResult::Withheld { message },
         _ => EffectResult::Unknown { message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_late_answer_does_not_hide_what_the_watch_said() {
+        let seen = Seen::default();
+        let object = ObjectRef::new("", "ConfigMap", "a", "b");
+        let at = |version: &str| Arc::new(json!({"metadata": {"resourceVersion": version}}));
+        #[rustfmt::skip]
+        let cases: &[(&str, &str)] = &[
+            // put  known then
+            ("10",  "10"),
+            ("9",   "10"),
+            ("11",  "11"),
+            ("odd", "odd"),
+            ("3",   "3"),
+        ];
+        for (put, want) in cases {
+            seen.put(object.clone(), at(put));
+            assert_eq!(seen.get(&object), Some(at(want)), "after {put}");
+        }
+        seen.put_listed(object.clone(), at("1"));
+        assert_eq!(seen.get(&object), Some(at("1")), "a restored server counts anew");
     }
 }

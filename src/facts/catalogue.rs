@@ -96,6 +96,8 @@ pub mod relation {
         reconciles(kind: str);
         switch(name: str);
         setting(name: str, value: Duration);
+        default_account(name: str);
+        started(key: str, at: Timestamp);
         own_namespace(name: str);
 
         unit(unit: UnitName, uid: str);
@@ -105,6 +107,7 @@ pub mod relation {
         unit_timing(unit: UnitName, interval: Duration, retry: Duration, timeout: Duration);
         unit_flag(unit: UnitName, flag: str);
         unit_policy(unit: UnitName, policy: str);
+        unit_account(unit: UnitName, name: str);
         unit_deleting(unit: UnitName);
         unit_finalizer(unit: UnitName);
         unit_requested(unit: UnitName, token: str, seen: Timestamp);
@@ -148,6 +151,7 @@ pub mod relation {
 
         listed(kind: str);
         served(kind: str, namespaced: str);
+        undiscovered(group: str);
         live(object: ObjectRef, uid: str, resource_version: str);
         absent(object: ObjectRef);
         live_owner(object: ObjectRef, unit: UnitName);
@@ -156,6 +160,7 @@ pub mod relation {
         live_deleting(object: ObjectRef);
         applier_manages(object: ObjectRef);
         overridden(object: ObjectRef, manager: str);
+        legacy(object: ObjectRef, name: str);
         drifted(object: ObjectRef, path: str, manager: str, at: Timestamp);
 
         ours(unit: UnitName, object: ObjectRef, uid: str, how: str);

@@ -17,6 +17,7 @@ use crate::facts::relation;
 use crate::ingest::Ingest;
 use crate::ingest::fetch::part;
 use crate::ingest::mention::Words;
+use crate::ingest::object::legacy;
 use crate::ingest::object::toggles;
 use crate::ingest::unit;
 use crate::ingest::values::Resolved;
@@ -138,7 +139,11 @@ impl Ingest {
                     Statement::Holds(relation::reads(&unit, &tree_id, &part)),
                     Statement::Holds(relation::rendered(&unit, &part, &b, &v, &text, &count)),
                 ];
-                said.extend(object_statements(&unit, &rendered.objects));
+                said.extend(object_statements(
+                    &unit,
+                    &rendered.objects,
+                    &self.options.custom_stage,
+                ));
                 self.hold(&unit, rendered);
                 said
             }
@@ -159,20 +164,25 @@ impl Ingest {
     }
 }
 
-fn object_statements(unit: &UnitName, objects: &[RenderedObject]) -> Vec<Statement> {
+fn object_statements(
+    unit: &UnitName,
+    objects: &[RenderedObject],
+    custom: &[GroupKind],
+) -> Vec<Statement> {
     let mut renders = Vec::new();
     let mut marked = Vec::new();
     let mut places = Vec::new();
     for object in objects {
-        let Manifest { object: name, api_version, json } = &object.manifest;
+        let Manifest { object: name, api_version, json, .. } = &object.manifest;
         let version = api_version.rsplit('/').next().unwrap_or_default();
         let kind = name.group_kind();
-        let stage = kinds::stage(&kind) as i64;
+        let stage = i64::from(kinds::stage_with(&kind, custom));
         let order = kinds::order_key(name);
         renders.push(relation::renders(unit, name, &object.digest, version, &stage, &order));
         marked.extend(
             toggles(json).into_iter().map(|(toggle, v)| relation::toggle(unit, name, toggle, &v)),
         );
+        marked.extend(legacy(json).map(|mark| relation::toggle(unit, name, "legacy", mark)));
         places.push(relation::declared_at(unit, name, &object.file, &object.line));
     }
     let subject = || vec![unit.column()];
@@ -227,7 +237,8 @@ impl BuildJob {
         let mut objects = Vec::new();
         for object in built.objects {
             let json = object.node.to_json().unwrap_or_default();
-            let manifest = self.manifest(self.finish(json));
+            let mut manifest = self.manifest(self.finish(json));
+            manifest.secret_fields = object.secret_fields.into();
             let digest = manifest.digest(&self.digest_key).to_string();
             let (file, line) = (object.origin.file.to_string(), i64::from(object.origin.line));
             objects.push(RenderedObject { manifest, digest, file, line });
@@ -267,7 +278,7 @@ impl BuildJob {
                 metadata.remove("namespace");
             }
         }
-        Manifest { object, api_version, json: Arc::new(json) }
+        Manifest { object, api_version, json: Arc::new(json), secret_fields: Arc::default() }
     }
 }
 

@@ -80,13 +80,13 @@ impl Ingest {
         if object.group == KUSTOMIZE_GROUP && object.kind == "Kustomization" {
             return match crate::api::Kustomization::read(live) {
                 Ok(unit) => self.unit(&unit, now),
-                Err(_) => Vec::new(),
+                Err(error) => self.unreadable(object, live, &error.to_string()),
             };
         }
         if object.group == SOURCE_GROUP {
             return match AnySource::read(&object.kind, live) {
                 Ok(source) => self.source(source, now),
-                Err(_) => Vec::new(),
+                Err(error) => self.unreadable(object, live, &error),
             };
         }
         self.object(object, live, now)

@@ -18,6 +18,7 @@ use crate::ingest::AnySource;
 use crate::ingest::effect::Drift;
 use crate::ingest::object;
 use crate::ingest::object::Lens;
+use crate::ingest::source;
 use crate::ingest::unit;
 use crate::kustomize::ReadSet;
 use crate::model::DigestKey;
@@ -39,6 +40,8 @@ pub struct IngestOptions {
     pub overridden: Vec<String>,
     /// Refuse variables that are not set (gate StrictPostBuildSubstitutions).
     pub strict_substitution: bool,
+    /// Kinds of the custom stage (`--custom-apply-stage-kinds`).
+    pub custom_stage: Vec<GroupKind>,
 }
 
 /// The memory of the adapters.
@@ -163,9 +166,15 @@ impl Ingest {
         self.newest.retain(|object, _| object.group != group || object.kind != kind);
     }
 
-    pub(super) fn units(&mut self, units: Vec<Kustomization>, now: Timestamp) -> Vec<Statement> {
+    pub(super) fn units(
+        &mut self,
+        units: Vec<Kustomization>,
+        others: &[UnitName],
+        now: Timestamp,
+    ) -> Vec<Statement> {
         self.listed_anew(KUSTOMIZE_GROUP, "Kustomization");
-        let names: Vec<UnitName> = units.iter().map(unit::name).collect();
+        let names: Vec<UnitName> =
+            units.iter().map(unit::name).chain(others.iter().cloned()).collect();
         let recalled = std::mem::take(&mut self.recalled_units);
         let known: Vec<UnitName> = self.units.keys().cloned().chain(recalled).collect();
         let mut said = unit::exactly_these(&names, known.into_iter());
@@ -195,6 +204,24 @@ impl Ingest {
         let mut said = unit::statements(unit, requested);
         said.extend(self.variables_of(&name));
         said
+    }
+
+    /// A custom resource that cannot be read is known to be there, and asks for nothing.
+    pub(super) fn unreadable(
+        &mut self,
+        object: &ObjectRef,
+        raw: &Json,
+        message: &str,
+    ) -> Vec<Statement> {
+        let version = raw.pointer("/metadata/resourceVersion").and_then(Json::as_str);
+        if self.is_outdated(object, version.unwrap_or_default()) {
+            return Vec::new();
+        }
+        let (namespace, name) = (&object.namespace, &object.name);
+        if object.group == KUSTOMIZE_GROUP {
+            return unit::unreadable(&UnitName::new(namespace, name), raw, message);
+        }
+        source::unreadable(&SourceName::new(&object.kind, namespace, name), raw, message)
     }
 
     pub(super) fn unit_gone(&mut self, name: &UnitName) -> Vec<Statement> {
@@ -250,11 +277,19 @@ impl Ingest {
         if self.is_outdated(object, version) { Vec::new() } else { object::unseen(object) }
     }
 
-    pub(super) fn served(&mut self, kinds: BTreeMap<GroupKind, bool>) -> Vec<Statement> {
+    pub(super) fn served(
+        &mut self,
+        kinds: BTreeMap<GroupKind, bool>,
+        failed: &BTreeSet<String>,
+    ) -> Vec<Statement> {
         let facts = kinds.iter().map(|(kind, namespaced)| {
             relation::served(&kind.to_string(), if *namespaced { "yes" } else { "no" })
         });
-        let said = vec![Statement::exactly("served", Vec::new(), facts.collect())];
+        let unknown = failed.iter().map(|group| relation::undiscovered(group)).collect();
+        let said = vec![
+            Statement::exactly("served", Vec::new(), facts.collect()),
+            Statement::exactly("undiscovered", Vec::new(), unknown),
+        ];
         self.scopes = kinds;
         said
     }

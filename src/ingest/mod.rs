@@ -25,6 +25,7 @@ mod unit;
 mod values;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -53,14 +54,23 @@ pub use source::AnySource;
 pub enum Observation {
     /// Flags of the daemon, as facts.
     Configured(Vec<Statement>),
-    /// All Kustomizations, from a complete list.
-    Units(Vec<Kustomization>),
+    /// All Kustomizations that can be read, from a complete list; and the names of the others.
+    Units(Vec<Kustomization>, Vec<UnitName>),
     /// One Kustomization was added or changed.
     Unit(Box<Kustomization>),
+    /// A custom resource of ours that says something which this version cannot read.
+    Unreadable {
+        /// The custom resource.
+        object: ObjectRef,
+        /// All of it.
+        raw: Arc<Json>,
+        /// Which part, and why.
+        message: String,
+    },
     /// One Kustomization does not exist any more.
     UnitGone(UnitName),
-    /// All sources of one kind, from a complete list.
-    Sources(String, Vec<AnySource>),
+    /// All sources of one kind that can be read, from a complete list; and the names of the others.
+    Sources(String, Vec<AnySource>, Vec<SourceName>),
     /// One source was added or changed.
     Source(Box<AnySource>),
     /// One source does not exist any more.
@@ -79,7 +89,8 @@ pub enum Observation {
     /// The watch of a kind is not fresh any more.
     Stale(GroupKind),
     /// Which kinds the server serves, and whether they are namespaced.
-    Served(BTreeMap<GroupKind, bool>),
+    /// Also the groups of which that could not be learned.
+    Served(BTreeMap<GroupKind, bool>, BTreeSet<String>),
     /// A ConfigMap or Secret that some unit or source reads; `None` when it does not exist.
     Values(ObjectRef, Option<BTreeMap<String, Vec<u8>>>),
     /// A fetch ended.
@@ -108,10 +119,15 @@ impl Ingest {
     pub fn statements(&mut self, observation: Observation, now: Timestamp) -> Vec<Statement> {
         match observation {
             Observation::Configured(statements) => statements,
-            Observation::Units(units) => self.units(units, now),
+            Observation::Units(units, others) => self.units(units, &others, now),
             Observation::Unit(unit) => self.unit(&unit, now),
+            Observation::Unreadable { object, raw, message } => {
+                self.unreadable(&object, &raw, &message)
+            }
             Observation::UnitGone(name) => self.unit_gone(&name),
-            Observation::Sources(kind, sources) => self.sources(&kind, sources, now),
+            Observation::Sources(kind, sources, others) => {
+                self.sources(&kind, sources, &others, now)
+            }
             Observation::Source(source) => self.source(*source, now),
             Observation::SourceGone(name) => self.source_gone(&name),
             Observation::Objects(kind, objects) => self.objects(&kind, objects, now),
@@ -120,7 +136,7 @@ impl Ingest {
             Observation::Stale(kind) => {
                 vec![Statement::Fails(relation::listed(&kind.to_string()))]
             }
-            Observation::Served(kinds) => self.served(kinds),
+            Observation::Served(kinds, failed) => self.served(kinds, &failed),
             Observation::Values(object, values) => self.values(object, values),
             Observation::Fetched(fetched) => self.fetched(*fetched, now),
             Observation::Built(built) => self.built(*built, now),

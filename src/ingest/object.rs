@@ -25,6 +25,7 @@ const OBSERVED: &[&str] = &[
     "live_deleting",
     "applier_manages",
     "overridden",
+    "legacy",
     "drifted",
 ];
 
@@ -59,6 +60,7 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
     }
     let managers = fields::overridden_managers(live, lens.overridden);
     facts.extend(managers.iter().map(|manager| relation::overridden(object, manager)));
+    facts.extend(legacy(live).map(|name| relation::legacy(object, name)));
     facts.extend(drift(object, live, lens));
     about(object, facts)
 }
@@ -82,6 +84,17 @@ fn owner(live: &Json) -> Option<UnitName> {
     let labels = live.pointer("/metadata/labels")?;
     let label = |key: &str| labels.get(key).and_then(Json::as_str);
     Some(UnitName::new(label(keys::OWNER_NAMESPACE)?, label(keys::OWNER_NAME)?))
+}
+
+/// Annotations and labels of kubectl and of earlier releases that Flux removes.
+pub(super) fn legacy(object: &Json) -> impl Iterator<Item = &'static str> {
+    let carries = |place: &str, name: &str| {
+        object.pointer(place).and_then(|map| map.get(name)).is_some_and(Json::is_string)
+    };
+    let annotations = keys::LEGACY_ANNOTATIONS.map(|name| ("/metadata/annotations", name));
+    let labels = keys::LEGACY_LABELS.map(|name| ("/metadata/labels", name));
+    let found = annotations.into_iter().chain(labels);
+    found.filter(move |(place, name)| carries(place, name)).map(|(_, name)| name)
 }
 
 /// Toggles among labels and annotations, values in lower case (features 0.3).

@@ -37,6 +37,10 @@ const OBSERVED: &[&str] = &[
     "uses_secret",
 ];
 
+/// Conditions of a source that rules know of.
+const SHOWN_CONDITIONS: [&str; 5] =
+    ["Ready", "ArtifactInStorage", "FetchFailed", "Reconciling", "Stalled"];
+
 /// Relations whose rows begin with a source and that end with it.
 const RECORDED: &[&str] = &["checked", "fetched", "fetch_failed", "packed", "event_sent"];
 
@@ -112,11 +116,34 @@ impl AnySource {
             ("artifact", artifact.unwrap_or_default()),
             ("lastHandledReconcileAt", self.last_handled.clone()),
         ];
-        for kind in ["Ready", "ArtifactInStorage", "FetchFailed", "Reconciling", "Stalled"] {
+        for kind in SHOWN_CONDITIONS {
             shown.push((kind, unit::condition_text(&self.conditions, kind)));
         }
         shown.iter().map(|(field, text)| relation::source_shown(&self.name, field, text)).collect()
     }
+}
+
+/// The custom resource cannot be read: what its metadata says, and why not the rest.
+pub(super) fn unreadable(name: &SourceName, object: &Json, message: &str) -> Vec<Statement> {
+    let part = |pointer: &str| object.pointer(pointer).cloned().unwrap_or_default();
+    let metadata: api::Metadata = read(part("/metadata")).unwrap_or_default();
+    let mut facts = vec![
+        relation::source(name, &metadata.uid),
+        relation::source_generation(name, &metadata.generation),
+        relation::source_refused(name, "UnreadableSpec", message),
+    ];
+    if metadata.deletion_timestamp.is_some() {
+        facts.push(relation::source_deleting(name));
+    }
+    if metadata.finalizers.iter().any(|finalizer| finalizer == keys::FINALIZER) {
+        facts.push(relation::source_finalizer(name));
+    }
+    let conditions = read::<Option<Vec<_>>>(part("/status/conditions")).unwrap_or_default();
+    for kind in SHOWN_CONDITIONS {
+        let shown = unit::condition_text(&conditions.clone().unwrap_or_default(), kind);
+        facts.push(relation::source_shown(name, kind, &shown));
+    }
+    Statement::about(OBSERVED, &name.column(), &facts)
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Json) -> Result<T, String> {
@@ -128,6 +155,7 @@ impl Ingest {
         &mut self,
         kind: &str,
         sources: Vec<AnySource>,
+        others: &[SourceName],
         now: Timestamp,
     ) -> Vec<Statement> {
         self.newest.retain(|object, _| object.group != SOURCE_GROUP || object.kind != kind);
@@ -136,8 +164,9 @@ impl Ingest {
             self.recalled_sources.iter().filter(|name| of_kind(name)).cloned().collect();
         self.recalled_sources.retain(|name| !of_kind(name));
         let known = self.sources.keys().filter(|name| of_kind(name)).cloned().chain(recalled);
-        let gone: Vec<SourceName> =
-            known.filter(|name| !sources.iter().any(|s| s.name == *name)).collect();
+        let gone =
+            known.filter(|name| !sources.iter().any(|s| s.name == *name) && !others.contains(name));
+        let gone: Vec<SourceName> = gone.collect();
         let mut said: Vec<Statement> =
             gone.iter().flat_map(|name| self.source_gone(name)).collect();
         for source in sources {

@@ -1,5 +1,6 @@
 //! Kustomizations: what their spec, metadata and status say, as statements.
 
+use serde_json::Value as Json;
 use serde_json::json;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ const OBSERVED: &[&str] = &[
     "unit_timing",
     "unit_flag",
     "unit_policy",
+    "unit_account",
     "unit_deleting",
     "unit_finalizer",
     "unit_requested",
@@ -76,11 +78,29 @@ pub(super) fn statements(
 ) -> Vec<Statement> {
     let name = name(unit);
     let mut facts = spec_facts(&name, unit);
-    facts.extend(metadata_facts(&name, unit));
-    facts.extend(status_facts(&name, unit));
+    facts.extend(metadata_facts(&name, &unit.metadata));
+    facts.extend(status_facts(&name, &unit.status));
     if let Some((token, seen)) = requested {
         facts.push(relation::unit_requested(&name, token, &seen));
     }
+    Statement::about(OBSERVED, &name.column(), &facts)
+}
+
+/// The custom resource cannot be read: what its metadata and status say, and why not the rest.
+pub(super) fn unreadable(name: &UnitName, object: &Json, message: &str) -> Vec<Statement> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Json::as_str).unwrap_or_default();
+    let generation = object.pointer("/metadata/generation").and_then(Json::as_i64).unwrap_or(0);
+    let mut facts = vec![
+        relation::unit(name, text("/metadata/uid")),
+        relation::unit_generation(name, &generation),
+        relation::unit_refused(name, "spec", message),
+    ];
+    let read = |pointer: &str| object.pointer(pointer).cloned().unwrap_or_default();
+    if let Ok(metadata) = serde_json::from_value::<api::Metadata>(read("/metadata")) {
+        facts.extend(metadata_facts(name, &metadata));
+    }
+    let status = serde_json::from_value::<api::KustomizationStatus>(read("/status"));
+    facts.extend(status_facts(name, &status.unwrap_or_default()));
     Statement::about(OBSERVED, &name.column(), &facts)
 }
 
@@ -171,6 +191,8 @@ fn spec_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
         relation::unit_timing(name, &interval, &retry, &timeout(spec, interval)),
         relation::unit_policy(name, policy(spec)),
     ];
+    let account = spec.service_account_name.as_deref().filter(|account| !account.is_empty());
+    facts.extend(account.map(|account| relation::unit_account(name, account)));
     let flags = [
         ("suspend", spec.suspend),
         ("prune", spec.prune),
@@ -243,19 +265,18 @@ fn refused_field(spec: &KustomizationSpec) -> Option<(&'static str, String)> {
     Some((field, format!("{field} is not supported by this version of hence")))
 }
 
-fn metadata_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
+fn metadata_facts(name: &UnitName, metadata: &api::Metadata) -> Vec<Fact> {
     let mut facts = Vec::new();
-    if unit.metadata.deletion_timestamp.is_some() {
+    if metadata.deletion_timestamp.is_some() {
         facts.push(relation::unit_deleting(name));
     }
-    if unit.metadata.finalizers.iter().any(|finalizer| finalizer == keys::FINALIZER) {
+    if metadata.finalizers.iter().any(|finalizer| finalizer == keys::FINALIZER) {
         facts.push(relation::unit_finalizer(name));
     }
     facts
 }
 
-fn status_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
-    let status = &unit.status;
+fn status_facts(name: &UnitName, status: &api::KustomizationStatus) -> Vec<Fact> {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let observed = status.observed_generation.unwrap_or(keys::NEVER_OBSERVED).to_string();
     let entries = status.inventory.iter().flat_map(|inventory| &inventory.entries);

@@ -21,6 +21,8 @@ pub struct Manifest {
     pub api_version: String,
     /// The manifest as it is sent.
     pub json: Arc<Json>,
+    /// JSON pointers of fields whose value a Secret gave, by substitution.
+    pub secret_fields: Arc<[String]>,
 }
 
 impl Manifest {
@@ -84,6 +86,7 @@ mod tests {
             object: ObjectRef::new("", "Secret", "a", "b"),
             api_version: "v1".to_owned(),
             json: Arc::new(serde_json::json!({"data": {"password": "aHVudGVyMg=="}})),
+            secret_fields: Arc::default(),
         };
         assert!(!format!("{manifest:?}").contains("aHVudGVyMg"));
         manifests.hold("d", &manifest);

@@ -11,6 +11,7 @@ use crate::model::Digest;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
 use crate::model::kinds;
+use crate::rules::calendar;
 use crate::rules::history;
 
 /// First wait after a failed fetch (Flux: `--min-retry-delay`).
@@ -25,9 +26,16 @@ pub fn builtins() -> Builtins {
     let (symbol, number, duration) = (Type::Symbol, Type::Number, Type::Duration);
     let mut known = Builtins::new();
     known.function("kind_of", &[symbol], symbol, |args| Ok(kind_of(text(args, 0)?).into()));
+    known.function("group_of", &[symbol], symbol, |args| {
+        let kind = text(args, 0)?;
+        Ok(kind.split_once('.').map_or("", |(_, group)| group).into())
+    });
     known.function("namespace_of", &[symbol], symbol, |args| namespace_of(text(args, 0)?));
     known.function("deadline", &[symbol, symbol], symbol, |args| {
         Ok(Value::from(format!("{} {}", text(args, 0)?, text(args, 1)?)))
+    });
+    known.function("hold_key", &[symbol, symbol], symbol, |args| {
+        Ok(Value::from(format!("hold {} {}", text(args, 0)?, text(args, 1)?)))
     });
     known.function("jittered", &[symbol, duration], duration, |args| {
         Ok(Value::Duration(jittered(text(args, 0)?, whole(args, 1)?)))
@@ -69,6 +77,14 @@ pub fn builtins() -> Builtins {
         let unit = text(args, 0)?;
         let unit = UnitName::parse(unit).ok_or_else(|| format!("`{unit}` is not a unit"))?;
         Ok(unit.object().fact_text().into())
+    });
+    let time = Type::Time;
+    known.function("next_local", &[symbol, symbol, time], time, |args| {
+        let (zone, when) = (text(args, 0)?, text(args, 1)?);
+        calendar::next_local(zone, when, whole(args, 2)?).map(Value::Time)
+    });
+    known.function("weekday", &[symbol, time], symbol, |args| {
+        Ok(calendar::weekday(text(args, 0)?, whole(args, 1)?)?.into())
     });
     known.test("matches", &[symbol, symbol], |args| Ok(glob(text(args, 1)?, text(args, 0)?)));
     known

@@ -6,7 +6,11 @@
 //! Pure: who reads the directory and watches it is `daemon`. Not here: the language (`datalog`).
 
 mod builtin;
+mod calendar;
+mod evaluate;
 mod history;
+#[cfg(test)]
+mod literate_tests;
 #[cfg(test)]
 mod scenarios;
 
@@ -17,8 +21,14 @@ use crate::datalog::FileOrigin;
 use crate::datalog::Program;
 use crate::datalog::RuleFile;
 use crate::datalog::check;
+use crate::datalog::literate;
 
 pub use builtin::builtins;
+pub use evaluate::Evaluated;
+pub use evaluate::Inquiry;
+pub use evaluate::Moved;
+pub use evaluate::NamedText;
+pub use evaluate::evaluate;
 
 /// The shipped rule files by name, in the order in which a reader meets them.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -28,10 +38,13 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rules/builds.dl", include_str!("../../rules/builds.dl")),
     ("rules/depends.dl", include_str!("../../rules/depends.dl")),
     ("rules/ownership.dl", include_str!("../../rules/ownership.dl")),
+    ("rules/tenancy.dl", include_str!("../../rules/tenancy.dl")),
     ("rules/guards.dl", include_str!("../../rules/guards.dl")),
     ("rules/apply.dl", include_str!("../../rules/apply.dl")),
+    ("rules/recreate.dl", include_str!("../../rules/recreate.dl")),
     ("rules/drift.dl", include_str!("../../rules/drift.dl")),
     ("rules/prune.dl", include_str!("../../rules/prune.dl")),
+    ("rules/time.dl", include_str!("../../rules/time.dl")),
     ("rules/health.dl", include_str!("../../rules/health.dl")),
     ("rules/status.dl", include_str!("../../rules/status.dl")),
     ("rules/attempts.dl", include_str!("../../rules/attempts.dl")),
@@ -56,6 +69,12 @@ pub fn user_file(name: &str, text: &str) -> RuleFile {
     RuleFile { name: name.to_owned(), text: Arc::from(text), origin: FileOrigin::User }
 }
 
+/// A rule file of a program that stands alone, without the shipped rules: its clauses may be about
+/// any relation.
+pub fn own_file(name: &str, text: &str) -> RuleFile {
+    RuleFile { name: name.to_owned(), text: Arc::from(text), origin: FileOrigin::BuiltIn }
+}
+
 /// Checks the shipped rules together with the user's files.
 ///
 /// # Errors
@@ -64,6 +83,21 @@ pub fn load(user: Vec<RuleFile>) -> Result<Program, Vec<CheckError>> {
     let mut files = built_in_files();
     files.extend(user);
     check(&files, &builtins())
+}
+
+/// Runs a literate test (`datalog::literate`) on the shipped rules and the user's files; a test
+/// that brings a `program` of its own runs on that alone.
+///
+/// # Errors
+/// Every mistake in the rules, and facts that cannot be read.
+pub fn run_literate(
+    name: &str,
+    text: &str,
+    user: &[RuleFile],
+) -> Result<literate::Report, Vec<CheckError>> {
+    let mut files = built_in_files();
+    files.extend_from_slice(user);
+    literate::run(name, text, &files, &builtins())
 }
 
 #[cfg(test)]

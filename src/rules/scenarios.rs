@@ -131,7 +131,7 @@ fn a_new_source_is_fetched_and_gets_its_finalizer() {
 #[test]
 fn a_built_object_is_applied_once() {
     let mut world = World::new(BUILT);
-    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied", "", "")"#);
     world.told(APPLIED);
     insta::assert_snapshot!(world.actions(), @"");
     assert_eq!(
@@ -163,7 +163,7 @@ fn a_push_that_changes_the_inputs_is_built() {
 fn a_dropped_object_is_pruned_only_after_a_complete_build() {
     let mut world = World::new(&format!("{BUILT}{APPLIED}"));
     world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
-    insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "")"#);
     world.no_longer(r#"rendered("shop/web", "part1", "b", "v", "text", 1)"#);
     insta::assert_snapshot!(world.actions(), @r#"act_render("shop/web", "main@sha1:1", "tree1", "part1", "b", "v")"#);
 }
@@ -178,14 +178,14 @@ fn what_is_not_known_is_not_deleted() {
     world.no_longer(r#"live("ConfigMap/shop/a", "o1", "7")"#);
     insta::assert_snapshot!(world.actions(), @r#"act_observe("ConfigMap/shop/a")"#);
     world.told(r#"absent("ConfigMap/shop/a")"#);
-    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "it is gone already")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "it is gone already", "deleted")"#);
 }
 
 #[test]
 fn drift_is_corrected() {
     let mut world = World::new(&format!("{BUILT}{APPLIED}"));
     world.told(r#"drifted("ConfigMap/shop/a", "data.x", "kubectl-edit", t"2026-01-01T00:01:00Z")"#);
-    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "it has drifted")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "it has drifted", "o1", "")"#);
 }
 
 #[test]
@@ -194,8 +194,8 @@ fn an_object_that_moves_to_another_unit_is_transferred() {
     world.told(&BUILT.replace("shop/web", "shop/new"));
     world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
     insta::assert_snapshot!(world.actions(), @r#"
-    act_apply("shop/new", "ConfigMap/shop/a", "m1", 4, "015a", "never applied")
-    act_forget("shop/web", "ConfigMap/shop/a", "wanted by shop/new")
+    act_apply("shop/new", "ConfigMap/shop/a", "m1", 4, "015a", "never applied", "o1", "")
+    act_forget("shop/web", "ConfigMap/shop/a", "wanted by shop/new", "skipped")
     "#);
 }
 
@@ -206,11 +206,11 @@ fn adoption_needs_labels_and_field_manager() {
            live("ConfigMap/shop/a", "o1", "7") live_owner("ConfigMap/shop/a", "shop/web")"#
     );
     let mut world = World::new(&text);
-    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied", "o1", "")"#);
     world.told(r#"applier_manages("ConfigMap/shop/a")"#);
     insta::assert_snapshot!(world.actions(), @r#"act_adopt("shop/web", "ConfigMap/shop/a", "o1")"#);
     world.told(r#"ours("shop/web", "ConfigMap/shop/a", "o1", "adopted")"#);
-    insta::assert_snapshot!(world.actions(), @r#"act_compare("shop/web", "ConfigMap/shop/a", "m1")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_compare("shop/web", "ConfigMap/shop/a", "m1", "")"#);
 }
 
 #[test]
@@ -220,11 +220,12 @@ fn a_dependent_waits_for_its_dependency() {
     insta::assert_snapshot!(world.actions(), @"");
     assert_eq!(
         world.shows("shop/web")["Ready"],
-        "False DependencyNotReady 1: dependency 'shop/db' is not ready"
+        "False DependencyNotReady 1: dependency 'shop/db' not found: \
+         kustomizations.kustomize.toolkit.fluxcd.io \"db\" not found"
     );
     let db = format!("{BUILT}{APPLIED}").replace("shop/web", "shop/db").replace("shop/a", "shop/d");
     world.told(&db);
-    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied", "", "")"#);
 }
 
 #[test]
@@ -300,4 +301,99 @@ fn an_adopted_object_that_vanished_is_applied() {
            live("ConfigMap/shop/a", "o1", "7")"#,
     );
     assert_eq!(world.rows("act_apply").len(), 1);
+}
+
+#[test]
+fn a_hold_ends_after_the_time_that_the_flag_gives() {
+    let mut world = World::new(&format!(r#"{BUILT}{APPLIED} setting("prune-hold", 1h)"#));
+    world.told(&BUILT.replace("shop/web", "shop/other"));
+    world.told(
+        r#"render_failed("shop/other", "part1", "b", "v", "BuildFailed", "broken", t"2026-01-01T00:02:00Z")"#,
+    );
+    world.no_longer(
+        r#"rendered("shop/other", "part1", "b", "v", "text", 1)
+           renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#,
+    );
+    let key = "hold shop/other ConfigMap/shop/a";
+    assert_eq!(world.rows("start_due"), [format!(r#"start_due("{key}")"#)]);
+    world.told(&format!(r#"started("{key}", t"2026-01-01T00:03:00Z")"#));
+    assert_eq!(world.rows("start_due").len() + world.rows("act_delete").len(), 0);
+    world.told(&format!(r#"elapsed("{key}", t"2026-01-01T01:03:00Z")"#));
+    insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "")"#);
+    // Once the other unit is whole again there is nothing left to measure.
+    world.told(r#"rendered("shop/other", "part1", "b", "v", "text", 1)"#);
+    assert_eq!(world.rows("stop_due"), [format!(r#"stop_due("{key}")"#)]);
+}
+
+#[test]
+fn an_immutable_object_is_recreated_only_by_force() {
+    let refused = r#"applied("shop/web", "ConfigMap/shop/a", "o1", "m0", t"2026-01-01T00:00:01Z")
+        refused("shop/web", "ConfigMap/shop/a", "m1", "Invalid", "no", t"2026-01-01T00:00:02Z")"#;
+    let mut world = World::new(&format!("{BUILT}{APPLIED}{refused}"));
+    insta::assert_snapshot!(world.actions(), @"");
+    world.told(r#"unit_flag("shop/web", "force")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "")"#);
+    // A finalizer keeps it: nothing is repeated, nothing is applied.
+    world.told(r#"live_deleting("ConfigMap/shop/a")"#);
+    insta::assert_snapshot!(world.actions(), @"");
+    world.no_longer(
+        r#"live("ConfigMap/shop/a", "o1", "7") live_deleting("ConfigMap/shop/a")
+           live_owner("ConfigMap/shop/a", "shop/web")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @r#"act_observe("ConfigMap/shop/a")"#);
+    world.told(r#"absent("ConfigMap/shop/a")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "its manifest changed", "", "")"#);
+}
+
+#[test]
+fn a_unit_acts_as_its_account_or_the_default_one() {
+    let mut world = World::new(BUILT);
+    world.told(r#"default_account("plain")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied", "", "system:serviceaccount:shop:plain")"#);
+    world.told(r#"unit_account("shop/web", "deployer")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied", "", "system:serviceaccount:shop:deployer")"#);
+}
+
+#[test]
+fn a_deleted_unit_whose_account_is_gone_leaves_its_objects() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(
+        r#"inventory("shop/web", "ConfigMap/shop/a", "v1") unit_account("shop/web", "deployer")
+           unit_deleting("shop/web")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @r#"act_observe("ServiceAccount/shop/deployer")"#);
+    world.told(r#"absent("ServiceAccount/shop/deployer")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "the unit is deleted and leaves its objects", "")"#);
+    world.told(r#"live("ServiceAccount/shop/deployer", "s", "3")"#);
+    world.no_longer(r#"absent("ServiceAccount/shop/deployer")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "system:serviceaccount:shop:deployer")"#);
+}
+
+#[test]
+fn waiting_for_termination_ends_with_the_timeout() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(
+        r#"inventory("shop/web", "ConfigMap/shop/a", "v1") unit_deleting("shop/web")
+           unit_policy("shop/web", "WaitForTermination") live_deleting("ConfigMap/shop/a")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    world.told(r#"started("end shop/web", t"2026-01-01T00:03:00Z")"#);
+    insta::assert_snapshot!(world.actions(), @"");
+    world.told(r#"elapsed("end shop/web", t"2026-01-01T00:12:30Z")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "it is being deleted already", "deleted")"#);
+}
+
+#[test]
+fn a_unit_that_cannot_be_read_is_stalled_and_loses_nothing() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(
+        r#"unit_refused("shop/web", "spec", "spec.interval: unknown") unit_shown("shop/web", "Ready", "")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    assert_eq!(
+        world.shows("shop/web")["Stalled"],
+        "True UnsupportedField 1: spec.interval: unknown"
+    );
+    let event = r#"act_event("shop/web", "ready", "Warning", "UnsupportedField", "spec.interval: unknown", "")"#;
+    assert!(world.rows("act_event").contains(&event.to_owned()), "{:?}", world.rows("act_event"));
 }

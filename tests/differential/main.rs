@@ -21,6 +21,7 @@ mod support;
 
 use crate::compare::Difference;
 use crate::known::Known;
+use crate::known::Speaker;
 use crate::scenario::Scenario;
 use crate::side::Side;
 use crate::support::artifacts::ArtifactServer;
@@ -134,6 +135,8 @@ async fn settle(
     let started = std::time::Instant::now();
     loop {
         let (ours, theirs) = tokio::join!(hence.snapshot(scenario), flux.snapshot(scenario));
+        let ours = known.plain(Speaker::Hence, ours);
+        let theirs = known.plain(Speaker::Flux, theirs);
         let found = compare::differences(number, &theirs, &ours);
         let news = found.iter().any(|one| !known.covers(&scenario.name, one));
         if !news || !patient || started.elapsed() > PATIENCE {

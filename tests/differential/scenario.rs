@@ -14,6 +14,7 @@
 //!   units: {app: {wait: true}} # merged into the default spec; `null` deletes the unit
 //!   request: [app]             # `flux reconcile`
 //!   until: {app: "True Applied revision"}    # status and a part of the message of Ready, or "gone"
+//!   until_hence: {app: "False …"}           # for hence alone, where it differs on purpose
 //! ```
 //!
 //! `NAMESPACE` in any text stands for the scenario's namespace; a file `configmap a 1` is short for
@@ -54,6 +55,7 @@ pub(super) struct Step {
     pub(super) units: BTreeMap<String, Option<Value>>,
     pub(super) request: Vec<String>,
     pub(super) until: BTreeMap<String, String>,
+    until_hence: BTreeMap<String, String>,
 }
 
 /// How the source offers what it has.
@@ -109,6 +111,13 @@ impl Scenario {
 }
 
 impl Step {
+    /// What the step waits for on the side of hence: the same, but for what differs on purpose.
+    pub(super) fn until_hence(&self) -> BTreeMap<String, String> {
+        let mut until = self.until.clone();
+        until.extend(self.until_hence.clone());
+        until
+    }
+
     /// What the source offers from this step on; nothing when the step leaves it alone.
     pub(super) fn offers(
         &self,

@@ -64,6 +64,23 @@ fn unknown_is_not_absent() {
 }
 
 #[test]
+fn a_group_that_failed_keeps_what_was_known() {
+    let failed = |version: &str| FailedGroup {
+        group: "shop.example".to_owned(),
+        version: version.to_owned(),
+        reason: "no answer".to_owned(),
+    };
+    let known = Kinds::new([], vec![failed("v2")]).or_before(&aggregated());
+    assert!(matches!(known.find_version("shop.example/v2", "Order"), Known::Served(_)));
+    assert_eq!(known.find_version("shop.example/v1", "Cart"), Known::Absent, "v1 answered");
+    let all = Kinds::new([], vec![failed("")]).or_before(&aggregated());
+    assert!(matches!(all.find(&kind("shop.example", "Cart")), Known::Served(_)));
+    assert_eq!(all.all().count(), 3);
+    let whole = Kinds::default().or_before(&aggregated());
+    assert_eq!(whole.all().count(), 0, "all groups answered");
+}
+
+#[test]
 fn users_may_name_kinds_in_many_ways() {
     let kinds = aggregated();
     for word in ["order", "Orders", "ORDER", "orders.shop.example"] {

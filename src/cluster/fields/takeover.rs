@@ -8,17 +8,11 @@ use serde_json::json;
 
 use super::FieldSet;
 use super::managers;
+use crate::api::keys::LEGACY_ANNOTATIONS;
+use crate::api::keys::LEGACY_LABELS;
 
 /// Our name.
 const MANAGER: &str = "kustomize-controller";
-/// Annotations of kubectl and of earlier releases that go.
-const ANNOTATIONS: [&str; 3] = [
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "kustomize.toolkit.fluxcd.io/checksum",
-    "fluxcd.io/sync-checksum",
-];
-/// Labels of earlier releases that go.
-const LABELS: [&str; 1] = ["fluxcd.io/sync-gc-mark"];
 
 /// The new value of `metadata.managedFields`, or `None` when nobody's fields have to be taken over.
 ///
@@ -68,7 +62,7 @@ pub fn legacy_metadata(live: &Value) -> Vec<Value> {
         .collect::<Vec<_>>()
     };
     let places: [(&str, &[&str]); 2] =
-        [("/metadata/annotations", &ANNOTATIONS), ("/metadata/labels", &LABELS)];
+        [("/metadata/annotations", &LEGACY_ANNOTATIONS), ("/metadata/labels", &LEGACY_LABELS)];
     places.into_iter().flat_map(remove).collect()
 }
 

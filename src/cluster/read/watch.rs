@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A watch is a hint, a list is proof: `Gone` also comes when an object leaves the selector. A
-//! message `Stale` says that nothing was heard for `watch_stale_after`; what is known may be old
-//! until the next `Listed`. `Failed` is not `Stale`: the watch goes on from where it was. Nothing
+//! message `Stale` says that nothing was heard for `watch_stale_after`, or that changes were missed;
+//! what is known may be old until the next `Listed`. `Failed` is not `Stale`: the watch goes on from where it was. Nothing
 //! is kept; a slow reader slows the watch down.
 
 use std::sync::Arc;
@@ -63,7 +63,8 @@ pub enum WatchEvent<T> {
     Changed(T),
     /// An object was deleted, or left the selector; its last state.
     Gone(T),
-    /// Nothing was heard for too long: what is known may be old. A new list follows.
+    /// Nothing was heard for too long, or changes were missed: what is known may be old. A new list
+    /// follows.
     Stale,
     /// Something went wrong; the watch tries again by itself.
     Failed {
@@ -165,8 +166,8 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
                 backoff.reset();
             }
             match end {
-                End::Expired => return Ok(()),
-                End::Stale => return self.say(WatchEvent::Stale).await,
+                // Changes were missed, and nobody knows which until the list is whole.
+                End::Expired | End::Stale => return self.say(WatchEvent::Stale).await,
                 End::Failed(error) => self.fail(error, backoff).await?,
                 // A server that ends every watch at once must not be asked in a tight loop, and
                 // whoever reads this watch should know.

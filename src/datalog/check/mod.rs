@@ -166,7 +166,7 @@ fn hash(files: &[&RuleFile]) -> Arc<str> {
 }
 
 /// The closest of `known`, when it is close enough to be a typing mistake.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (name.len() / 3).clamp(1, 3);
     let scored = known.map(|other| (distance(name, other), other));
     scored.filter(|(cost, _)| *cost <= allowed).min().map(|(_, other)| other)

@@ -3,7 +3,8 @@
 //! Values are bytes: a substring may end inside a character.
 
 use super::error::SubstituteError;
-use super::glob;
+use super::glob::BadPattern;
+use super::glob::Pattern;
 
 /// Longest value, in bytes, that a pattern (`#`, `##`, `%`, `%%`) is tried on: the work grows with
 /// its square.
@@ -170,17 +171,16 @@ fn trim(operator: &str, value: &[u8], pattern: &[u8]) -> Vec<u8> {
 }
 
 fn trim_start<'v>(value: &'v [u8], pattern: &[u8], longest: bool) -> &'v [u8] {
+    let pattern = Pattern::read(pattern);
     let mut cut = 0;
     for end in (1..=value.len()).rev() {
-        match glob::matches(pattern, &value[..end]) {
-            Err(glob::BadPattern) => return value,
-            Ok(true) => {
-                cut = end;
-                if longest {
-                    break;
-                }
-            }
-            Ok(false) => {}
+        match pattern.matches(&value[..end]) {
+            Err(BadPattern) => return value,
+            Ok(is_match) if is_match => cut = end,
+            Ok(_) => {}
+        }
+        if longest && cut > 0 {
+            break;
         }
     }
     &value[cut..]

@@ -1,135 +1,200 @@
 //! Shell patterns as Flux's `envsubst` matches them: `*` (slashes too), `?`, `[a-z]`, `[^a-z]`,
 //! `\c`.
 //!
-//! Upstream tries the pieces between stars one after the other and does not go back to an earlier
-//! star; the same pieces are found here.
+//! A pattern is read once, into runs of steps between its stars. Each run is put at the first place
+//! where it fits, and never moved again: so some texts do not match that a full search would match,
+//! here as upstream. A pattern that cannot be read does harm only when a text gets that far.
 
 /// The pattern cannot be read.
 #[derive(Debug, PartialEq)]
 pub(super) struct BadPattern;
 
-/// Does `pattern` match the whole of `text`?
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> Result<bool, BadPattern> {
-    let (mut pattern, mut text) = (pattern, text);
-    'pieces: while !pattern.is_empty() {
-        let (star, piece, rest) = split(pattern);
-        pattern = rest;
-        if star && piece.is_empty() {
-            return Ok(true);
-        }
-        if let Some(left) = match_piece(piece, text)?
-            && (left.is_empty() || !pattern.is_empty())
-        {
-            text = left;
-            continue;
-        }
-        if star {
-            for skipped in 1..=text.len() {
-                if let Some(left) = match_piece(piece, &text[skipped..])?
-                    && (left.is_empty() || !pattern.is_empty())
-                {
-                    text = left;
-                    continue 'pieces;
-                }
-            }
-        }
-        return Ok(false);
-    }
-    Ok(text.is_empty())
+/// A pattern that was read.
+pub(super) struct Pattern {
+    runs: Vec<Run>,
 }
 
-/// Stars at the start, the piece up to the next star, and the rest.
-fn split(pattern: &[u8]) -> (bool, &[u8], &[u8]) {
-    let stars = pattern.iter().take_while(|b| **b == b'*').count();
-    let pattern = &pattern[stars..];
-    let mut in_class = false;
-    let mut at = 0;
-    while let Some(b) = pattern.get(at) {
+/// Steps without a star between them.
+#[derive(Default)]
+struct Run {
+    /// A star stands before: the run may start anywhere.
+    floats: bool,
+    steps: Vec<Step>,
+}
+
+/// What has to stand next in the text.
+#[derive(Debug, PartialEq)]
+enum Step {
+    Byte(u8),
+    AnyCharacter,
+    Class {
+        ranges: Vec<(char, char)>,
+        negated: bool,
+    },
+    /// From here on the pattern cannot be read.
+    Broken,
+}
+
+impl Pattern {
+    pub(super) fn read(text: &[u8]) -> Self {
+        let stars = stars(text);
+        let mut runs = Vec::with_capacity(stars.len() + 1);
+        let mut from = 0;
+        for end in stars.iter().copied().chain([text.len()]) {
+            let (steps, floats) = (steps(&text[from..end]), from > 0);
+            let is_last = end == text.len();
+            // Nothing between two stars, or before the first, asks for nothing.
+            if !steps.is_empty() || (is_last && floats) {
+                runs.push(Run { floats, steps });
+            }
+            from = end + 1;
+        }
+        Self { runs }
+    }
+
+    /// Does it match the whole of `text`?
+    pub(super) fn matches(&self, text: &[u8]) -> Result<bool, BadPattern> {
+        let mut rest = text;
+        for (i, run) in self.runs.iter().enumerate() {
+            let is_last = i + 1 == self.runs.len();
+            if run.steps.is_empty() {
+                return Ok(true);
+            }
+            match run.place(rest, is_last)? {
+                Some(left) => rest = left,
+                None => return Ok(false),
+            }
+        }
+        Ok(rest.is_empty())
+    }
+}
+
+/// Where the stars are that stand neither behind `\` nor between brackets.
+fn stars(text: &[u8]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let (mut in_brackets, mut escaped) = (false, false);
+    for (at, b) in text.iter().enumerate() {
         match b {
-            b'\\' if at + 1 < pattern.len() => at += 1,
-            b'[' => in_class = true,
-            b']' => in_class = false,
-            b'*' if !in_class => break,
+            _ if escaped => {
+                escaped = false;
+                continue;
+            }
+            b'\\' => escaped = true,
+            b'[' | b']' => in_brackets = *b == b'[',
+            b'*' if !in_brackets => found.push(at),
             _ => {}
         }
-        at += 1;
     }
-    (stars > 0, &pattern[..at], &pattern[at..])
+    found
 }
 
-/// Matches a piece without stars at the start of `text`; what is left of it when it fits. A piece
-/// is only read as far as the text goes, so a broken one may go unnoticed.
-fn match_piece<'t>(piece: &[u8], text: &'t [u8]) -> Result<Option<&'t [u8]>, BadPattern> {
-    let (mut piece, mut text) = (piece, text);
-    while let Some(&sign) = piece.first() {
-        let Some(&next) = text.first() else { return Ok(None) };
-        match sign {
-            b'[' => {
-                let (c, width) = character(text);
-                text = &text[width..];
-                let (fits, rest) = match_class(&piece[1..], c)?;
-                if !fits {
-                    return Ok(None);
-                }
-                piece = rest;
-            }
-            b'?' => {
-                text = &text[character(text).1..];
-                piece = &piece[1..];
-            }
-            _ => {
-                let literal = if sign == b'\\' { &piece[1..] } else { piece };
-                if *literal.first().ok_or(BadPattern)? != next {
-                    return Ok(None);
-                }
-                piece = &literal[1..];
-                text = &text[1..];
-            }
-        }
-    }
-    Ok(Some(text))
-}
-
-/// The inside of `[…]`: does it hold `c`? And what stands after it.
-fn match_class(class: &[u8], c: char) -> Result<(bool, &[u8]), BadPattern> {
-    let negated = class.first() == Some(&b'^');
-    let mut class = if negated { &class[1..] } else { class };
-    let (mut found, mut count) = (false, 0);
+/// The steps of a text without stars.
+fn steps(text: &[u8]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut rest = text;
     loop {
-        if class.first() == Some(&b']') && count > 0 {
-            return Ok((found != negated, &class[1..]));
-        }
-        let (low, rest) = class_end(class)?;
-        class = rest;
-        let mut high = low;
-        if class.first() == Some(&b'-') {
-            (high, class) = class_end(&class[1..])?;
-        }
-        found |= (low..=high).contains(&c);
-        count += 1;
+        rest = match rest {
+            [] => return steps,
+            [b'?', after @ ..] => {
+                steps.push(Step::AnyCharacter);
+                after
+            }
+            [b'[', inside @ ..] => match class(inside) {
+                Some((class, after)) => {
+                    steps.push(class);
+                    after
+                }
+                None => {
+                    steps.push(Step::Broken);
+                    return steps;
+                }
+            },
+            [b'\\'] => {
+                steps.push(Step::Broken);
+                return steps;
+            }
+            [b'\\', b, after @ ..] | [b, after @ ..] => {
+                steps.push(Step::Byte(*b));
+                after
+            }
+        };
     }
 }
 
-/// One character of a class, perhaps behind `\`. The class must go on after it.
-fn class_end(class: &[u8]) -> Result<(char, &[u8]), BadPattern> {
-    let class = match class.first() {
-        None | Some(b'-' | b']') => return Err(BadPattern),
-        Some(b'\\') => &class[1..],
-        Some(_) => class,
+/// The class whose inside starts here, and what stands behind its `]`.
+fn class(inside: &[u8]) -> Option<(Step, &[u8])> {
+    let (negated, mut rest) = match inside.strip_prefix(b"^") {
+        Some(rest) => (true, rest),
+        None => (false, inside),
     };
-    let (c, width) = character(class);
-    let is_broken = width == 0 || (c == char::REPLACEMENT_CHARACTER && width == 1);
-    let rest = class.get(width..).unwrap_or_default();
-    if is_broken || rest.is_empty() { Err(BadPattern) } else { Ok((c, rest)) }
+    let mut ranges = Vec::new();
+    loop {
+        match rest.strip_prefix(b"]") {
+            Some(after) if !ranges.is_empty() => {
+                return Some((Step::Class { ranges, negated }, after));
+            }
+            _ => {}
+        }
+        let (low, after) = bound(rest)?;
+        let (high, after) = match after.strip_prefix(b"-") {
+            Some(after) => bound(after)?,
+            None => (low, after),
+        };
+        ranges.push((low, high));
+        rest = after;
+    }
 }
 
-/// The first character and its width; U+FFFD and 1 for a byte that is no part of one.
+/// One end of a range, and what stands behind it, which must not be nothing.
+fn bound(text: &[u8]) -> Option<(char, &[u8])> {
+    if matches!(text, [] | [b'-' | b']', ..]) {
+        return None;
+    }
+    let text = text.strip_prefix(b"\\").unwrap_or(text);
+    let (c, width) = character(text);
+    let is_broken = c == char::REPLACEMENT_CHARACTER && width < 3;
+    text.get(width..).filter(|after| !is_broken && !after.is_empty()).map(|after| (c, after))
+}
+
+impl Run {
+    /// Puts the run at the first place where it fits; what stands behind it then. The last run of
+    /// a pattern has to reach the end.
+    fn place<'t>(&self, text: &'t [u8], is_last: bool) -> Result<Option<&'t [u8]>, BadPattern> {
+        let furthest = if self.floats { text.len() } else { 0 };
+        for start in 0..=furthest {
+            match self.fit(&text[start..])? {
+                Some(left) if left.is_empty() || !is_last => return Ok(Some(left)),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// What stands behind the run when it starts where `text` does.
+    fn fit<'t>(&self, text: &'t [u8]) -> Result<Option<&'t [u8]>, BadPattern> {
+        let mut rest = text;
+        for step in &self.steps {
+            let Some(next) = rest.first() else { return Ok(None) };
+            let width = match step {
+                Step::Broken => return Err(BadPattern),
+                Step::Byte(b) => (b == next).then_some(1),
+                Step::AnyCharacter => Some(character(rest).1),
+                Step::Class { ranges, negated } => {
+                    let (c, width) = character(rest);
+                    let is_in = ranges.iter().any(|(low, high)| (*low..=*high).contains(&c));
+                    (is_in != *negated).then_some(width)
+                }
+            };
+            let Some(width) = width else { return Ok(None) };
+            rest = &rest[width..];
+        }
+        Ok(Some(rest))
+    }
+}
+
+/// The first character and its width; U+FFFD and at most 1 where there is none.
 fn character(text: &[u8]) -> (char, usize) {
-    let Some(chunk) = text[..text.len().min(4)].utf8_chunks().next() else {
-        return (char::REPLACEMENT_CHARACTER, 0);
-    };
-    match chunk.valid().chars().next() {
-        Some(c) => (c, c.len_utf8()),
-        None => (char::REPLACEMENT_CHARACTER, 1),
-    }
+    let head = &text[..text.len().min(4)];
+    let valid = head.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+    valid.map_or((char::REPLACEMENT_CHARACTER, head.len().min(1)), |c| (c, c.len_utf8()))
 }

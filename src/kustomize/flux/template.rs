@@ -45,7 +45,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Part>, SubstituteError> {
             parser.at += 2;
             parts.push(Part::Call(parser.call(start, 0)?));
         } else {
-            parts.push(Part::Text(parser.literal(|_| true, Escapes::Dollar)));
+            parts.push(Part::Text(parser.literal(&[], Escapes::Dollar)));
         }
     }
     Ok(parts)
@@ -66,7 +66,46 @@ enum Escapes {
     All,
 }
 
-impl Parser<'_> {
+/// What may stand between an operator and the closing brace.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// Nothing.
+    Bare,
+    /// Any number of texts and calls.
+    Pieces,
+    /// One text or call.
+    Pattern,
+    /// One, or two with a `:` between them.
+    Slice,
+    /// Two with a `/` between them; the second may be missing.
+    Replace,
+}
+
+/// All operators. One that begins another stands behind it.
+const OPERATORS: &[(&str, Form)] = &[
+    (":=", Form::Pieces),
+    (":-", Form::Pieces),
+    (":?", Form::Pieces),
+    (":+", Form::Pieces),
+    (":", Form::Slice),
+    ("=", Form::Pieces),
+    ("^^", Form::Bare),
+    ("^,", Form::Bare),
+    ("^", Form::Bare),
+    (",,", Form::Bare),
+    (",^", Form::Bare),
+    (",", Form::Bare),
+    ("##", Form::Pattern),
+    ("#", Form::Pattern),
+    ("%%", Form::Pattern),
+    ("%", Form::Pattern),
+    ("//", Form::Replace),
+    ("/#", Form::Replace),
+    ("/%", Form::Replace),
+    ("/", Form::Replace),
+];
+
+impl<'t> Parser<'t> {
     fn rest(&self) -> &str {
         &self.text[self.at..]
     }
@@ -75,8 +114,8 @@ impl Parser<'_> {
         self.rest().chars().next()
     }
 
-    /// Takes characters up to `${`, the end, or one that `accepts` does not like.
-    fn literal(&mut self, accepts: impl Fn(char) -> bool, escapes: Escapes) -> String {
+    /// Takes characters up to `${`, the end, or one of `ends`.
+    fn literal(&mut self, ends: &[char], escapes: Escapes) -> String {
         let mut taken = String::new();
         while let Some(c) = self.peek() {
             let next = self.rest()[c.len_utf8()..].chars().next();
@@ -91,40 +130,26 @@ impl Parser<'_> {
             if escaped {
                 taken.extend(next);
                 self.at += 2;
-            } else if accepts(c) {
+            } else if ends.contains(&c) {
+                break;
+            } else {
                 taken.push(c);
                 self.at += c.len_utf8();
-            } else {
-                break;
             }
         }
         taken
     }
 
-    /// Takes characters while `accepts` likes them and their number, counted from 1; `${` is
-    /// nothing special.
-    fn word(&mut self, accepts: impl Fn(char, usize) -> bool) -> String {
-        let word: String = self
-            .rest()
-            .chars()
-            .enumerate()
-            .take_while(|(index, c)| accepts(*c, index + 1))
-            .map(|(_, c)| c)
-            .collect();
+    /// Takes characters while `accepts` likes them; `${` is nothing special.
+    fn word(&mut self, accepts: impl Fn(char) -> bool) -> &'t str {
+        let rest = &self.text[self.at..];
+        let word = &rest[..rest.find(|c| !accepts(c)).unwrap_or(rest.len())];
         self.at += word.len();
         word
     }
 
     fn name(&mut self) -> String {
-        self.word(|c, _| c == '_' || crate::kustomize::yaml::is_go_letter_or_digit(c))
-    }
-
-    fn close(&mut self) -> Result<(), SubstituteError> {
-        if self.peek() != Some('}') {
-            return Err(SubstituteError::BadSubstitution { at: self.at });
-        }
-        self.at += 1;
-        Ok(())
+        self.word(|c| c == '_' || crate::kustomize::yaml::is_go_letter_or_digit(c)).to_owned()
     }
 
     /// What follows `${`.
@@ -132,114 +157,103 @@ impl Parser<'_> {
         if depth >= DEPTH_MAX {
             return Err(SubstituteError::TooDeep { at: start, max: DEPTH_MAX });
         }
-        if self.peek() == Some('#') {
-            return self.length(start);
-        }
+        let is_length = self.peek() == Some('#');
+        self.at += usize::from(is_length);
         let variable = self.name();
-        if variable.is_empty() {
-            return Err(SubstituteError::NoName { at: self.at });
-        }
         let mut call = Call { variable, operator: String::new(), arguments: Vec::new(), at: start };
-        match self.peek() {
-            Some(':') => match self.rest()[1..].chars().next() {
-                Some('=' | '-' | '?' | '+') => self.default(&mut call, depth)?,
-                // Upstream steps back by the width of the next character here, and so stumbles over
-                // wide ones and over the end of the text.
-                Some(c) if c.is_ascii() => self.substring(&mut call, depth)?,
-                _ => return Err(SubstituteError::BadSubstitution { at: self.at }),
-            },
-            Some('=') => self.default(&mut call, depth)?,
-            Some(',' | '^') => {
-                call.operator = self.word(|c, n| matches!(c, ',' | '^') && n < 3);
+        match (call.variable.is_empty(), is_length) {
+            (true, true) => return Err(SubstituteError::BadSubstitution { at: self.at }),
+            (true, false) => return Err(SubstituteError::NoName { at: self.at }),
+            (false, true) => {
+                call.operator = "#".to_owned();
                 self.close()?;
             }
-            Some('/') => self.replace(&mut call, depth)?,
-            Some(sign @ ('#' | '%')) => {
-                call.operator = self.word(|c, n| c == sign && n < 3);
-                let argument = self.argument(|c| c != '}', Escapes::None, depth)?;
-                call.arguments.push(argument);
-                self.close()?;
+            (false, false) if self.peek() == Some('}') => self.at += 1,
+            (false, false) => {
+                let (operator, form) = self.operator()?;
+                call.operator = operator.to_owned();
+                self.arguments(form, &mut call.arguments, depth)?;
             }
-            Some('}') => self.at += 1,
-            _ => return Err(SubstituteError::NotClosed { at: self.at }),
         }
         Ok(call)
     }
 
-    /// `${#v}`
-    fn length(&mut self, start: usize) -> Result<Call, SubstituteError> {
-        self.at += 1;
-        let variable = self.name();
-        if variable.is_empty() {
-            return Err(SubstituteError::BadSubstitution { at: self.at });
+    /// Takes the longest operator that stands here.
+    fn operator(&mut self) -> Result<(&'static str, Form), SubstituteError> {
+        let found = OPERATORS.iter().find(|(operator, _)| self.rest().starts_with(operator));
+        let Some(&(operator, form)) = found else {
+            return Err(SubstituteError::NotClosed { at: self.at });
+        };
+        self.at += operator.len();
+        // Upstream steps back by the width of the character behind the colon, and so stumbles over
+        // wide ones and over the end of the text.
+        if form == Form::Slice && !self.peek().is_some_and(|c| c.is_ascii()) {
+            return Err(SubstituteError::BadSubstitution { at: self.at - operator.len() });
         }
-        self.close()?;
-        Ok(Call { variable, operator: "#".to_owned(), arguments: Vec::new(), at: start })
+        Ok((operator, form))
     }
 
-    /// A piece of text, or a nested call.
+    /// What stands behind an operator, and the closing brace.
+    fn arguments(
+        &mut self,
+        form: Form,
+        arguments: &mut Vec<Part>,
+        depth: usize,
+    ) -> Result<(), SubstituteError> {
+        let (ends_first, separator, escapes): (&[char], char, Escapes) = match form {
+            Form::Bare => return self.close(),
+            Form::Pieces => {
+                while self.peek() != Some('}') {
+                    arguments.push(self.argument(&['}'], Escapes::None, depth)?);
+                }
+                return self.close();
+            }
+            Form::Pattern => {
+                arguments.push(self.argument(&['}'], Escapes::None, depth)?);
+                return self.close();
+            }
+            Form::Slice => (&[':', '}'], ':', Escapes::None),
+            Form::Replace => (&['/'], '/', Escapes::All),
+        };
+        arguments.push(self.argument(ends_first, escapes, depth)?);
+        let is_alone = form == Form::Slice && self.peek() == Some('}');
+        if !is_alone && self.word(|c| c == separator).is_empty() {
+            return Err(SubstituteError::BadSubstitution { at: self.at });
+        }
+        let may_end = is_alone || form == Form::Replace;
+        if !(may_end && self.peek() == Some('}')) {
+            arguments.push(self.argument(&['}'], escapes, depth)?);
+        }
+        self.close()
+    }
+
+    /// A nested call, or text up to one of `ends`, but never nothing.
     fn argument(
         &mut self,
-        accepts: impl Fn(char) -> bool,
+        ends: &[char],
         escapes: Escapes,
         depth: usize,
     ) -> Result<Part, SubstituteError> {
+        let start = self.at;
         if self.rest().starts_with("${") {
-            let start = self.at;
             self.at += 2;
             return self.call(start, depth + 1).map(Part::Call);
         }
-        match self.literal(accepts, escapes) {
-            text if text.is_empty() => Err(SubstituteError::BadArgument { at: self.at }),
-            text => Ok(Part::Text(text)),
+        let text = self.literal(ends, escapes);
+        if text.is_empty() {
+            Err(SubstituteError::BadArgument { at: start })
+        } else {
+            Ok(Part::Text(text))
         }
     }
 
-    /// `:=…`, `:-…`, `:?…`, `:+…`, `=…`
-    fn default(&mut self, call: &mut Call, depth: usize) -> Result<(), SubstituteError> {
-        let length = if self.peek() == Some('=') { 1 } else { 2 };
-        call.operator = self.word(|_, n| n <= length);
-        while self.peek() != Some('}') {
-            let argument = self.argument(|c| c != '}', Escapes::None, depth)?;
-            call.arguments.push(argument);
+    fn close(&mut self) -> Result<(), SubstituteError> {
+        match self.peek() {
+            Some('}') => {
+                self.at += 1;
+                Ok(())
+            }
+            _ => Err(SubstituteError::BadSubstitution { at: self.at }),
         }
-        self.close()
-    }
-
-    /// `:n` and `:n:m`
-    fn substring(&mut self, call: &mut Call, depth: usize) -> Result<(), SubstituteError> {
-        self.at += 1;
-        call.operator = ":".to_owned();
-        let from = self.argument(|c| c != ':' && c != '}', Escapes::None, depth)?;
-        call.arguments.push(from);
-        if self.peek() == Some('}') {
-            self.at += 1;
-            return Ok(());
-        }
-        if self.word(|c, _| c == ':').is_empty() {
-            return Err(SubstituteError::BadSubstitution { at: self.at });
-        }
-        let length = self.argument(|c| c != '}', Escapes::None, depth)?;
-        call.arguments.push(length);
-        self.close()
-    }
-
-    /// `/a/b`, `//a/b`, `/#a/b`, `/%a/b`; `/a/` has no second argument.
-    fn replace(&mut self, call: &mut Call, depth: usize) -> Result<(), SubstituteError> {
-        call.operator = self.word(|c, n| match n {
-            1 => c == '/',
-            2 => matches!(c, '/' | '#' | '%'),
-            _ => false,
-        });
-        let from = self.argument(|c| c != '/', Escapes::All, depth)?;
-        call.arguments.push(from);
-        if self.word(|c, _| c == '/').is_empty() {
-            return Err(SubstituteError::BadSubstitution { at: self.at });
-        }
-        if self.peek() != Some('}') {
-            let to = self.argument(|c| c != '}', Escapes::All, depth)?;
-            call.arguments.push(to);
-        }
-        self.close()
     }
 }

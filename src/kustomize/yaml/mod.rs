@@ -26,6 +26,7 @@ mod json;
 mod merge;
 mod node;
 mod number;
+mod open;
 mod order;
 mod parse;
 mod read;

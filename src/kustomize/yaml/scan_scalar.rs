@@ -36,6 +36,18 @@ impl Gap {
     }
 }
 
+/// A line of a block.
+#[derive(Default)]
+struct Line {
+    text: String,
+    /// It starts with a blank, so it is not folded.
+    is_indented: bool,
+    /// What its line break reads as; nothing at the end of the file.
+    end: &'static str,
+    /// The line breaks of the empty lines below it.
+    below: String,
+}
+
 impl Scanner<'_> {
     /// Takes one blank or line break into `gap`.
     fn take_into(&mut self, gap: &mut Gap) {
@@ -56,8 +68,8 @@ impl Scanner<'_> {
 
     pub(super) fn scan_plain(&mut self) -> Result<(), YamlError> {
         let start = self.cursor.mark;
-        let in_flow = self.flow_level > 0;
-        let min_column = usize::try_from(self.indent + 1).unwrap_or(0);
+        let in_flow = self.open.in_brackets();
+        let min_column = self.open.inner_column();
         let mut text = String::new();
         let mut gap = Gap::default();
         loop {
@@ -210,44 +222,29 @@ impl Scanner<'_> {
     pub(super) fn scan_block_scalar(&mut self, is_literal: bool) -> Result<(), YamlError> {
         let start = self.cursor.mark;
         self.cursor.skip();
-        let (keep, mut indent) = self.scan_block_header()?;
-        let mut text = String::new();
-        let (mut last_break, mut more_breaks) = ("", String::new());
-        let mut after_blank = false;
-        self.scan_block_breaks(&mut indent, &mut more_breaks)?;
-        while self.cursor.mark.column == indent && !self.cursor.is_end() {
-            let is_blank = self.cursor.is_blank(0);
-            if !is_literal && !after_blank && !is_blank && last_break == "\n" {
-                if more_breaks.is_empty() {
-                    text.push(' ');
-                }
-            } else {
-                text.push_str(last_break);
-            }
-            text.push_str(&more_breaks);
-            more_breaks.clear();
-            after_blank = is_blank;
+        let (keep, column) = self.block_header()?;
+        let mut above = String::new();
+        let column = self.block_column(column, &mut above)?;
+        let mut lines = Vec::new();
+        while self.cursor.mark.column == column && !self.cursor.is_end() {
+            let mut line = Line { is_indented: self.cursor.is_blank(0), ..Line::default() };
             while !self.cursor.is_line_end() {
-                self.cursor.read(&mut text);
-                self.cursor.read_while(&mut text, |_| true);
+                self.cursor.read(&mut line.text);
+                self.cursor.read_while(&mut line.text, |_| true);
             }
-            last_break = self.cursor.line_break();
-            self.scan_block_breaks(&mut indent, &mut more_breaks)?;
+            line.end = self.cursor.line_break();
+            self.block_column(Some(column), &mut line.below)?;
+            lines.push(line);
         }
-        if keep != Some(false) {
-            text.push_str(last_break);
-        }
-        if keep == Some(true) {
-            text.push_str(&more_breaks);
-        }
+        let text = join(above, &lines, !is_literal, keep);
         let style = if is_literal { Style::Literal } else { Style::Folded };
         self.push(Kind::Scalar(text, style), start);
         Ok(())
     }
 
     /// What follows `|` or `>` on its line: whether line breaks at the end are all kept (`+`) or
-    /// all cut (`-`), and the content's column; 0 when it is to be found.
-    fn scan_block_header(&mut self) -> Result<(Option<bool>, usize), YamlError> {
+    /// all cut (`-`), and the content's column, if it is said.
+    fn block_header(&mut self) -> Result<(Option<bool>, Option<usize>), YamlError> {
         let start = self.cursor.mark;
         let (mut keep, mut increment) = (None, 0);
         for _ in 0..2 {
@@ -275,37 +272,58 @@ impl Scanner<'_> {
             return self.error(start, reason);
         }
         self.cursor.line_break();
-        let outer = usize::try_from(self.indent).unwrap_or(0);
-        Ok((keep, if increment > 0 { outer + increment } else { 0 }))
+        let outer = self.open.inner_column().saturating_sub(1);
+        Ok((keep, (increment > 0).then_some(outer + increment)))
     }
 
-    /// Empty lines, and the indentation of the line after them; finds the content's column when
-    /// `indent` is 0.
-    fn scan_block_breaks(
+    /// Goes past empty lines, and past the indentation of the line after them; the content's
+    /// column, which the deepest of these lines gives when it is not said.
+    fn block_column(
         &mut self,
-        indent: &mut usize,
+        said: Option<usize>,
         breaks: &mut String,
-    ) -> Result<(), YamlError> {
-        let mut deepest = 0;
+    ) -> Result<usize, YamlError> {
+        let mut deepest = self.open.inner_column().max(1);
         loop {
-            let open = |column: usize| *indent == 0 || column < *indent;
-            while open(self.cursor.mark.column) && self.cursor.byte(0) == b' ' {
+            let is_left = |column| said.is_none_or(|said| column < said);
+            while self.cursor.byte(0) == b' ' && is_left(self.cursor.mark.column) {
                 self.cursor.skip();
             }
-            deepest = deepest.max(self.cursor.mark.column);
-            if open(self.cursor.mark.column) && self.cursor.byte(0) == b'\t' {
+            if self.cursor.byte(0) == b'\t' && is_left(self.cursor.mark.column) {
                 let reason = "while scanning a block scalar, found a tab character where an \
                               indentation space is expected";
                 return self.error(self.cursor.mark, reason);
             }
-            if !self.cursor.is_break(0) {
-                break;
+            deepest = deepest.max(self.cursor.mark.column);
+            match self.cursor.line_break() {
+                "" => return Ok(said.unwrap_or(deepest)),
+                end => breaks.push_str(end),
             }
-            breaks.push_str(self.cursor.line_break());
         }
-        if *indent == 0 {
-            *indent = deepest.max(usize::try_from(self.indent + 1).unwrap_or(0)).max(1);
-        }
-        Ok(())
     }
+}
+
+/// Writes the lines of a block after the empty lines `above` it. Folded: one line break between
+/// lines that are not indented becomes a blank. `keep` is for the end: all line breaks or none.
+fn join(above: String, lines: &[Line], folded: bool, keep: Option<bool>) -> String {
+    let mut text = above;
+    if lines.is_empty() && keep != Some(true) {
+        text.clear();
+    }
+    for (i, line) in lines.iter().enumerate() {
+        text.push_str(&line.text);
+        let (end, below) = match lines.get(i + 1) {
+            None => (keep != Some(false), keep == Some(true)),
+            Some(next) => {
+                let flows = folded && !line.is_indented && !next.is_indented && line.end == "\n";
+                if flows && line.below.is_empty() {
+                    text.push(' ');
+                }
+                (!flows, true)
+            }
+        };
+        text.push_str(if end { line.end } else { "" });
+        text.push_str(if below { &line.below } else { "" });
+    }
+    text
 }

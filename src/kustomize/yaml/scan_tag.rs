@@ -13,14 +13,13 @@ fn is_word(b: u8) -> bool {
 
 impl Scanner<'_> {
     /// `*name` or `&name`.
-    pub(super) fn scan_anchor(&mut self) -> Result<(), YamlError> {
+    pub(super) fn scan_reference(&mut self) -> Result<(), YamlError> {
         let start = self.cursor.mark;
         let is_alias = self.cursor.byte(0) == b'*';
         self.cursor.skip();
         let mut name = String::new();
         self.cursor.read_while(&mut name, is_word);
-        let ends = self.cursor.is_blank_or_end(0)
-            || matches!(self.cursor.byte(0), b'?' | b':' | b',' | b']' | b'}' | b'%' | b'@' | b'`');
+        let ends = self.cursor.is_blank_or_end(0) || b"?:,]}%@`".contains(&self.cursor.byte(0));
         if name.is_empty() || !ends {
             let what = if is_alias { "an alias" } else { "an anchor" };
             let reason = format!(
@@ -35,103 +34,86 @@ impl Scanner<'_> {
     /// `!handle!suffix`, `!suffix`, `!` or `!<uri>`.
     pub(super) fn scan_tag(&mut self) -> Result<(), YamlError> {
         let start = self.cursor.mark;
-        let (handle, suffix) = if self.cursor.byte(1) == b'<' {
+        self.cursor.skip();
+        let mut word = String::new();
+        let is_whole = self.cursor.byte(0) == b'<';
+        if is_whole {
             self.cursor.skip();
+        } else {
+            self.cursor.read_while(&mut word, is_word);
+        }
+        let has_handle = !is_whole && self.cursor.byte(0) == b'!';
+        if has_handle {
             self.cursor.skip();
-            let uri = self.scan_uri("")?;
+        }
+        let (head, handle) = match (is_whole, has_handle) {
+            (true, _) => (String::new(), String::new()),
+            (false, true) => (String::new(), format!("!{word}!")),
+            (false, false) => (word, "!".to_owned()),
+        };
+        let uri = self.uri(head)?;
+        let is_bare = handle == "!";
+        if uri.is_empty() && !is_bare {
+            return self.error(start, "while parsing a tag, did not find expected tag URI");
+        }
+        if is_whole {
             if self.cursor.byte(0) != b'>' {
                 return self.error(start, "while scanning a tag, did not find the expected '>'");
             }
             self.cursor.skip();
-            (String::new(), uri)
-        } else {
-            let handle = self.scan_handle(false)?;
-            if handle.len() > 1 && handle.ends_with('!') {
-                let suffix = self.scan_uri("")?;
-                (handle, suffix)
-            } else {
-                match self.scan_uri(&handle)? {
-                    suffix if suffix.is_empty() => (suffix, "!".to_owned()),
-                    suffix => ("!".to_owned(), suffix),
-                }
-            }
-        };
+        }
         if !self.cursor.is_blank_or_end(0) {
             let reason = "while scanning a tag, did not find expected whitespace or line break";
             return self.error(start, reason);
         }
-        self.push(Kind::Tag(handle, suffix), start);
+        let is_lone = is_bare && uri.is_empty();
+        let parts = if is_lone { (uri, handle) } else { (handle, uri) };
+        self.push(Kind::Tag(parts.0, parts.1), start);
         Ok(())
     }
 
-    fn scan_handle(&mut self, is_directive: bool) -> Result<String, YamlError> {
+    /// The characters of a URI behind `head`; `%xx` stands for a byte.
+    fn uri(&mut self, head: String) -> Result<String, YamlError> {
+        let start = self.cursor.mark;
+        let mut bytes = head.into_bytes();
+        loop {
+            let next = self.cursor.byte(0);
+            if next == b'%' {
+                let digit = |ahead| char::from(self.cursor.byte(ahead)).to_digit(16);
+                let octet = digit(1).zip(digit(2)).map(|(high, low)| high * 16 + low);
+                let Some(octet) = octet.and_then(|octet| u8::try_from(octet).ok()) else {
+                    let reason = "while parsing a tag, did not find URI escaped octet";
+                    return self.error(self.cursor.mark, reason);
+                };
+                bytes.push(octet);
+                (0..3).for_each(|_| self.cursor.skip());
+            } else if is_word(next) || b";/?:@&=+$,.!~*'()[]".contains(&next) {
+                bytes.push(next);
+                self.cursor.skip();
+            } else {
+                break;
+            }
+        }
+        String::from_utf8(bytes)
+            .or_else(|_| self.error(start, "while parsing a tag, found an incorrect UTF-8 octet"))
+    }
+
+    /// The handle that a `%TAG` names: `!`, `!!` or `!word!`.
+    fn directive_handle(&mut self) -> Result<String, YamlError> {
         let start = self.cursor.mark;
         let mut handle = String::new();
-        if self.cursor.byte(0) == b'!' {
-            self.cursor.read(&mut handle);
-            self.cursor.read_while(&mut handle, is_word);
+        for _ in 0..2 {
             if self.cursor.byte(0) == b'!' {
                 self.cursor.read(&mut handle);
-                return Ok(handle);
+                if handle.len() == 1 {
+                    self.cursor.read_while(&mut handle, is_word);
+                }
             }
         }
-        if handle.is_empty() || (is_directive && handle != "!") {
-            return self.error(start, "while parsing a tag, did not find expected '!'");
+        match handle.strip_prefix('!') {
+            Some(rest) if rest.is_empty() || rest.ends_with('!') => Ok(handle),
+            _ => self.error(start, "while parsing a tag, did not find expected '!'"),
         }
-        Ok(handle)
-    }
-
-    /// The characters of a URI; `head` is a tag's start that was read already.
-    fn scan_uri(&mut self, head: &str) -> Result<String, YamlError> {
-        let start = self.cursor.mark;
-        let mut bytes: Vec<u8> = head.bytes().skip(1).collect();
-        let mut is_any = !head.is_empty();
-        loop {
-            match self.cursor.byte(0) {
-                b'%' => self.scan_uri_escape(&mut bytes)?,
-                b if is_word(b) || b";/?:@&=+$,.!~*'()[]".contains(&b) => {
-                    bytes.push(b);
-                    self.cursor.skip();
-                }
-                _ => break,
-            }
-            is_any = true;
-        }
-        match String::from_utf8(bytes) {
-            Ok(uri) if is_any => Ok(uri),
-            _ => self.error(start, "while parsing a tag, did not find expected tag URI"),
-        }
-    }
-
-    /// One character as `%xx` for each of its bytes.
-    fn scan_uri_escape(&mut self, bytes: &mut Vec<u8>) -> Result<(), YamlError> {
-        let mut left = None;
-        while left != Some(0) {
-            let digit = |ahead| char::from(self.cursor.byte(ahead)).to_digit(16);
-            let (b'%', Some(high), Some(low)) = (self.cursor.byte(0), digit(1), digit(2)) else {
-                let reason = "while parsing a tag, did not find URI escaped octet";
-                return self.error(self.cursor.mark, reason);
-            };
-            let octet = u8::try_from(high * 16 + low).unwrap_or(0);
-            let length = match octet {
-                0..=0x7F => 1,
-                0xC0..=0xDF => 2,
-                0xE0..=0xEF => 3,
-                0xF0..=0xF7 => 4,
-                _ => 0,
-            };
-            left = match left {
-                None if length > 0 => Some(length - 1),
-                Some(n) if octet & 0xC0 == 0x80 => Some(n - 1),
-                _ => {
-                    let reason = "while parsing a tag, found an incorrect UTF-8 octet";
-                    return self.error(self.cursor.mark, reason);
-                }
-            };
-            bytes.push(octet);
-            (0..3).for_each(|_| self.cursor.skip());
-        }
-        Ok(())
     }
 
     /// `%YAML 1.1` or `%TAG handle prefix`, to the end of its line.
@@ -158,11 +140,11 @@ impl Scanner<'_> {
             }
             "TAG" => {
                 self.skip_blanks();
-                let handle = self.scan_handle(true)?;
+                let handle = self.directive_handle()?;
                 let has_blank = self.cursor.is_blank(0);
                 self.skip_blanks();
-                let prefix = self.scan_uri("")?;
-                if !has_blank || !self.cursor.is_blank_or_end(0) {
+                let prefix = self.uri(String::new())?;
+                if !has_blank || prefix.is_empty() || !self.cursor.is_blank_or_end(0) {
                     let reason =
                         "while scanning a %TAG directive, did not find expected whitespace";
                     return self.error(start, reason);

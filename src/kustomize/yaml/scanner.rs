@@ -1,11 +1,15 @@
-//! Text to tokens, by the rules of YAML 1.1 as go-yaml's scanner applies them.
+//! Text to tokens, by the rules of YAML 1.1 as go-yaml applies them.
 //!
 //! Where YAML 1.2 parsers are stricter (brackets that close left of their key, quoted text that
 //! goes on at the margin) this one is not, and where they are laxer (tabs) it refuses: what builds
 //! with the official program must build, and nothing else.
 //!
-//! A key on one line is seen only at its `:`. So a place where a key may start is remembered, and
-//! `Key` is put in front of it later.
+//! ```text
+//! gap ─▶ columns that end ─▶ first character ─▶ Sign ─▶ its row of effects ─▶ tokens
+//! ```
+//!
+//! A key on one line is seen only at its `:`. So a place where a key may start is remembered
+//! (`open.rs`), and `Key` is put in front of it later; until then the tokens wait.
 //!
 //! Not here: scalars (`scan_scalar.rs`), anchors, tags and directives (`scan_tag.rs`).
 
@@ -17,64 +21,91 @@ use super::error::YamlError;
 use super::limits;
 use super::node::Dialect;
 use super::node::Place;
+use super::open::NoKey;
+use super::open::Open;
 use super::token::Kind;
 use super::token::Token;
 
-/// Longest distance, in characters, from the start of a key to its `:` when it has no `?`.
-const KEY_CHARS_MAX: usize = 1024;
 /// go-yaml v3 looks this many characters ahead for the next comment.
 const COMMENT_LOOKAHEAD: usize = 512;
 
 /// Cuts text into tokens on demand.
 pub(super) struct Scanner<'t> {
     pub(super) cursor: Cursor<'t>,
-    dialect: Dialect,
-    tokens: VecDeque<Token>,
-    /// Tokens handed out so far.
-    taken: usize,
-    /// Columns of the open block lists and maps; -1 is outside of all.
-    indents: Vec<isize>,
-    pub(super) indent: isize,
-    pub(super) flow_level: usize,
+    pub(super) open: Open,
     /// May a key without `?` start here?
     pub(super) key_allowed: bool,
-    /// One for each flow level: where a key may have started.
-    keys: Vec<Option<PossibleKey>>,
+    dialect: Dialect,
+    waiting: VecDeque<Token>,
+    /// Tokens handed out so far.
+    taken: usize,
     is_done: bool,
 }
 
-/// A place where a key may have started.
-#[derive(Clone, Copy)]
-struct PossibleKey {
-    /// The map's column demands a key here.
-    required: bool,
-    /// How many tokens stand before it.
-    number: usize,
-    mark: Mark,
+/// What a first character announces.
+#[derive(Clone, Copy, PartialEq)]
+enum Sign {
+    Directive,
+    DocumentEdge,
+    Opens(bool),
+    Closes(bool),
+    Comma,
+    Item,
+    Key,
+    Value,
+    Reference,
+    Tag,
+    Block,
+    Quoted,
+    Plain,
+    /// No token begins with it.
+    Foreign,
+}
+
+impl Sign {
+    /// May it be a key, or a key's first part?
+    fn begins_key(self) -> bool {
+        matches!(self, Self::Opens(_) | Self::Reference | Self::Tag | Self::Quoted | Self::Plain)
+    }
+
+    /// May a key stand behind it, on the same line?
+    fn allows_key(self, in_brackets: bool) -> bool {
+        match self {
+            Self::Opens(_) | Self::Comma | Self::Item | Self::Block => true,
+            Self::Key | Self::Value => !in_brackets,
+            _ => false,
+        }
+    }
 }
 
 impl<'t> Scanner<'t> {
     pub(super) fn new(text: &'t str, start: Place, dialect: Dialect) -> Self {
         Self {
             cursor: Cursor::new(text, start),
-            dialect,
-            tokens: VecDeque::new(),
-            taken: 0,
-            indents: Vec::new(),
-            indent: -1,
-            flow_level: 0,
+            open: Open::new(),
             key_allowed: true,
-            keys: vec![None],
+            dialect,
+            waiting: VecDeque::new(),
+            taken: 0,
             is_done: false,
         }
     }
 
     /// The next token, left in place.
     pub(super) fn peek(&mut self) -> Result<&Token, YamlError> {
-        while !self.is_done && self.needs_more()? {
-            self.fetch()?;
+        // go-yaml v3 reads two tokens further, to find comments.
+        let ahead = if self.dialect == Dialect::V3 { 2 } else { 0 };
+        while !self.is_done {
+            let here = self.cursor.mark;
+            if self.waiting.len() > ahead {
+                let awaits = self.open.awaits_key(self.taken, here);
+                if !self.no_key(awaits)? {
+                    break;
+                }
+            }
+            self.step()?;
         }
-        Ok(self.tokens.front().expect("the end of the stream is a token that stays"))
+        Ok(self.waiting.front().expect("the end of the stream is a token that stays"))
     }
 
     /// Takes the next token. The end of the stream stays.
@@ -87,302 +118,195 @@ impl<'t> Scanner<'t> {
             return Ok(Token { kind: Kind::StreamEnd, mark });
         }
         self.taken += 1;
-        Ok(self.tokens.pop_front().expect("peek left one"))
+        Ok(self.waiting.pop_front().expect("peek left one"))
     }
 
     pub(super) fn error<T>(&self, mark: Mark, reason: &str) -> Result<T, YamlError> {
         Err(YamlError::Syntax { at: self.cursor.place(mark), reason: reason.to_owned() })
     }
 
-    /// The first token is not settled while a key may still be put before it.
-    fn needs_more(&mut self) -> Result<bool, YamlError> {
-        // go-yaml v3 reads two tokens further, to find comments.
-        let ahead = if self.dialect == Dialect::V3 { 2 } else { 0 };
-        if self.tokens.len() <= ahead {
-            return Ok(true);
-        }
-        let first = self.taken;
-        match self.keys.iter().position(|key| key.is_some_and(|key| key.number == first)) {
-            Some(level) => self.is_valid(level),
-            None => Ok(false),
-        }
-    }
-
-    /// Can the key that may have started still be one? Forgets it when not.
-    fn is_valid(&mut self, level: usize) -> Result<bool, YamlError> {
-        let Some(key) = self.keys[level] else { return Ok(false) };
-        let here = self.cursor.mark;
-        if key.mark.line == here.line && key.mark.index + KEY_CHARS_MAX >= here.index {
-            return Ok(true);
-        }
-        if key.required {
-            return self
-                .error(key.mark, "while scanning a simple key, could not find expected ':'");
-        }
-        self.keys[level] = None;
-        Ok(false)
-    }
-
-    pub(super) fn save_key(&mut self) -> Result<(), YamlError> {
-        if !self.key_allowed {
-            return Ok(());
-        }
-        let column = isize::try_from(self.cursor.mark.column).unwrap_or(isize::MAX);
-        let key = PossibleKey {
-            required: self.flow_level == 0 && self.indent == column,
-            number: self.taken + self.tokens.len(),
-            mark: self.cursor.mark,
-        };
-        self.forget_key()?;
-        if let Some(last) = self.keys.last_mut() {
-            *last = Some(key);
-        }
-        Ok(())
-    }
-
-    pub(super) fn forget_key(&mut self) -> Result<(), YamlError> {
-        match self.keys.last_mut().and_then(Option::take) {
-            Some(key) if key.required => {
-                self.error(key.mark, "while scanning a simple key, could not find expected ':'")
-            }
-            _ => Ok(()),
-        }
+    fn no_key<T>(&self, found: Result<T, NoKey>) -> Result<T, YamlError> {
+        found.or_else(|NoKey(mark)| {
+            self.error(mark, "while scanning a simple key, could not find expected ':'")
+        })
     }
 
     /// Adds a token that starts at `mark`.
     pub(super) fn push(&mut self, kind: Kind, mark: Mark) {
-        self.tokens.push_back(Token { kind, mark });
+        self.waiting.push_back(Token { kind, mark });
     }
 
-    /// Adds a token of one character.
-    fn push_skip(&mut self, kind: Kind) {
-        let mark = self.cursor.mark;
-        self.cursor.skip();
-        self.push(kind, mark);
+    /// Adds a token of `length` characters.
+    fn push_mark(&mut self, kind: Kind, length: usize) {
+        self.push(kind, self.cursor.mark);
+        (0..length).for_each(|_| self.cursor.skip());
     }
 
-    /// Opens a block list or map when `mark` is deeper than the open ones; `number` says before
-    /// which token, `None` at the end.
-    fn roll_indent(
-        &mut self,
-        kind: Kind,
-        mark: Mark,
-        number: Option<usize>,
-    ) -> Result<(), YamlError> {
-        let column = isize::try_from(mark.column).unwrap_or(isize::MAX);
-        if self.flow_level > 0 || self.indent >= column {
-            return Ok(());
+    /// Cuts what stands next.
+    fn step(&mut self) -> Result<(), YamlError> {
+        self.skip_gap();
+        let at_end = self.cursor.is_end();
+        if at_end && self.cursor.mark.column != 0 {
+            self.cursor.mark.column = 0;
+            self.cursor.mark.line += 1;
         }
-        self.indents.push(self.indent);
-        self.indent = column;
-        self.check_depth(mark)?;
-        let index = number.map_or(self.tokens.len(), |number| number - self.taken);
-        self.tokens.insert(index, Token { kind, mark });
+        let sign = (!at_end).then(|| self.sign());
+        let leaves_all = matches!(sign, None | Some(Sign::Directive | Sign::DocumentEdge));
+        let column = self.cursor.mark.column;
+        while self.open.end_block((!leaves_all).then_some(column)) {
+            self.push(Kind::BlockEnd, self.cursor.mark);
+        }
+        let Some(sign) = sign else {
+            let dropped = self.open.drop_key();
+            self.no_key(dropped)?;
+            self.push(Kind::StreamEnd, self.cursor.mark);
+            self.is_done = true;
+            return Ok(());
+        };
+        if sign == Sign::Value {
+            self.value()?;
+        } else {
+            self.settle_key(sign)?;
+            self.cut(sign)?;
+        }
+        let edge = matches!(sign, Sign::Directive | Sign::DocumentEdge | Sign::Item);
+        if self.dialect == Dialect::V3 && !edge {
+            self.skip_line_comment();
+        }
+        Ok(())
+    }
+
+    /// What the next character announces.
+    fn sign(&self) -> Sign {
+        let next = self.cursor.byte(0);
+        let in_brackets = self.open.in_brackets();
+        let stands_alone = self.cursor.is_blank_or_end(1);
+        match next {
+            b'%' if self.cursor.mark.column == 0 => Sign::Directive,
+            b'-' | b'.' if self.cursor.is_document_mark() => Sign::DocumentEdge,
+            b'[' | b'{' => Sign::Opens(next == b'['),
+            b']' | b'}' => Sign::Closes(next == b']'),
+            b',' => Sign::Comma,
+            b'-' if stands_alone => Sign::Item,
+            b'?' if in_brackets || stands_alone => Sign::Key,
+            b':' if in_brackets || stands_alone => Sign::Value,
+            b'*' | b'&' => Sign::Reference,
+            b'!' => Sign::Tag,
+            b'|' | b'>' if !in_brackets => Sign::Block,
+            b'\'' | b'"' => Sign::Quoted,
+            b'#' | b'|' | b'>' | b'%' | b'@' | b'`' | b'\t' => Sign::Foreign,
+            _ => Sign::Plain,
+        }
+    }
+
+    /// Remembers or forgets where a key starts, and opens the list or map that begins here.
+    fn settle_key(&mut self, sign: Sign) -> Result<(), YamlError> {
+        let mark = self.cursor.mark;
+        let in_brackets = self.open.in_brackets();
+        let block = match sign {
+            Sign::Item => Some((Kind::BlockSequence, "block sequence entries are")),
+            Sign::Key => Some((Kind::BlockMapping, "mapping keys are")),
+            _ => None,
+        };
+        if let Some((kind, what)) = block.filter(|_| !in_brackets) {
+            if !self.key_allowed {
+                return self.error(mark, &format!("{what} not allowed in this context"));
+            }
+            self.begin_block(kind, mark, self.waiting.len())?;
+        }
+        let settled = match sign {
+            _ if !sign.begins_key() => self.open.drop_key(),
+            _ if self.key_allowed => self.open.set_key(mark, self.taken + self.waiting.len()),
+            _ => Ok(()),
+        };
+        self.no_key(settled)?;
+        self.key_allowed = sign.allows_key(in_brackets);
+        Ok(())
+    }
+
+    /// Opens a block list or map, if `mark` is deeper than the open ones: its token goes to
+    /// `index`.
+    fn begin_block(&mut self, kind: Kind, mark: Mark, index: usize) -> Result<(), YamlError> {
+        if self.open.begin_block(mark.column) {
+            self.check_depth(mark)?;
+            self.waiting.insert(index, Token { kind, mark });
+        }
         Ok(())
     }
 
     fn check_depth(&self, mark: Mark) -> Result<(), YamlError> {
         let max = limits::DOCUMENT_DEPTH_MAX;
-        if self.indents.len() + self.flow_level <= 2 * max {
+        if self.open.depth() <= 2 * max {
             return Ok(());
         }
         let at = self.cursor.place(mark);
         Err(YamlError::Limit { at, name: "DOCUMENT_DEPTH_MAX", max })
     }
 
-    /// Closes block lists and maps that are deeper than `column`.
-    pub(super) fn unroll_indent(&mut self, column: isize) {
-        while self.flow_level == 0 && self.indent > column {
-            self.push(Kind::BlockEnd, self.cursor.mark);
-            self.indent = self.indents.pop().unwrap_or(-1);
-        }
-    }
-
-    fn fetch(&mut self) -> Result<(), YamlError> {
-        self.skip_to_token()?;
-        let column = isize::try_from(self.cursor.mark.column).unwrap_or(isize::MAX);
-        self.unroll_indent(column);
-        if self.cursor.is_end() {
-            return self.fetch_end();
-        }
+    /// Takes the characters of a sign that is no `:`.
+    fn cut(&mut self, sign: Sign) -> Result<(), YamlError> {
         let next = self.cursor.byte(0);
-        if column == 0 && next == b'%' {
-            self.unroll_indent(-1);
-            self.forget_key()?;
-            self.key_allowed = false;
-            return self.scan_directive();
-        }
-        if self.cursor.is_document_mark() {
-            return self.fetch_document_mark();
-        }
-        self.fetch_content(next)?;
-        let is_item = self.tokens.back().is_some_and(|token| token.kind == Kind::Item);
-        if self.dialect == Dialect::V3 && !is_item {
-            self.skip_line_comment();
-        }
-        Ok(())
-    }
-
-    fn fetch_content(&mut self, next: u8) -> Result<(), YamlError> {
-        let ends = self.cursor.is_blank_or_end(1);
-        let in_flow = self.flow_level > 0;
-        match next {
-            b'[' => self.fetch_flow_start(Kind::FlowSequence),
-            b'{' => self.fetch_flow_start(Kind::FlowMapping),
-            b']' => self.fetch_flow_end(Kind::FlowSequenceEnd),
-            b'}' => self.fetch_flow_end(Kind::FlowMappingEnd),
-            b',' => {
-                self.forget_key()?;
-                self.key_allowed = true;
-                self.push_skip(Kind::Comma);
-                Ok(())
-            }
-            b'-' if ends => self.fetch_item(),
-            b'?' if in_flow || ends => self.fetch_key(),
-            b':' if in_flow || ends => self.fetch_value(),
-            b'*' | b'&' => {
-                self.save_key()?;
-                self.key_allowed = false;
-                self.scan_anchor()
-            }
-            b'!' => {
-                self.save_key()?;
-                self.key_allowed = false;
-                self.scan_tag()
-            }
-            b'|' | b'>' if !in_flow => {
-                self.forget_key()?;
-                self.key_allowed = true;
-                self.scan_block_scalar(next == b'|')
-            }
-            b'\'' | b'"' => {
-                self.save_key()?;
-                self.key_allowed = false;
-                self.scan_quoted(next == b'\'')
-            }
-            b'-' | b'?' | b':' if next == b'-' || !in_flow => self.fetch_plain(),
-            b'?' | b':' | b'#' | b'|' | b'>' | b'%' | b'@' | b'`' | b'\t' => {
+        match sign {
+            Sign::Directive => return self.scan_directive(),
+            Sign::Reference => return self.scan_reference(),
+            Sign::Tag => return self.scan_tag(),
+            Sign::Block => return self.scan_block_scalar(next == b'|'),
+            Sign::Quoted => return self.scan_quoted(next == b'\''),
+            Sign::Plain => return self.scan_plain(),
+            Sign::Foreign => {
                 let reason = "while scanning for the next token, found character that cannot start \
                               any token";
-                self.error(self.cursor.mark, reason)
-            }
-            _ => self.fetch_plain(),
-        }
-    }
-
-    fn fetch_plain(&mut self) -> Result<(), YamlError> {
-        self.save_key()?;
-        self.key_allowed = false;
-        self.scan_plain()
-    }
-
-    fn fetch_end(&mut self) -> Result<(), YamlError> {
-        if self.cursor.mark.column != 0 {
-            self.cursor.mark.column = 0;
-            self.cursor.mark.line += 1;
-        }
-        self.unroll_indent(-1);
-        self.forget_key()?;
-        self.key_allowed = false;
-        self.push(Kind::StreamEnd, self.cursor.mark);
-        self.is_done = true;
-        Ok(())
-    }
-
-    fn fetch_document_mark(&mut self) -> Result<(), YamlError> {
-        self.unroll_indent(-1);
-        self.forget_key()?;
-        self.key_allowed = false;
-        let mark = self.cursor.mark;
-        let kind =
-            if self.cursor.byte(0) == b'-' { Kind::DocumentStart } else { Kind::DocumentEnd };
-        (0..3).for_each(|_| self.cursor.skip());
-        self.push(kind, mark);
-        Ok(())
-    }
-
-    fn fetch_flow_start(&mut self, kind: Kind) -> Result<(), YamlError> {
-        self.save_key()?;
-        self.keys.push(None);
-        self.flow_level += 1;
-        self.check_depth(self.cursor.mark)?;
-        self.key_allowed = true;
-        self.push_skip(kind);
-        Ok(())
-    }
-
-    fn fetch_flow_end(&mut self, kind: Kind) -> Result<(), YamlError> {
-        self.forget_key()?;
-        if self.flow_level > 0 {
-            self.flow_level -= 1;
-            self.keys.pop();
-        }
-        self.key_allowed = false;
-        self.push_skip(kind);
-        Ok(())
-    }
-
-    fn fetch_item(&mut self) -> Result<(), YamlError> {
-        if self.flow_level == 0 {
-            if !self.key_allowed {
-                let reason = "block sequence entries are not allowed in this context";
                 return self.error(self.cursor.mark, reason);
             }
-            self.roll_indent(Kind::BlockSequence, self.cursor.mark, None)?;
-        }
-        self.forget_key()?;
-        self.key_allowed = true;
-        self.push_skip(Kind::Item);
-        Ok(())
-    }
-
-    fn fetch_key(&mut self) -> Result<(), YamlError> {
-        if self.flow_level == 0 {
-            if !self.key_allowed {
-                let reason = "mapping keys are not allowed in this context";
-                return self.error(self.cursor.mark, reason);
+            Sign::DocumentEdge if next == b'-' => self.push_mark(Kind::DocumentStart, 3),
+            Sign::DocumentEdge => self.push_mark(Kind::DocumentEnd, 3),
+            Sign::Opens(is_list) => {
+                self.open.begin_bracket();
+                self.check_depth(self.cursor.mark)?;
+                self.push_mark(if is_list { Kind::FlowSequence } else { Kind::FlowMapping }, 1);
             }
-            self.roll_indent(Kind::BlockMapping, self.cursor.mark, None)?;
+            Sign::Closes(is_list) => {
+                self.open.end_bracket();
+                let kind = if is_list { Kind::FlowSequenceEnd } else { Kind::FlowMappingEnd };
+                self.push_mark(kind, 1);
+            }
+            Sign::Comma => self.push_mark(Kind::Comma, 1),
+            Sign::Item => self.push_mark(Kind::Item, 1),
+            Sign::Key => self.push_mark(Kind::Key, 1),
+            Sign::Value => self.push_mark(Kind::Value, 1),
         }
-        self.forget_key()?;
-        self.key_allowed = self.flow_level == 0;
-        self.push_skip(Kind::Key);
         Ok(())
     }
 
-    fn fetch_value(&mut self) -> Result<(), YamlError> {
-        let level = self.keys.len() - 1;
-        let valid = self.is_valid(level)?;
-        match self.keys[level].filter(|_| valid) {
+    /// A `:`. The key before it is known now, and the map that begins with it.
+    fn value(&mut self) -> Result<(), YamlError> {
+        let here = self.cursor.mark;
+        let in_brackets = self.open.in_brackets();
+        let found = self.open.take_key(here);
+        let key = self.no_key(found)?;
+        let refused = key.is_none() && !in_brackets && !self.key_allowed;
+        if refused {
+            return self.error(here, "mapping values are not allowed in this context");
+        }
+        self.key_allowed = key.is_none() && Sign::Value.allows_key(in_brackets);
+        match key {
             Some(key) => {
-                let index = key.number - self.taken;
-                self.tokens.insert(index, Token { kind: Kind::Key, mark: key.mark });
-                self.roll_indent(Kind::BlockMapping, key.mark, Some(key.number))?;
-                self.keys[level] = None;
-                self.key_allowed = false;
+                let index = key.token - self.taken;
+                self.waiting.insert(index, Token { kind: Kind::Key, mark: key.mark });
+                self.begin_block(Kind::BlockMapping, key.mark, index)?;
             }
-            None => {
-                if self.flow_level == 0 {
-                    if !self.key_allowed {
-                        let reason = "mapping values are not allowed in this context";
-                        return self.error(self.cursor.mark, reason);
-                    }
-                    self.roll_indent(Kind::BlockMapping, self.cursor.mark, None)?;
-                }
-                self.key_allowed = self.flow_level == 0;
-            }
+            None => self.begin_block(Kind::BlockMapping, here, self.waiting.len())?,
         }
-        self.push_skip(Kind::Value);
-        Ok(())
+        self.cut(Sign::Value)
     }
 
     /// Goes past blanks, comments and line breaks. A tab is no blank where a key may start.
-    fn skip_to_token(&mut self) -> Result<(), YamlError> {
+    fn skip_gap(&mut self) {
         loop {
             if self.cursor.mark.column == 0 && self.cursor.starts_with("\u{FEFF}") {
                 self.cursor.skip();
             }
-            let tabs = self.flow_level > 0 || !self.key_allowed;
+            let tabs = self.open.in_brackets() || !self.key_allowed;
             while self.cursor.byte(0) == b' ' || (tabs && self.cursor.byte(0) == b'\t') {
                 self.cursor.skip();
             }
@@ -393,31 +317,23 @@ impl<'t> Scanner<'t> {
                 }
             }
             if !self.cursor.is_break(0) {
-                return Ok(());
+                return;
             }
             self.cursor.line_break();
-            if self.flow_level == 0 {
-                self.key_allowed = true;
-            }
+            self.key_allowed |= !self.open.in_brackets();
         }
     }
 
     /// go-yaml v3 reads the lines of a comment as one, whatever blanks stand before each `#`.
     fn skip_more_comments(&mut self) {
+        let is_gap = |cursor: &Cursor<'_>, n| cursor.is_blank(n) || cursor.is_break(n);
         loop {
-            let mut ahead = 0;
-            while ahead < COMMENT_LOOKAHEAD
-                && (self.cursor.is_blank(ahead) || self.cursor.is_break(ahead))
-            {
-                ahead += 1;
-            }
-            if ahead >= COMMENT_LOOKAHEAD || self.cursor.byte(ahead) != b'#' {
+            let gap = (0..COMMENT_LOOKAHEAD).take_while(|n| is_gap(&self.cursor, *n)).count();
+            if gap == COMMENT_LOOKAHEAD || self.cursor.byte(gap) != b'#' {
                 return;
             }
-            while self.cursor.byte(0) != b'#' {
-                if self.cursor.is_break(0) {
-                    self.cursor.line_break();
-                } else {
+            while is_gap(&self.cursor, 0) {
+                if self.cursor.line_break().is_empty() {
                     self.cursor.skip();
                 }
             }

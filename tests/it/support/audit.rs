@@ -113,6 +113,9 @@ fn fold(text: &str) -> Vec<Request> {
         match requests.get_mut(place) {
             Some(request) => {
                 request.code = request.code.or(code);
+                // Whose rights were used is decided after the first line was written.
+                let user = event.impersonated_user.map(|user| user.username);
+                request.impersonated = request.impersonated.take().or(user);
                 // The name of a created object is known only when it was created.
                 let object = event.object_ref.unwrap_or_default();
                 if request.name.is_empty() {
@@ -208,7 +211,7 @@ fn the_lines_of_one_request_are_one_request() {
         .replace('\n', "")
             + "\n"
     };
-    let done = r#","responseStatus":{"code":200}"#;
+    let done = r#","responseStatus":{"code":200},"impersonatedUser":{"username":"b"}"#;
     let log = [
         line("1", "RequestReceived", "list", ""),
         line("2", "RequestReceived", "watch", ""),
@@ -220,4 +223,5 @@ fn the_lines_of_one_request_are_one_request() {
     let codes: Vec<_> = requests.iter().map(|r| (r.verb.as_str(), r.code)).collect();
     assert_eq!(codes, [("list", Some(200)), ("watch", None)]);
     assert_eq!(count(&requests)["list pods"], 1);
+    assert_eq!(requests[0].impersonated.as_deref(), Some("b"), "only later lines say so");
 }
