@@ -394,6 +394,6 @@ fn a_unit_that_cannot_be_read_is_stalled_and_loses_nothing() {
         world.shows("shop/web")["Stalled"],
         "True UnsupportedField 1: spec.interval: unknown"
     );
-    let event = r#"act_event("shop/web", "ready", "Warning", "UnsupportedField", "spec.interval: unknown", "")"#;
+    let event = r#"act_event("shop/web", "result", "1 UnsupportedField spec.interval: unknown", "Warning", "UnsupportedField", "spec.interval: unknown", "")"#;
     assert!(world.rows("act_event").contains(&event.to_owned()), "{:?}", world.rows("act_event"));
 }
