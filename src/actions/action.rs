@@ -371,9 +371,12 @@ impl Fields<'_> {
         object.ok_or_else(|| self.wrong(format!("`{text}` is not an object")))
     }
 
-    /// The custom resource of the unit or source in this column.
+    /// The custom resource of the unit or source in this column, or another object.
     fn owner(&self, at: usize) -> Result<ObjectRef, ActionError> {
         let text = self.text(at)?;
+        if let Some(object) = text.strip_prefix("object:").and_then(ObjectRef::parse_fact_text) {
+            return Ok(object);
+        }
         let unit = UnitName::parse(&text).map(|unit| unit.object());
         let owner = unit.or_else(|| SourceName::parse(&text).map(|source| source.object()));
         owner.ok_or_else(|| self.wrong(format!("`{text}` is neither a unit nor a source")))

@@ -2,6 +2,7 @@
 //! relation means, one shape of text, tests in prose, and any program on any facts.
 
 mod eval;
+mod export;
 mod files;
 mod fmt;
 mod literate;
@@ -20,10 +21,12 @@ use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::relation;
+use crate::daemon::rule_files;
+use crate::daemon::rule_files::RuleFilesError;
 use crate::datalog::CheckError;
 use crate::datalog::Program;
 use crate::datalog::RuleFile;
-use crate::rules as rule_files;
+use crate::rules;
 
 /// What to do with rule files.
 #[derive(Debug, Args)]
@@ -56,6 +59,8 @@ enum RulesVerb {
     Fmt(fmt::FmtArgs),
     /// Run tests of rules that are written as prose
     Test(literate::TestArgs),
+    /// Print a program and facts for another engine, to compare conclusions
+    Export(export::ExportArgs),
     /// Name all relations with what they mean
     List {
         /// A directory of rule files of your own
@@ -66,13 +71,9 @@ enum RulesVerb {
 
 #[derive(Debug, Error, Diagnostic)]
 enum RulesError {
-    #[error("cannot read {}", path.display())]
-    #[diagnostic(code(rules::read), help("name a directory that holds *.dl files"))]
-    Read {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Read(#[from] RuleFilesError),
     #[error("cannot write {}", path.display())]
     #[diagnostic(code(rules::write), help("is it writable, and is there space?"))]
     Write {
@@ -99,6 +100,7 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
             relation::explain(&load(rules.as_deref())?, relation, *output)
         }
         RulesVerb::Eval(args) => eval::eval(args),
+        RulesVerb::Export(args) => export::export_to(args),
         RulesVerb::Fmt(args) => fmt::fmt(args),
         RulesVerb::Test(args) => literate::test(args),
         RulesVerb::List { rules } => {
@@ -110,13 +112,13 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
 
 /// The files of a user's directory, when there is one.
 fn user_files(dir: Option<&Path>) -> Result<Vec<RuleFile>, Failure> {
-    let texts = dir.map(files::texts).transpose().map_err(Failure::input)?.unwrap_or_default();
-    Ok(texts.iter().map(|file| rule_files::user_file(&file.name, &file.text)).collect())
+    let directories: Vec<PathBuf> = dir.map(Path::to_owned).into_iter().collect();
+    rule_files::read(&directories).map_err(Failure::input)
 }
 
 /// The rules that would be in force.
 fn load(dir: Option<&Path>) -> Result<Program, Failure> {
-    rule_files::load(user_files(dir)?).map_err(fail)
+    rules::load(user_files(dir)?).map_err(fail)
 }
 
 /// Shows every mistake.
@@ -129,7 +131,7 @@ fn fail(errors: Vec<CheckError>) -> Failure {
 fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
     let user = user_files(dir)?;
     let count = user.len();
-    match rule_files::load(user) {
+    match rules::load(user) {
         Ok(program) => {
             program.warnings().iter().cloned().for_each(show);
             let strata = program.strata();

@@ -79,7 +79,7 @@ impl World {
     /// Rows of a relation, sorted by value.
     pub(crate) fn sorted_rows(&self, relation: usize) -> Vec<Row> {
         let table = self.store.table(relation);
-        let ids = table.ids().into_iter().filter(|id| table.meta(*id).is_in(Age::Old));
+        let ids = table.ids().filter(|id| table.meta(*id).is_in(Age::Old));
         let mut rows: Vec<Row> = ids.map(|id| self.decode(table.row(id))).collect();
         rows.sort();
         rows

@@ -31,7 +31,11 @@ impl Act<'_> {
             .collect();
         let event = ObjectEvent {
             about: object.clone(),
-            api_version: text("/apiVersion"),
+            api_version: if object.group.is_empty() {
+                "v1".to_owned()
+            } else {
+                text("/apiVersion")
+            },
             uid: text("/metadata/uid"),
             resource_version: text("/metadata/resourceVersion"),
             type_: if kind == "Warning" { EventType::Warning } else { EventType::Normal },
@@ -55,7 +59,11 @@ impl Act<'_> {
 }
 
 fn controller(group: &str) -> &'static str {
-    if group == SOURCE_GROUP { "source-controller" } else { "kustomize-controller" }
+    match group {
+        SOURCE_GROUP => "source-controller",
+        "" => "hence",
+        _ => "kustomize-controller",
+    }
 }
 
 fn cut(message: &str) -> &str {

@@ -47,6 +47,7 @@ use crate::model::ObjectRef;
 use crate::model::UnitName;
 
 pub use lanes::Lanes;
+pub use lanes::Urgency;
 
 /// Custom resources as last seen: what a status patch starts from.
 #[derive(Clone, Default)]

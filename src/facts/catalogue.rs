@@ -95,10 +95,12 @@ pub mod relation {
         elapsed(key: str, at: Timestamp);
         reconciles(kind: str);
         switch(name: str);
+        artifact_host(host: str);
         setting(name: str, value: Duration);
         default_account(name: str);
         started(key: str, at: Timestamp);
         own_namespace(name: str);
+        rules_rejected(message: str);
 
         unit(unit: UnitName, uid: str);
         unit_generation(unit: UnitName, generation: i64);
@@ -134,6 +136,7 @@ pub mod relation {
         source_generation(source: SourceName, generation: i64);
         source_spec(source: SourceName, digest: str);
         source_timing(source: SourceName, interval: Duration, timeout: Duration);
+        source_ignore(source: SourceName, text: str);
         source_suspended(source: SourceName);
         source_deleting(source: SourceName);
         source_finalizer(source: SourceName);
@@ -147,7 +150,11 @@ pub mod relation {
         fetched(source: SourceName, spec: str, revision: str, tree: str);
         fetch_failed(source: SourceName, spec: str, reason: str, message: str, at: Timestamp,
             failures: i64);
-        packed(source: SourceName, tree: str, revision: str, digest: str, url: str);
+        commit_of(source: SourceName, revision: str, subject: str);
+        kept_at(source: SourceName, place: str);
+        packed(source: SourceName, tree: str, revision: str, digest: str, path: str, size: i64);
+        pack_failed(source: SourceName, tree: str, message: str);
+        artifact_lost(source: SourceName);
 
         listed(kind: str);
         served(kind: str, namespaced: str);
@@ -165,6 +172,7 @@ pub mod relation {
 
         ours(unit: UnitName, object: ObjectRef, uid: str, how: str);
         applied(unit: UnitName, object: ObjectRef, uid: str, manifest: str, at: Timestamp);
+        attempted(object: ObjectRef, unit: UnitName);
         recorded(object: ObjectRef, uid: str, fields: str);
         differs(unit: UnitName, object: ObjectRef, manifest: str);
         refused(unit: UnitName, object: ObjectRef, manifest: str, reason: str, message: str,

@@ -64,6 +64,10 @@ impl Ingest {
             (_, EffectResult::EventSent { topic, about }) => {
                 vec![Statement::Holds(relation::event_sent(&subject(&object), &topic, &about))]
             }
+            // Whether it took effect is not known: the object may be there, and be ours.
+            (Some(unit), EffectResult::Unknown { .. }) => {
+                vec![Statement::Holds(relation::attempted(&object, &unit))]
+            }
             (_, EffectResult::Observed(None)) => self.gone(&object),
             (
                 _,
@@ -110,6 +114,7 @@ impl Ingest {
             Statement::Holds(relation::recorded(object, uid, &fields.to_text())),
             Statement::nothing("refused", subject()),
             Statement::nothing("differs", subject()),
+            Statement::nothing("attempted", vec![object.column()]),
         ]);
         self.recorded.insert(object.clone(), fields);
         said.extend(self.object(object, live, now));
@@ -150,6 +155,7 @@ impl Ingest {
         said.push(self.changed(unit, object, "deleted", now));
         said.push(Statement::nothing("delete_refused", vec![unit.column(), object.column()]));
         said.push(Statement::nothing("recorded", vec![object.column()]));
+        said.push(Statement::nothing("attempted", vec![object.column()]));
         self.recorded.remove(object);
         said.extend(object::unseen(object));
         said
@@ -157,7 +163,9 @@ impl Ingest {
 
     fn gone(&mut self, object: &ObjectRef) -> Vec<Statement> {
         self.recorded.remove(object);
-        object::absent(object)
+        let mut said = object::absent(object);
+        said.push(Statement::nothing("attempted", vec![object.column()]));
+        said
     }
 }
 
@@ -172,6 +180,7 @@ fn forget(unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
 fn subject(object: &ObjectRef) -> String {
     match object.kind.as_str() {
         "Kustomization" => format!("{}/{}", object.namespace, object.name),
+        "Namespace" => format!("object:{}", object.fact_text()),
         kind => format!("{kind}/{}/{}", object.namespace, object.name),
     }
 }

@@ -21,6 +21,9 @@ const BACKOFF_MAX_MS: i64 = 15 * 60 * 1000;
 /// How far an interval is moved at most, in percent (Flux: `--interval-jitter-percentage`).
 const JITTER_PERCENT: i64 = 5;
 
+/// How much of a commit's subject is shown.
+const SUBJECT_CHARS: usize = 50;
+
 /// The functions that shipped and user rules may call.
 pub fn builtins() -> Builtins {
     let (symbol, number, duration) = (Type::Symbol, Type::Number, Type::Duration);
@@ -51,6 +54,7 @@ pub fn builtins() -> Builtins {
         let (status, reason, message) = (text(args, 0)?, text(args, 1)?, text(args, 2)?);
         Ok(format!("{status} {reason} {}: {message}", whole(args, 3)?).into())
     });
+    known.function("short", &[symbol], symbol, |args| Ok(short(text(args, 0)?).into()));
     known.function("show", &[symbol], symbol, |args| Ok(object(args, 0)?.to_string().into()));
     known.function("inventory_id", &[symbol], symbol, |args| {
         Ok(object(args, 0)?.inventory_id().into())
@@ -152,6 +156,14 @@ pub(super) fn go_duration(ms: i64) -> String {
         (0, 0) => format!("{sign}{seconds}"),
         (0, minutes) => format!("{sign}{minutes}m{seconds}"),
         (hours, minutes) => format!("{sign}{hours}h{minutes}m{seconds}"),
+    }
+}
+
+/// The subject of a commit as Flux shows it: 50 characters, then `...`.
+fn short(subject: &str) -> String {
+    match subject.char_indices().nth(SUBJECT_CHARS) {
+        Some((end, _)) => format!("{}...", &subject[..end]),
+        None => subject.to_owned(),
     }
 }
 

@@ -27,9 +27,7 @@ pub(super) fn with(args: &[Value]) -> Result<Value, String> {
     let at = Timestamp(whole(args, 3)?).to_string();
     let took = go_duration(whole(args, 4)?);
     let (revision, origin) = (text(args, 5)?, text(args, 6)?);
-    let alike = |entry: &Json| {
-        entry["digest"] == digest && entry["lastReconciledStatus"] == status
-    };
+    let alike = |entry: &Json| entry["digest"] == digest && entry["lastReconciledStatus"] == status;
     let is_this_run = |entry: &Json| {
         alike(entry)
             && entry["lastReconciled"] == at.as_str()

@@ -51,6 +51,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rules/shows.dl", include_str!("../../rules/shows.dl")),
     ("rules/source_status.dl", include_str!("../../rules/source_status.dl")),
     ("rules/events.dl", include_str!("../../rules/events.dl")),
+    ("rules/source_events.dl", include_str!("../../rules/source_events.dl")),
     ("rules/actions.dl", include_str!("../../rules/actions.dl")),
 ];
 

@@ -200,6 +200,80 @@ fn an_object_that_moves_to_another_unit_is_transferred() {
 }
 
 #[test]
+fn an_owner_that_is_being_built_keeps_what_it_may_want() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(&BUILT.replace("shop/web", "shop/other").replace("\"m1\"", "\"m2\""));
+    insta::assert_snapshot!(world.actions(), @"");
+    let conflict = [r#"conflict("shop/other", "ConfigMap/shop/a", "shop/web")"#];
+    assert_eq!(world.rows("conflict"), conflict);
+    // A push: the owner is built again, the other's inputs are what they were.
+    world.told(
+        r#"fetched("GitRepository/shop/repo", "spec", "main@sha1:2", "tree2")
+           reads("shop/web", "tree2", "part2") reads("shop/other", "tree2", "part1")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @r#"act_render("shop/web", "main@sha1:2", "tree2", "part2", "b", "v")"#);
+    assert!(world.rows("conflict").is_empty(), "nothing is decided while it is built");
+    world.told(
+        r#"render_failed("shop/web", "part2", "b", "v", "BuildFailed", "broken", t"2026-01-01T00:02:00Z")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    assert_eq!(world.rows("conflict"), conflict);
+}
+
+#[test]
+fn a_new_artifact_is_announced_once_and_a_failure_is_over_once() {
+    let source = r#"
+        reconciles("GitRepository") artifact_host("a:1") source("GitRepository/n/r", "s")
+        source_generation("GitRepository/n/r", 1) source_spec("GitRepository/n/r", "spec")
+        source_timing("GitRepository/n/r", 1m, 1m) source_finalizer("GitRepository/n/r")
+        checked("GitRepository/n/r", t"2026-01-01T00:00:00Z")
+        fetched("GitRepository/n/r", "spec", "main@sha1:1", "tree1")
+        commit_of("GitRepository/n/r", "main@sha1:1", "First")
+        packed("GitRepository/n/r", "tree1", "main@sha1:1", "sha256:d", "p", 7)
+        source_shown("GitRepository/n/r", "artifact", "")
+    "#;
+    let mut world = World::new(source);
+    assert!(world.rows("act_event").is_empty(), "not before the status offers it");
+    world.told(
+        r#"source_shown("GitRepository/n/r", "artifact", "main@sha1:1 sha256:d http://a:1/p 7")"#,
+    );
+    insta::assert_snapshot!(world.rows("act_event").join("\n"), @r#"act_event("GitRepository/n/r", "artifact", "Normal NewArtifact main@sha1:1 sha256:d stored artifact for commit 'First'", "Normal", "NewArtifact", "stored artifact for commit 'First'", "revision main@sha1:1\ndigest sha256:d")"#);
+    world.told(
+        r#"event_sent("GitRepository/n/r", "artifact",
+             "Normal NewArtifact main@sha1:1 sha256:d stored artifact for commit 'First'")"#,
+    );
+    assert!(world.rows("act_event").is_empty());
+    let failed = r#"fetch_failed("GitRepository/n/r", "spec", "GitOperationFailed", "down",
+             t"2026-01-01T00:01:00Z", 1)"#;
+    world.told(failed);
+    insta::assert_snapshot!(world.rows("act_event").join("\n"), @r#"act_event("GitRepository/n/r", "failure", "Warning GitOperationFailed main@sha1:1 sha256:d down", "Warning", "GitOperationFailed", "down", "")"#);
+    world.told(
+        r#"event_sent("GitRepository/n/r", "failure",
+             "Warning GitOperationFailed main@sha1:1 sha256:d down")"#,
+    );
+    world.no_longer(failed);
+    insta::assert_snapshot!(world.rows("act_event").join("\n"), @r#"act_event("GitRepository/n/r", "failure", "Normal Succeeded main@sha1:1 sha256:d stored artifact for commit 'main@sha1:1'", "Normal", "Succeeded", "stored artifact for commit 'main@sha1:1'", "revision main@sha1:1\ndigest sha256:d")"#);
+}
+
+#[test]
+fn a_lost_artifact_is_withdrawn_before_it_is_made_again() {
+    let mut world = World::new(
+        r#"reconciles("GitRepository") artifact_host("a:1") source("GitRepository/n/r", "s")
+           source_generation("GitRepository/n/r", 1) source_spec("GitRepository/n/r", "spec")
+           source_timing("GitRepository/n/r", 1m, 1m) source_finalizer("GitRepository/n/r")
+           checked("GitRepository/n/r", t"2026-01-01T00:00:00Z")
+           fetched("GitRepository/n/r", "spec", "main@sha1:1", "tree1")
+           artifact_lost("GitRepository/n/r")
+           offered("GitRepository/n/r", "main@sha1:1", "sha256:d", "http://a:1/p")
+           source_shown("GitRepository/n/r", "artifact", "main@sha1:1 sha256:d http://a:1/p 7")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    insta::assert_snapshot!(world.rows("act_source_status").join("\n"), @r#"act_source_status("GitRepository/n/r", "artifact", "")"#);
+    world.no_longer(r#"offered("GitRepository/n/r", "main@sha1:1", "sha256:d", "http://a:1/p")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_pack("GitRepository/n/r", "tree1", "main@sha1:1")"#);
+}
+
+#[test]
 fn adoption_needs_labels_and_field_manager() {
     let text = format!(
         r#"{BUILT} inventory("shop/web", "ConfigMap/shop/a", "v1")

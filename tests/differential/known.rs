@@ -55,7 +55,9 @@ mod pattern {
     use serde::Deserialize;
     use serde::de::Error;
 
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Regex, D::Error> {
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        from: D,
+    ) -> Result<Regex, D::Error> {
         Regex::new(&String::deserialize(from)?).map_err(D::Error::custom)
     }
 }

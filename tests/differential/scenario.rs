@@ -13,7 +13,7 @@
 //!   edits: [{kind: ConfigMap, name: a, manager: kubectl-edit, patch: {…}}]
 //!   units: {app: {wait: true}} # merged into the default spec; `null` deletes the unit
 //!   request: [app]             # `flux reconcile`
-//!   until: {app: "True Applied revision"}    # status and a part of the message of Ready, or "gone"
+//!   until: {app: "True Applied revision"} # status and a part of Ready's message, or "gone"
 //!   until_hence: {app: "False …"}           # for hence alone, where it differs on purpose
 //! ```
 //!

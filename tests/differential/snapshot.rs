@@ -47,7 +47,8 @@ pub(super) async fn take(client: &Client, scenario: &Scenario) -> Value {
     let mut objects = Map::new();
     let owned = format!("kustomize.toolkit.fluxcd.io/namespace={namespace}");
     for (api_version, kind, plural) in NAMESPACED {
-        let api = Api::namespaced_with(client.clone(), &namespace, &resource(api_version, kind, plural));
+        let api =
+            Api::namespaced_with(client.clone(), &namespace, &resource(api_version, kind, plural));
         collect(&api, kind, &ListParams::default(), &mut objects).await;
     }
     for (api_version, kind, plural) in CLUSTER_WIDE {
@@ -179,7 +180,8 @@ async fn events(client: &Client, namespace: &str) -> Value {
         if event.data["involvedObject"]["kind"] != "Kustomization" {
             continue;
         }
-        let text = |pointer: &str| event.data.pointer(pointer).and_then(Value::as_str).unwrap_or("-");
+        let text =
+            |pointer: &str| event.data.pointer(pointer).and_then(Value::as_str).unwrap_or("-");
         let about = text("/involvedObject/name").to_owned();
         let name = event.metadata.name.clone().unwrap_or_default();
         let time = name.rsplit('.').next().unwrap_or_default().to_owned();
@@ -211,9 +213,8 @@ fn mask(text: &str) -> String {
             .expect("it is constant")
     });
     static UNPACKED: OnceLock<Regex> = OnceLock::new();
-    let unpacked = UNPACKED.get_or_init(|| {
-        Regex::new(r"/[^ :']*/kustomization-[0-9]+").expect("it is constant")
-    });
+    let unpacked = UNPACKED
+        .get_or_init(|| Regex::new(r"/[^ :']*/kustomization-[0-9]+").expect("it is constant"));
     unpacked.replace_all(&took.replace_all(text, "$1 TIME"), "").into_owned()
 }
 

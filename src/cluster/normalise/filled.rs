@@ -21,7 +21,9 @@ const FILLED: &[(&str, &str, &str, &str)] = &[
     ("apps/v1",  "StatefulSet",           "spec.updateStrategy",             "{}"),
     ("apps/v1",  "StatefulSet",           "spec.volumeClaimTemplates[].spec.resources", "{}"),
     ("apps/v1",  "StatefulSet",           "spec.volumeClaimTemplates[].status", "{}"),
+    ("batch/v1", "Job",                   "spec.template.metadata",          "{}"),
     ("batch/v1", "CronJob",               "spec.jobTemplate.metadata",       "{}"),
+    ("batch/v1", "CronJob",               "spec.jobTemplate.spec.template.metadata", "{}"),
 ];
 
 /// The same for the specification of a pod.

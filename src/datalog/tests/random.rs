@@ -558,8 +558,7 @@ fn cases() -> u32 {
 
 #[test]
 fn incremental_equals_scratch() {
-    let options =
-        EngineOptions { elastic_percent: 100_000, garbage_max: 8, ..EngineOptions::default() };
+    let options = EngineOptions { elastic_percent: 100_000, ..EngineOptions::default() };
     let seen = property(cases(), &options);
     println!("{seen:?}");
     assert!(seen.with_derived_delta * 10 >= seen.transactions * 6, "{seen:?}");
