@@ -2,10 +2,13 @@
 //!
 //! Those that have nothing to act on here are accepted and named in a warning.
 
+use std::time::Duration;
+
 use clap::ArgAction;
 use clap::Args;
 use clap::ValueEnum;
 
+use crate::cli::run::parse_duration;
 use crate::daemon::WatchScope;
 
 /// How log lines are written.
@@ -58,6 +61,15 @@ pub(super) struct ControllerFlags {
     /// How often a failed download of an artifact is tried again
     #[arg(long, default_value_t = 9)]
     pub(super) http_retry: u32,
+    /// The first wait after a failed fetch; it doubles
+    #[arg(long, default_value = "750ms", value_parser = parse_duration)]
+    pub(super) min_retry_delay: Duration,
+    /// The longest wait after failed fetches
+    #[arg(long, default_value = "15m", value_parser = parse_duration)]
+    pub(super) max_retry_delay: Duration,
+    /// How far intervals are moved at most, so that not all fall together
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(super) interval_jitter_percentage: u8,
     /// Feature gates, as NAME=true
     #[arg(long, value_delimiter = ',', value_parser = gate)]
     feature_gates: Vec<Gate>,
@@ -102,8 +114,8 @@ impl ControllerFlags {
 
     /// Whether variables that are not set are refused.
     pub(super) fn strict_substitution(&self) -> bool {
-        let gates = self.feature_gates.iter();
-        gates.filter(|gate| gate.name == STRICT).next_back().is_none_or(|gate| gate.on)
+        let mut gates = self.feature_gates.iter();
+        gates.rfind(|gate| gate.name == STRICT).is_none_or(|gate| gate.on)
     }
 
     /// Warns of flags that change nothing here.

@@ -54,7 +54,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run the daemon
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Show the main job on an embedded cluster: no Kubernetes needed
     Demo(demo::DemoArgs),
     /// Run the embedded Kubernetes API server and Git host, to try things out

@@ -124,7 +124,7 @@ fn load(dir: Option<&Path>) -> Result<Program, Failure> {
 /// Shows every mistake.
 fn fail(errors: Vec<CheckError>) -> Failure {
     let count = errors.iter().filter(|error| !error.is_warning()).count();
-    errors.into_iter().for_each(show);
+    errors.into_iter().filter(is_for_author).for_each(show);
     Failure::input(RulesError::Mistakes { count })
 }
 
@@ -133,7 +133,7 @@ fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
     let count = user.len();
     match rules::load(user) {
         Ok(program) => {
-            program.warnings().iter().cloned().for_each(show);
+            program.warnings().iter().filter(|error| is_for_author(error)).cloned().for_each(show);
             let strata = program.strata();
             output::data(&format!(
                 "{count} files of yours fit the shipped rules; {strata} strata\n"
@@ -142,6 +142,14 @@ fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
         }
         Err(errors) => Err(fail(errors)),
     }
+}
+
+/// Warnings about shipped rules are no business of who writes rules of his own.
+fn is_for_author(error: &CheckError) -> bool {
+    let shipped = rules::built_in_files();
+    let places = error.places();
+    let first = places.first().map(|place| place.file.as_str());
+    !error.is_warning() || !shipped.iter().any(|file| Some(file.name.as_str()) == first)
 }
 
 fn show(error: CheckError) {

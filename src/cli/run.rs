@@ -111,7 +111,7 @@ pub(super) struct RunArgs {
 }
 
 /// A duration as Flux's flags take it; a bare number is seconds.
-fn parse_duration(text: &str) -> Result<Duration, api::ParseDurationError> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, api::ParseDurationError> {
     match text.parse::<u64>() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
         Err(_) => api::Duration::parse(text).map(api::Duration::to_std),
@@ -193,6 +193,8 @@ fn options(args: &RunArgs) -> DaemonOptions {
         release_leases: args.flux.leader_election_release_on_cancel,
         http_retries: args.flux.http_retry,
         strict_substitution: args.flux.strict_substitution(),
+        retry_delays: (args.flux.min_retry_delay, args.flux.max_retry_delay),
+        jitter_percent: args.flux.interval_jitter_percentage,
     }
 }
 

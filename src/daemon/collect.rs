@@ -1,5 +1,5 @@
 //! When what nobody needs is removed from the stores: after a fetch, at most once a minute, and
-//! only while nothing reads or writes them.
+//! when a source is gone; only while nothing reads or writes them.
 
 use crate::daemon::due::Due;
 use crate::ingest::Ingest;
@@ -15,6 +15,7 @@ const USERS: &[&str] = &["fetch ", "render ", "pack "];
 #[derive(Default)]
 pub(super) struct Collector {
     is_due: bool,
+    is_urgent: bool,
     not_before: Option<Timestamp>,
 }
 
@@ -26,12 +27,13 @@ impl Collector {
 
     /// Whether to collect now; it is not asked for again until the next fetch.
     pub(super) fn begins(&mut self, due: &Due, ingest: &Ingest, now: Timestamp) -> bool {
-        let rests = self.not_before.is_some_and(|at| now < at);
+        let rests = !self.is_urgent && self.not_before.is_some_and(|at| now < at);
         let used = USERS.iter().any(|verb| due.is_underway(verb));
         if !self.is_due || rests || used || !ingest.knows_all_sources() {
             return false;
         }
         self.is_due = false;
+        self.is_urgent = false;
         self.not_before = Some(now.plus_ms(PAUSE_MS));
         true
     }

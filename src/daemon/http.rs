@@ -120,7 +120,7 @@ async fn answer(
     Json(question): Json<Question>,
 ) -> Response {
     if let Err(refusal) = admit(&served, &headers).await {
-        return refusal;
+        return refusal.response();
     }
     let reader = served.published.reader();
     let journal = served.journal.clone();
@@ -133,7 +133,7 @@ async fn answer(
 
 async fn export(State(served): State<Served>, headers: HeaderMap) -> Response {
     if let Err(refusal) = admit(&served, &headers).await {
-        return refusal;
+        return refusal.response();
     }
     let (sender, receiver) = mpsc::channel(PIECES);
     tokio::task::spawn_blocking(move || {
@@ -168,9 +168,18 @@ impl io::Write for Pieces {
     }
 }
 
+/// Why somebody is not let in.
+struct Refusal(StatusCode, &'static str);
+
+impl Refusal {
+    fn response(&self) -> Response {
+        (self.0, format!("{}\n", self.1)).into_response()
+    }
+}
+
 /// Lets in whoever has a token of the reader's account; says the same to everybody else.
-async fn admit(served: &Served, headers: &HeaderMap) -> Result<(), Response> {
-    let refuse = |code, text: &str| Err((code, format!("{text}\n")).into_response());
+async fn admit(served: &Served, headers: &HeaderMap) -> Result<(), Refusal> {
+    let refuse = |code, text| Err(Refusal(code, text));
     let token = headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok());
     let Some(token) = token else {
         return refuse(StatusCode::UNAUTHORIZED, "a token of hence-reader is needed");

@@ -113,6 +113,10 @@ pub struct DaemonOptions {
     pub http_retries: u32,
     /// Refuse variables that are not set.
     pub strict_substitution: bool,
+    /// The first and the longest wait after failed fetches.
+    pub retry_delays: (Duration, Duration),
+    /// How far intervals are moved at most, in percent.
+    pub jitter_percent: u8,
 }
 
 /// Which custom resources are reconciled: all, unless narrowed.
@@ -156,6 +160,8 @@ impl Default for DaemonOptions {
             release_leases: true,
             http_retries: 9,
             strict_substitution: true,
+            retry_delays: (Duration::from_millis(750), Duration::from_secs(15 * 60)),
+            jitter_percent: 5,
         }
     }
 }

@@ -116,7 +116,6 @@ impl StepLoop {
         let delta = self.facts.replace_program(set.program.clone(), rules::builtins(), now)?;
         self.ruling.in_force = set;
         self.follow(&delta)?;
-        self.outlets.watch(&delta);
         Ok(())
     }
 }

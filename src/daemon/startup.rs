@@ -26,8 +26,6 @@ use crate::daemon::SystemClock;
 use crate::daemon::aftermath;
 use crate::daemon::artifacts;
 use crate::daemon::artifacts::Offer;
-use crate::daemon::collect::Collector;
-use crate::daemon::due::Due;
 use crate::daemon::http;
 use crate::daemon::lease;
 use crate::daemon::outlets::OutletParts;
@@ -42,7 +40,6 @@ use crate::daemon::state::Published;
 use crate::daemon::step::Message;
 use crate::daemon::step::StepLoop;
 use crate::daemon::stores;
-use crate::daemon::timers::Timers;
 use crate::daemon::watcher::SOURCE_KINDS;
 use crate::daemon::watcher::Watcher;
 use crate::datalog::Delta;
@@ -80,13 +77,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let state = open_state(&options, clock.as_ref())?;
     let published = Arc::new(Published::new(state.facts.reader()));
-    let connect = ConnectOptions {
-        kubeconfig: options.kubeconfig.clone(),
-        queries_per_second: options.queries_per_second,
-        burst: options.burst,
-        ..Default::default()
-    };
-    let cluster = Cluster::connect(&connect).await?;
+    let cluster = Cluster::connect(&connection(&options)).await?;
     let cancel = CancellationToken::new();
     serve(&options, &published, &cluster, &cancel);
     let mut state = state;
@@ -99,10 +90,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     let (watcher, wanted) = mpsc::unbounded_channel();
     let seen = Seen::default();
     let stores = stores::open(&options)?;
-    let key = match &options.digest_key_secret {
-        Some(name) => secret_key::of_cluster(&cluster, &options.namespace, name, &gate).await?,
-        None => secret_key::of_state(&options.state)?,
-    };
+    let key = digest_key(&options, &cluster, &gate).await?;
     let (ingest, forgotten) = remember(&options, &state, &stores, key);
     let offer = artifacts::bind(&options).await?;
     let mut said = configured(&options, &kinds, offer.as_ref());
@@ -135,19 +123,21 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     rule_files::watch(options.rules.clone(), inbox.clone())?;
     tokio::spawn(stop_in_order(stop, inbox));
     let State { facts, journal, recalled, ruling, _dir, .. } = state;
+    let inbox = received;
+    let (timers, due, collector, listed) = Default::default();
     let mut step = StepLoop {
         facts,
         journal,
         ingest,
-        timers: Timers::default(),
-        due: Due::default(),
-        collector: Collector::default(),
+        timers,
+        due,
+        collector,
         outlets,
         published,
         clock,
         ruling,
-        inbox: received,
-        listed: Vec::new(),
+        inbox,
+        listed,
     };
     recalled.iter().try_for_each(|delta| step.recall(delta))?;
     let ended = run_on_its_thread(step).await;
@@ -157,6 +147,28 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
         leader.await.ok();
     }
     ended
+}
+
+/// How the cluster is reached.
+fn connection(options: &DaemonOptions) -> ConnectOptions {
+    ConnectOptions {
+        kubeconfig: options.kubeconfig.clone(),
+        queries_per_second: options.queries_per_second,
+        burst: options.burst,
+        ..ConnectOptions::default()
+    }
+}
+
+/// The key of digests, from the Secret that flags name, or else from the state directory.
+async fn digest_key(
+    options: &DaemonOptions,
+    cluster: &Cluster,
+    gate: &WriteGate,
+) -> Result<DigestKey, DaemonError> {
+    match &options.digest_key_secret {
+        Some(name) => secret_key::of_cluster(cluster, &options.namespace, name, gate).await,
+        None => secret_key::of_state(&options.state),
+    }
 }
 
 /// The step loop blocks on disk and computes; it must not share a thread with sockets.
@@ -295,6 +307,9 @@ fn configured(
     }
     holds(relation::setting("requeue-dependency", &options.requeue_dependency));
     holds(relation::setting("prune-hold", &options.prune_hold));
+    holds(relation::setting("min-retry-delay", &options.retry_delays.0));
+    holds(relation::setting("max-retry-delay", &options.retry_delays.1));
+    holds(relation::amount("interval-jitter-percentage", &i64::from(options.jitter_percent)));
     holds(relation::own_namespace(&options.namespace));
     let kinds = kinds.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     for resource in kinds.preferred() {
@@ -312,8 +327,8 @@ fn overridden(options: &DaemonOptions) -> Vec<String> {
     known.chain(options.override_managers.iter().cloned()).collect()
 }
 
-/// The kinds whose first list makes the daemon ready: those that it reconciles, and those of sources
-/// that the server serves.
+/// The kinds whose first list makes the daemon ready: those that it reconciles, and those of
+/// sources that the server serves.
 fn awaited(options: &DaemonOptions, kinds: &RwLock<Arc<Kinds>>) -> Vec<String> {
     let kinds = kinds.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let served = |kind: &&&str| {

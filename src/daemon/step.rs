@@ -195,15 +195,15 @@ impl StepLoop {
         Ok((statements, ended))
     }
 
-    /// Commits one generation, and further ones with what follows from it at once: the times of
-    /// what begins by it, and a verdict on rules that fail. Everybody sees the last.
+    /// Commits one generation, and further ones with the times of what begins by it, and lets
+    /// everybody see the last.
     fn commit(&mut self, statements: Vec<Statement>, now: Timestamp) -> Result<(), DaemonError> {
         let mut statements = statements;
         while !statements.is_empty() {
             let delta = self.facts.commit(statements, now)?;
             self.follow(&delta)?;
-            self.outlets.watch(&delta);
             statements = moments::noted(&delta, now);
+            // When the rules before are in force again, this tells of it, and what they conclude.
             statements.extend(self.judge_faults(&delta, now)?);
         }
         Ok(())
@@ -216,6 +216,7 @@ impl StepLoop {
     pub(super) fn follow(&mut self, delta: &Delta) -> Result<(), DaemonError> {
         self.timers.update(delta);
         self.due.update(delta)?;
+        self.outlets.watch(delta);
         self.published.set(self.facts.reader());
         Ok(())
     }

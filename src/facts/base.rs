@@ -35,6 +35,7 @@ pub const VOLATILE: &[&str] = &[
     "reconciles",
     "switch",
     "setting",
+    "amount",
     "rules_rejected",
     "artifact_host",
     "default_account",

@@ -96,6 +96,7 @@ pub mod relation {
         reconciles(kind: str);
         switch(name: str);
         artifact_host(host: str);
+        amount(name: str, value: i64);
         setting(name: str, value: Duration);
         default_account(name: str);
         started(key: str, at: Timestamp);

@@ -14,13 +14,6 @@ use crate::model::kinds;
 use crate::rules::calendar;
 use crate::rules::history;
 
-/// First wait after a failed fetch (Flux: `--min-retry-delay`).
-const BACKOFF_FIRST_MS: i64 = 750;
-/// Longest wait after failed fetches (Flux: `--max-retry-delay`).
-const BACKOFF_MAX_MS: i64 = 15 * 60 * 1000;
-/// How far an interval is moved at most, in percent (Flux: `--interval-jitter-percentage`).
-const JITTER_PERCENT: i64 = 5;
-
 /// How much of a commit's subject is shown.
 const SUBJECT_CHARS: usize = 50;
 
@@ -40,11 +33,11 @@ pub fn builtins() -> Builtins {
     known.function("hold_key", &[symbol, symbol], symbol, |args| {
         Ok(Value::from(format!("hold {} {}", text(args, 0)?, text(args, 1)?)))
     });
-    known.function("jittered", &[symbol, duration], duration, |args| {
-        Ok(Value::Duration(jittered(text(args, 0)?, whole(args, 1)?)))
+    known.function("jittered", &[symbol, duration, number], duration, |args| {
+        Ok(Value::Duration(jittered(text(args, 0)?, whole(args, 1)?, whole(args, 2)?)))
     });
-    known.function("backoff", &[number], duration, |args| {
-        Ok(Value::Duration(backoff_ms(whole(args, 0)?)))
+    known.function("backoff", &[number, duration, duration], duration, |args| {
+        Ok(Value::Duration(backoff_ms(whole(args, 0)?, whole(args, 1)?, whole(args, 2)?)))
     });
     known.function("text", &[number], symbol, |args| Ok(whole(args, 0)?.to_string().into()));
     known.function("go_duration", &[duration], symbol, |args| {
@@ -125,17 +118,18 @@ fn namespace_of(name: &str) -> Result<Value, String> {
     }
 }
 
-/// The interval moved by up to 5 % either way, always the same way for one key.
-fn jittered(key: &str, interval_ms: i64) -> i64 {
+/// The interval moved by up to `percent` either way, always the same way for one key.
+fn jittered(key: &str, interval_ms: i64, percent: i64) -> i64 {
     let steps = i64::from(Digest::of(key.as_bytes()).as_bytes()[0]) - 128;
-    let share = i128::from(interval_ms) * i128::from(steps * JITTER_PERCENT) / (128 * 100);
+    let share =
+        i128::from(interval_ms) * i128::from(steps) * i128::from(percent.clamp(0, 100)) / 12_800;
     interval_ms.saturating_add(i64::try_from(share).unwrap_or(0))
 }
 
-/// The wait after the `failures`-th failure in a row: 750 ms doubling up to 15 min.
-fn backoff_ms(failures: i64) -> i64 {
+/// The wait after the `failures`-th failure in a row: the first doubled each time, bounded.
+fn backoff_ms(failures: i64, first_ms: i64, longest_ms: i64) -> i64 {
     let doublings = u32::try_from(failures.saturating_sub(1).clamp(0, 40)).unwrap_or(0);
-    BACKOFF_FIRST_MS.saturating_mul(1 << doublings).min(BACKOFF_MAX_MS)
+    first_ms.saturating_mul(1 << doublings).min(longest_ms)
 }
 
 /// Go's `Duration.String`: `10m0s`, `1h0m0s`, `1.5s`, `250ms`.
@@ -193,16 +187,17 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_a_quarter_of_an_hour() {
-        let waits: Vec<i64> = [1, 2, 3, 20, 99].into_iter().map(backoff_ms).collect();
+        let wait = |failures| backoff_ms(failures, 750, 900_000);
+        let waits: Vec<i64> = [1, 2, 3, 20, 99].into_iter().map(wait).collect();
         assert_eq!(waits, [750, 1500, 3000, 900_000, 900_000]);
     }
 
     #[test]
     fn jitter_stays_within_five_percent_and_is_stable() {
         for key in ["a", "b", "c", "d", "e"] {
-            let moved = jittered(key, 600_000);
+            let moved = jittered(key, 600_000, 5);
             assert!((570_000..=630_000).contains(&moved), "{key}: {moved}");
-            assert_eq!(moved, jittered(key, 600_000));
+            assert_eq!(moved, jittered(key, 600_000, 5));
         }
     }
 

@@ -468,6 +468,22 @@ fn a_unit_that_cannot_be_read_is_stalled_and_loses_nothing() {
         world.shows("shop/web")["Stalled"],
         "True UnsupportedField 1: spec.interval: unknown"
     );
-    let event = r#"act_event("shop/web", "result", "1 UnsupportedField spec.interval: unknown", "Warning", "UnsupportedField", "spec.interval: unknown", "")"#;
-    assert!(world.rows("act_event").contains(&event.to_owned()), "{:?}", world.rows("act_event"));
+    insta::assert_snapshot!(world.rows("act_event").join("\n"), @r#"act_event("shop/web", "result", "1 UnsupportedField spec.interval: unknown", "Warning", "UnsupportedField", "spec.interval: unknown", "")"#);
+}
+
+#[test]
+fn a_refused_delete_is_tried_again_after_the_retry_interval() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
+    world.told(
+        r#"delete_refused("shop/web", "ConfigMap/shop/a", "Forbidden", "no", t"2026-01-01T00:02:00Z")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    assert!(
+        world.rows("timer").contains(&r#"timer("retry shop/web", t"2026-01-01T00:12:00Z")"#.into()),
+        "{:?}",
+        world.rows("timer")
+    );
+    world.told(r#"elapsed("retry shop/web", t"2026-01-01T00:12:00Z")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "")"#);
 }

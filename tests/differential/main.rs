@@ -35,10 +35,11 @@ const AT_ONCE: usize = 8;
 
 /// How long the two sides may take to become equal after both show what a step waits for: events
 /// arrive behind the status.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The short scenarios, which every run of the tests includes.
+/// The short scenarios.
 #[tokio::test]
+#[ignore = "long: two API servers under load; `all_scenarios…` includes these"]
 async fn short_scenarios_look_the_same_to_a_client() {
     run(|scenario| scenario.short).await;
 }

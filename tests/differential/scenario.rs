@@ -3,7 +3,7 @@
 //! ```yaml
 //! name: created                # unique; opens the namespace's name
 //! row: "1.6 apply"             # the behaviour that it covers
-//! short: true                  # part of every run
+//! short: true                  # part of the short run
 //! kinds: [widgets.v1.example.org/Widget]     # custom kinds to compare
 //! steps:
 //! - files: {app/a.yaml: "…"}   # published as the next revision of the source, added to the former
@@ -132,7 +132,8 @@ impl Step {
         if self.files.is_empty() && self.drop.is_empty() && self.source.is_none() {
             return None;
         }
-        let mut files: BTreeMap<&str, String> = BTreeMap::new();
+        // No two scenarios offer the same files: each is loaded for itself.
+        let mut files = BTreeMap::from([("scenario.txt", self_name(scenario))]);
         for step in &scenario.steps[..=number] {
             let named = step.files.iter();
             let text = |text: &String| expanded(text).replace("NAMESPACE", &scenario.namespace());
@@ -152,6 +153,10 @@ impl Step {
         }
         Some(Offered::Artifact(Box::new(artifact), offer.origin))
     }
+}
+
+fn self_name(scenario: &Scenario) -> String {
+    format!("files of {}\n", scenario.name)
 }
 
 /// `configmap NAME VALUE` is short for a ConfigMap with one key.

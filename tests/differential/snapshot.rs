@@ -167,7 +167,8 @@ fn known(value: &Value) -> Value {
     if value.is_null() { Value::Null } else { json!("set") }
 }
 
-/// The events about units in order of their names, which open with their time; each text once.
+/// The events about units in order of their names, which end with their time; each text once, a
+/// text with a duration once for each revision.
 async fn events(client: &Client, namespace: &str) -> Value {
     let api = Api::<DynamicObject>::namespaced_with(
         client.clone(),
@@ -196,7 +197,14 @@ async fn events(client: &Client, namespace: &str) -> Value {
     for (about, _, said) in told {
         let all = by_unit.entry(about).or_insert_with(|| json!([]));
         let all = all.as_array_mut().expect("made a line ago");
-        if !all.contains(&said) {
+        // The controller's library counts a text that repeats on the event that is there.
+        let repeats = |known: &Value| {
+            let timed = known["message"].as_str().is_some_and(|text| text.contains(" TIME"));
+            known["message"] == said["message"]
+                && known["reason"] == said["reason"]
+                && (!timed || known["notes"] == said["notes"])
+        };
+        if !all.iter().any(repeats) {
             all.push(said);
         }
     }

@@ -1,10 +1,14 @@
 //! Whole programs in a few lines: text in, rows out.
 
+mod coverage;
 mod effort;
 mod faults;
 mod laws;
 mod naive;
+mod oracle;
+mod proofs;
 mod random;
+mod reference;
 
 use crate::datalog::Builtins;
 use crate::datalog::CheckError;

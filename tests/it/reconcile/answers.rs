@@ -1,8 +1,8 @@
 //! Every answer as people read it, from a running daemon, with the API server down, and from the
 //! files of a stopped one.
 //!
-//! The answers stand together in one transcript, `snapshots/`; names that change from run to run are
-//! masked.
+//! The answers stand together in one transcript, `snapshots/`; names that change from run to run
+//! are masked.
 
 use super::world::World;
 use super::world::map;
@@ -28,6 +28,7 @@ const MASKS: &[(&str, &str)] = &[
     (r"resourceVersion \d+", "resourceVersion N"),
     (r"\d+ (records|actions|without outcome|rows searched)", "N $1"),
     (r"chain \d+\.\.\d+", "chain N..N"),
+    (r"\.dl:\d+", ".dl:N"),
 ];
 
 struct Transcript {
@@ -148,7 +149,6 @@ async fn every_answer_stands_with_and_without_servers() {
         format!("owners cm/banner -n {n}"),
         "pending".to_owned(),
         format!("audit list --writes --unit {n}/app"),
-        format!("audit show {id}"),
         "audit verify".to_owned(),
         "audit show P-00000000".to_owned(),
         "plan".to_owned(),
@@ -156,11 +156,20 @@ async fn every_answer_stands_with_and_without_servers() {
     let told = script.all(&world, &questions);
     insta::assert_snapshot!("answers", told);
     check_json(&script, &world, &questions, &id);
+    // The whole proof changes with the rules; its beginning and its end do not.
+    let show = format!("audit show {id}");
+    let shown = script.entry(&world, &show);
+    let first = "TIME  P-ID  delete shop/app ConfigMap/shop/old  done: deleted\n  because  delete \
+                 ConfigMap/shop/old for shop/app   prune/act-delete (rules/actions.dl:N)\n";
+    assert!(shown.contains(first) && shown.contains("next     hence audit verify"), "{shown}");
+    let orphan = "shop/app owns ConfigMap/shop/old and no longer declares it   prune/dropped";
+    assert!(shown.contains(orphan), "{shown}");
 
     // Git's answers end with the test's host; the API server ends here.
     world.host.behave(crate::support::git::Behaviour { status: Some(503), ..Default::default() });
     world.site.cluster.stop(Part::ApiServer);
     assert_eq!(script.all(&world, &questions), told, "with the API server down");
+    assert_eq!(script.entry(&world, &show), shown);
     world.site.own().stop().await;
     let alone = script.all(&world, &questions);
     let notice = "⚠️ no daemon answers; this is what it knew when it stopped\n";

@@ -1,5 +1,5 @@
-//! Twenty values that must stay secret pass through a daemon, and then are looked for in all that it
-//! leaves behind or says: state, log, journal, metrics, answers, conditions, events.
+//! Twenty values that must stay secret pass through a daemon, and then are looked for in all that
+//! it leaves behind or says: state, log, journal, metrics, answers, conditions, events.
 
 use super::world::World;
 use super::world::map;
@@ -109,7 +109,7 @@ fn write_files(world: &World) {
     world.repo.write("app/tainted.yaml", tainted);
     world.repo.write("echo/echoed.yaml", echoed);
     world.repo.write("echo/misformed.yaml", &misformed);
-    world.repo.write("echo/fine.yaml", &map("fine", "1"));
+    world.repo.write("echo/fine.yaml", map("fine", "1"));
 }
 
 async fn variables(world: &World, token: usize) {
@@ -194,10 +194,8 @@ async fn search(world: &mut World, listen: &str) {
         places.push(("status".to_owned(), serde_json::to_vec(&shown).expect("JSON")));
     }
     world.site.own().stop().await;
-    for log in ["log-0"] {
-        let log = world.site.workplace.path(log);
-        places.push((log.display().to_string(), std::fs::read(log).expect("it is there")));
-    }
+    let log = world.site.workplace.path("log-0");
+    places.push((log.display().to_string(), std::fs::read(log).expect("it is there")));
     for file in files(&world.site.workplace.state()) {
         // What Git holds is kept as Git has it: source trees are the one place for it.
         let kept =

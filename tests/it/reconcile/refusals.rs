@@ -32,7 +32,7 @@ const STRANGER: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s, nam
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
-    Case { name: "unparsable", files: &[("bad.yaml", "a: [1\nb: 2")],
+    Case { name: "unparsable", files: &[("bad.yaml", "first: [1\nsecond: 2")],
            reason: "BuildFailed", says: &["bad.yaml"] },
     Case { name: "missing-file", files: &[("kustomization.yaml", "resources: [nope.yaml]\n")],
            reason: "BuildFailed", says: &["nope.yaml"] },
@@ -44,7 +44,7 @@ const CASES: &[Case] = &[
            reason: "ReconciliationFailed", says: &["Service/", "/far", "spec.ports[0].port", "70000"] },
     Case { name: "no-namespace", files: &[("bad.yaml", STRANGER)],
            reason: "ReconciliationFailed", says: &["ConfigMap/nowhere/s", "namespaces \"nowhere\" not found"] },
-    Case { name: "link-out", files: &[("out.yaml", "-> ../../../../etc/hostname")],
+    Case { name: "link-out", files: &[("out.yaml", "-> ../../../../etc/hostname"), ("kustomization.yaml", "resources: [out.yaml]\n")],
            reason: "BuildFailed", says: &["out.yaml"] },
     Case { name: "path-out", files: &[("kustomization.yaml", "resources: [../../../elsewhere]\n")],
            reason: "BuildFailed", says: &["elsewhere"] },

@@ -4,6 +4,7 @@
 use super::world::SOURCE;
 use super::world::World;
 use super::world::map;
+use crate::sources::files;
 use crate::support::flux;
 use crate::support::flux::KustomizeController;
 use crate::support::git::Seen;
@@ -28,7 +29,7 @@ impl World {
     }
 
     /// Waits until the source's Ready condition has this status and message.
-    async fn source_shows(&self, status: &str, message: &str) -> DynamicObject {
+    async fn repository_shows(&self, status: &str, message: &str) -> DynamicObject {
         wait::until(&format!("{status}: {message}"), || async move {
             let source = self.repository().await;
             let ready = flux::condition(&source, "Ready")?.clone();
@@ -101,7 +102,7 @@ async fn the_peer_uses_our_artifacts_before_and_after_a_restart() {
     let flags = ["--kinds", "GitRepository", "--artifact-addr", &address];
     world.site.own().start(&flags);
     let peer = KustomizeController::start(&world.site.cluster);
-    world.repo.write("app/map.yaml", &map("offered", "1"));
+    world.repo.write("app/map.yaml", map("offered", "1"));
     let first = world.push("A first commit whose subject is longer than fifty characters").await;
     world.source().await;
     world.unit("app", json!({})).await;
@@ -151,39 +152,63 @@ async fn the_peer_uses_our_artifacts_before_and_after_a_restart() {
     world.ready("app", &second).await;
     assert_eq!(world.map("offered").await.expect("it is there").data.expect("data")["key"], "2");
     peer.stop();
+    damaged_and_deleted(&mut world, &flags, &second).await;
+}
+
+async fn damaged_and_deleted(world: &mut World, flags: &[&str], revision: &str) {
+    // Git objects are damaged while nobody looks: they are fetched again.
+    world.site.own().stop().await;
+    let store = world.site.workplace.state().join("git");
+    let packs = files(&store).into_iter().filter(|p| p.extension().is_some_and(|e| e == "pack"));
+    packs.for_each(|pack| std::fs::write(pack, "damaged").expect("it is ours"));
+    world.host.seen();
+    world.site.own().start(flags);
+    let world = &*world;
+    wait::until("the objects to be fetched again", || async {
+        world.host.seen().iter().any(moves_objects).then_some(())
+    })
+    .await;
+    world.fetched_again("after-damage").await;
+    world.repository_shows("True", revision).await;
+    // A source that is gone leaves no file behind.
+    let offered = world.site.workplace.state().join("artifacts/gitrepository");
+    assert!(!files(&offered).is_empty());
+    let sources = world.flux(flux::GIT_REPOSITORY);
+    sources.delete(SOURCE, &Default::default()).await.expect("it is there");
+    wait::until("its files to go", || async { files(&offered).is_empty().then_some(()) }).await;
 }
 
 #[tokio::test]
 async fn failures_are_told_in_the_words_of_flux() {
     let world = World::shared("told").await;
     world.source().await;
-    let empty = world.source_shows("False", "git repository is empty").await;
+    let empty = world.repository_shows("False", "git repository is empty").await;
     assert_eq!(
         flux::condition(&empty, "FetchFailed").expect("set")["reason"],
         "EmptyGitRepository"
     );
     world.source_event("EmptyGitRepository", "git repository is empty").await;
 
-    world.repo.write("app/map.yaml", &map("told", "1"));
+    world.repo.write("app/map.yaml", map("told", "1"));
     world.repo.commit("On another branch", "other");
     world.fetch().await;
     let text = "failed to checkout and determine revision: unable to clone 'http";
-    let missing = world.source_shows("False", text).await;
+    let missing = world.repository_shows("False", text).await;
     let ready = flux::condition(&missing, "Ready").expect("set");
     assert_eq!(ready["reason"], "GitOperationFailed");
     assert!(ready["message"].as_str().unwrap_or_default().contains("couldn't find remote ref"));
 
     let revision = world.push("Here it is").await;
-    world.source_shows("True", &format!("stored artifact for revision '{revision}'")).await;
+    world.repository_shows("True", &format!("stored artifact for revision '{revision}'")).await;
     world.source_event("NewArtifact", "stored artifact for commit 'Here it is'").await;
 
     // A failure that ends without anything new is over, and nothing more.
     let refuse = crate::support::git::Behaviour { status: Some(500), ..Default::default() };
     world.host.behave(refuse);
     world.fetch().await;
-    world.source_shows("False", "unable to list remote").await;
+    world.repository_shows("False", "unable to list remote").await;
     world.host.behave(Default::default());
     world.fetch().await;
-    world.source_shows("True", &revision).await;
+    world.repository_shows("True", &revision).await;
     world.source_event("Succeeded", &format!("stored artifact for commit '{revision}'")).await;
 }

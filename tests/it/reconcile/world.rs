@@ -304,8 +304,29 @@ impl World {
         self.shows(name, "True", &want).await
     }
 
+    /// Waits until the unit is ready at the revision, for longer than is usual.
+    pub(super) async fn ready_in(
+        &self,
+        longest: Duration,
+        name: &str,
+        revision: &str,
+    ) -> DynamicObject {
+        let want = format!("Applied revision: {revision}");
+        self.shows_in(longest, name, "True", &want).await
+    }
+
     /// Waits until the unit's Ready condition has this status and a message with this text.
     pub(super) async fn shows(&self, name: &str, status: &str, text: &str) -> DynamicObject {
+        self.shows_in(LONGEST, name, status, text).await
+    }
+
+    async fn shows_in(
+        &self,
+        longest: Duration,
+        name: &str,
+        status: &str,
+        text: &str,
+    ) -> DynamicObject {
         let probe = || async move {
             let unit = self.get_unit(name).await?;
             let ready = flux::condition(&unit, "Ready")?;
@@ -313,7 +334,8 @@ impl World {
             let shown = ready["status"] == status && message.contains(text);
             shown.then_some(unit)
         };
-        if let Ok(unit) = timeout(LONGEST, wait::until("the condition", probe)).await {
+        let shown = wait::until_within(longest + LONGEST, "the condition", probe);
+        if let Ok(unit) = timeout(longest, shown).await {
             return unit;
         }
         let last = self.get_unit(name).await.map(|unit| unit.data["status"].clone());

@@ -117,7 +117,7 @@ fn a_program_is_evaluated_on_facts() {
     assert_eq!(out["why"]["complete"], true);
     assert_eq!(out["why_not"]["rules"][0]["failing"], "owner(\"a\", _)");
     assert_eq!(out["what_if"]["removed"], json!({ "ready": [["b"]] }));
-    assert_eq!(out["what_if"]["added"], json!({ "unready": [["b"]] }));
+    assert_eq!(out["what_if"]["added"], json!({ "unready": [["a"], ["b"]] }));
     let proof = &out["what_if"]["proofs"]["unready(\"b\")"];
     assert_eq!(proof["nodes"][0]["clause"]["label"], "t/cause");
 }
@@ -137,7 +137,7 @@ fn what_does_not_hold_has_no_proof_and_what_holds_no_excuse() {
     assert_eq!(fails["why_not"]["rules"][0]["failing"], "!unready(\"a\")");
     let text = rules(&place, &["eval", "p", "--facts", "facts", "--why", "unready(\"a\")"]);
     assert!(text.stdout.contains("0  unready(\"a\")  [t/spread]: 1, 2\n"), "{}", text.stdout);
-    assert!(text.stdout.starts_with("count_of(\"x\",2)."), "{}", text.stdout);
+    assert!(text.stdout.starts_with("count_of(\"x\", 2)."), "{}", text.stdout);
 }
 
 #[test]
