@@ -1,10 +1,12 @@
 //! A manifest as Flux would send it, and the comparison that Flux makes (features 1.6).
 //!
-//! In: a rendered manifest. Out: the same with default protocols on ports, `stringData` merged into
-//! `data`, without `metadata.creationTimestamp` and without `status` (CRDs keep theirs). Roles and
-//! ClusterRoles are left as they are.
+//! In: a rendered manifest. Out: the same with default protocols on ports, with the empty fields
+//! that Flux sends, `stringData` merged into `data`, without `metadata.creationTimestamp` and
+//! without `status` (CRDs keep theirs). Roles and ClusterRoles are left as they are.
 //!
 //! Pure. Not here: owner labels and common metadata, which stand before and after this step.
+
+mod filled;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -18,17 +20,22 @@ pub fn normalise(manifest: &mut Value) {
     if version == "rbac.authorization.k8s.io/v1" && matches!(&*kind, "Role" | "ClusterRole") {
         return;
     }
-    match (version.as_str(), kind.as_str()) {
-        ("v1", "Pod") => container_protocols(manifest, "/spec"),
+    let pod = match (version.as_str(), kind.as_str()) {
+        ("v1", "Pod") => Some("/spec"),
         ("apps/v1", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
-        | ("batch/v1", "Job") => container_protocols(manifest, "/spec/template/spec"),
-        ("batch/v1", "CronJob") => {
-            container_protocols(manifest, "/spec/jobTemplate/spec/template/spec");
-        }
+        | ("batch/v1", "Job") => Some("/spec/template/spec"),
+        ("batch/v1", "CronJob") => Some("/spec/jobTemplate/spec/template/spec"),
+        _ => None,
+    };
+    if let Some(pod) = pod {
+        container_protocols(manifest, pod);
+    }
+    match (version.as_str(), kind.as_str()) {
         ("v1", "Service") => port_protocols(manifest.pointer_mut("/spec/ports")),
         ("v1", "Secret") => merge_string_data(manifest),
         _ => {}
     }
+    filled::fill(manifest, &version, &kind, pod);
     if let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("creationTimestamp");
     }

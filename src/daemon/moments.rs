@@ -1,8 +1,8 @@
 //! The clock of the rules: notes when a state began to hold.
 //!
-//! In: the delta of `moment(s, what, about)`. Out: statements `noted(s, what, about, at)`. It decides
-//! nothing: which states are worth a time, and what follows from it, is the rules' business. What
-//! was noted stays when the state ends, so that rules can tell how long something took.
+//! In: the delta of `moment(s, what, about)`. Out: statements `noted(s, what, about, at)`. It
+//! decides nothing: which states are worth a time, and what follows from it, is the rules'
+//! business. What was noted stays when the state ends, so that rules can tell how long it took.
 
 use crate::datalog::Delta;
 use crate::datalog::Fact;

@@ -21,6 +21,7 @@ mod support;
 
 use crate::compare::Difference;
 use crate::known::Known;
+use crate::known::Speaker;
 use crate::scenario::Scenario;
 use crate::side::Side;
 use crate::support::artifacts::ArtifactServer;
@@ -34,10 +35,11 @@ const AT_ONCE: usize = 8;
 
 /// How long the two sides may take to become equal after both show what a step waits for: events
 /// arrive behind the status.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The short scenarios, which every run of the tests includes.
+/// The short scenarios.
 #[tokio::test]
+#[ignore = "long: two API servers under load; `all_scenarios…` includes these"]
 async fn short_scenarios_look_the_same_to_a_client() {
     run(|scenario| scenario.short).await;
 }
@@ -134,6 +136,8 @@ async fn settle(
     let started = std::time::Instant::now();
     loop {
         let (ours, theirs) = tokio::join!(hence.snapshot(scenario), flux.snapshot(scenario));
+        let ours = known.plain(Speaker::Hence, ours);
+        let theirs = known.plain(Speaker::Flux, theirs);
         let found = compare::differences(number, &theirs, &ours);
         let news = found.iter().any(|one| !known.covers(&scenario.name, one));
         if !news || !patient || started.elapsed() > PATIENCE {

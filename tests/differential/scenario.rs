@@ -3,7 +3,7 @@
 //! ```yaml
 //! name: created                # unique; opens the namespace's name
 //! row: "1.6 apply"             # the behaviour that it covers
-//! short: true                  # part of every run
+//! short: true                  # part of the short run
 //! kinds: [widgets.v1.example.org/Widget]     # custom kinds to compare
 //! steps:
 //! - files: {app/a.yaml: "…"}   # published as the next revision of the source, added to the former
@@ -13,7 +13,8 @@
 //!   edits: [{kind: ConfigMap, name: a, manager: kubectl-edit, patch: {…}}]
 //!   units: {app: {wait: true}} # merged into the default spec; `null` deletes the unit
 //!   request: [app]             # `flux reconcile`
-//!   until: {app: "True Applied revision"}    # status and a part of the message of Ready, or "gone"
+//!   until: {app: "True Applied revision"} # status and a part of Ready's message, or "gone"
+//!   until_hence: {app: "False …"}           # for hence alone, where it differs on purpose
 //! ```
 //!
 //! `NAMESPACE` in any text stands for the scenario's namespace; a file `configmap a 1` is short for
@@ -54,6 +55,7 @@ pub(super) struct Step {
     pub(super) units: BTreeMap<String, Option<Value>>,
     pub(super) request: Vec<String>,
     pub(super) until: BTreeMap<String, String>,
+    until_hence: BTreeMap<String, String>,
 }
 
 /// How the source offers what it has.
@@ -109,6 +111,13 @@ impl Scenario {
 }
 
 impl Step {
+    /// What the step waits for on the side of hence: the same, but for what differs on purpose.
+    pub(super) fn until_hence(&self) -> BTreeMap<String, String> {
+        let mut until = self.until.clone();
+        until.extend(self.until_hence.clone());
+        until
+    }
+
     /// What the source offers from this step on; nothing when the step leaves it alone.
     pub(super) fn offers(
         &self,
@@ -123,7 +132,8 @@ impl Step {
         if self.files.is_empty() && self.drop.is_empty() && self.source.is_none() {
             return None;
         }
-        let mut files: BTreeMap<&str, String> = BTreeMap::new();
+        // No two scenarios offer the same files: each is loaded for itself.
+        let mut files = BTreeMap::from([("scenario.txt", self_name(scenario))]);
         for step in &scenario.steps[..=number] {
             let named = step.files.iter();
             let text = |text: &String| expanded(text).replace("NAMESPACE", &scenario.namespace());
@@ -143,6 +153,10 @@ impl Step {
         }
         Some(Offered::Artifact(Box::new(artifact), offer.origin))
     }
+}
+
+fn self_name(scenario: &Scenario) -> String {
+    format!("files of {}\n", scenario.name)
 }
 
 /// `configmap NAME VALUE` is short for a ConfigMap with one key.

@@ -22,6 +22,7 @@ use kube::api::PatchParams;
 use kube::core::GroupVersionKind;
 use serde_json::Value;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -128,7 +129,10 @@ impl Side {
             let units = self.flux_api(flux::KUSTOMIZATION, scenario);
             units.patch(name, &PatchParams::default(), &patch).await.expect("the unit exists");
         }
-        self.wait(scenario, step).await
+        match self.program {
+            Program::Flux(_) => self.wait(scenario, &step.until).await,
+            Program::Hence(..) => self.wait(scenario, &step.until_hence()).await,
+        }
     }
 
     async fn offer(&self, namespace: &str, offered: &Offered) {
@@ -212,12 +216,16 @@ impl Side {
         }
     }
 
-    async fn wait(&self, scenario: &Scenario, step: &Step) -> Result<(), String> {
+    async fn wait(
+        &self,
+        scenario: &Scenario,
+        until: &BTreeMap<String, String>,
+    ) -> Result<(), String> {
         let units = self.flux_api(flux::KUSTOMIZATION, scenario);
         let started = Instant::now();
         loop {
             let mut missing = Vec::new();
-            for (name, want) in &step.until {
+            for (name, want) in until {
                 let unit = units.get_opt(name).await.expect("the server answers");
                 let shown = match &unit {
                     None => "gone".to_owned(),

@@ -167,7 +167,8 @@ fn known(value: &Value) -> Value {
     if value.is_null() { Value::Null } else { json!("set") }
 }
 
-/// The events about units in order of their names, which open with their time; each text once.
+/// The events about units in order of their names, which end with their time; each text once, a
+/// text with a duration once for each revision.
 async fn events(client: &Client, namespace: &str) -> Value {
     let api = Api::<DynamicObject>::namespaced_with(
         client.clone(),
@@ -175,7 +176,7 @@ async fn events(client: &Client, namespace: &str) -> Value {
         &resource("v1", "Event", "events"),
     );
     let list = api.list(&ListParams::default()).await.expect("events can be listed");
-    let mut told: Vec<(String, String, String)> = Vec::new();
+    let mut told: Vec<(String, String, Value)> = Vec::new();
     for event in list {
         if event.data["involvedObject"]["kind"] != "Kustomization" {
             continue;
@@ -185,30 +186,26 @@ async fn events(client: &Client, namespace: &str) -> Value {
         let about = text("/involvedObject/name").to_owned();
         let name = event.metadata.name.clone().unwrap_or_default();
         let time = name.rsplit('.').next().unwrap_or_default().to_owned();
-        let notes: Vec<String> = event
-            .metadata
-            .annotations
-            .iter()
-            .flatten()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        let said = format!(
-            "{} {} from {}: {} [{}]",
-            text("/type"),
-            text("/reason"),
-            text("/source/component"),
-            mask(text("/message")),
-            notes.join(" ")
-        );
+        let said = json!({
+            "type": text("/type"), "reason": text("/reason"), "from": text("/source/component"),
+            "message": mask(text("/message")), "notes": event.metadata.annotations,
+        });
         told.push((about, time, said));
     }
-    told.sort();
+    told.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     let mut by_unit: Map<String, Value> = Map::new();
     for (about, _, said) in told {
         let all = by_unit.entry(about).or_insert_with(|| json!([]));
         let all = all.as_array_mut().expect("made a line ago");
-        if !all.contains(&json!(said)) {
-            all.push(json!(said));
+        // The controller's library counts a text that repeats on the event that is there.
+        let repeats = |known: &Value| {
+            let timed = known["message"].as_str().is_some_and(|text| text.contains(" TIME"));
+            known["message"] == said["message"]
+                && known["reason"] == said["reason"]
+                && (!timed || known["notes"] == said["notes"])
+        };
+        if !all.iter().any(repeats) {
+            all.push(said);
         }
     }
     Value::Object(by_unit)

@@ -85,7 +85,10 @@ impl EventType {
 impl ObjectEvent {
     /// The digest of all that makes two events the same.
     fn identity(&self) -> Digest {
+        let annotations: String =
+            self.annotations.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
         let parts = [
+            annotations.as_str(),
             self.controller.as_str(),
             &self.api_version,
             &self.about.kind,
