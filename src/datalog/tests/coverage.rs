@@ -42,7 +42,7 @@ pub(super) struct Coverage {
     pub(super) in_full: u64,
     pub(super) forks: u64,
     pub(super) pinned_readers: u64,
-    pub(super) collected_under_reader: u64,
+    pub(super) freed_under_reader: u64,
 }
 
 impl fmt::Display for Coverage {
@@ -61,7 +61,7 @@ impl fmt::Display for Coverage {
             ("  that flip a negated condition", self.negation_flipped),
             ("  run on a fork too", self.forks),
             ("  under a pinned reader", self.pinned_readers),
-            ("  that collect values under a pinned reader", self.collected_under_reader),
+            ("  that free values under a pinned reader", self.freed_under_reader),
             ("  evaluated in full, at least in part", self.in_full),
             ("facts compared", self.facts),
             ("proofs checked", self.proofs),
@@ -115,7 +115,8 @@ impl Watch {
             let before = self.folds.get(&(clause, literal));
             let before = before.cloned().unwrap_or_default();
             for (group, result) in now {
-                changed |= before.get(group).is_some_and(|old| old != result);
+                changed |= is_extremum(program, clause, literal)
+                    && before.get(group).is_some_and(|old| old != result);
                 refilled |= self.emptied.remove(&(clause, literal, group.clone()));
             }
             for group in before.keys().filter(|group| !now.contains_key(*group)) {
@@ -147,14 +148,23 @@ fn atoms(aggregate: &Aggregate) -> Vec<usize> {
     atoms.collect()
 }
 
-/// The groups of every `min max best` that binds its own keys, and their results.
+/// True for a fold that is one of the values that it is made of.
+fn is_extremum(program: &Program, clause: usize, literal: usize) -> bool {
+    match &program.inner.clauses[clause].body[literal].kind {
+        LiteralKind::Aggregate(aggregate) => {
+            matches!(aggregate.fold, Fold::Min | Fold::Max | Fold::Best)
+        }
+        _ => false,
+    }
+}
+
+/// The groups of every fold that binds its own keys, and their results.
 fn folds(program: &Program, rows: &Rows, calls: &Calls) -> Folds {
     let mut found = Folds::new();
     for (at, clause) in program.inner.clauses.iter().enumerate() {
         for (place, literal) in clause.body.iter().enumerate() {
             let LiteralKind::Aggregate(aggregate) = &literal.kind else { continue };
-            let extremum = matches!(aggregate.fold, Fold::Min | Fold::Max | Fold::Best);
-            if extremum && crate::datalog::check::binds_alone(aggregate) {
+            if crate::datalog::check::binds_alone(aggregate) {
                 found.insert((at, place), groups(aggregate, clause, rows, calls));
             }
         }

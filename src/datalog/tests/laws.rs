@@ -217,7 +217,10 @@ fn broken_rules_are_read_without_a_panic() {
                     at,
                     ["\"", "(", "}", ".", ":-", "≤", "\\", "//", "[", "\0"][dice.roll(10)],
                 ),
-                2 => text.insert_str(at, &text[at..to].to_owned()),
+                2 => {
+                    let again = text[at..to].to_owned();
+                    text.insert_str(at, &again);
+                }
                 _ => text.truncate(to),
             }
         }

@@ -6,6 +6,7 @@ mod faults;
 mod laws;
 mod naive;
 mod oracle;
+mod proofs;
 mod random;
 mod reference;
 
