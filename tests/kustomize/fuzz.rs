@@ -23,7 +23,7 @@ use crate::yaml::documents;
 use crate::yaml::texts;
 
 /// In a long run no single input may take longer, on a slow machine under load.
-const TOO_LONG: Duration = Duration::from_secs(60);
+const TOO_LONG: Duration = Duration::from_secs(300);
 
 type Target = fn(&mut Dice);
 

@@ -193,6 +193,15 @@ pub fn json(dice: &mut Dice, object: &Made, careful: bool) -> String {
             || (careful && (path == "/metadata" || path.ends_with("/name")))
     };
     all.retain(|path| path.len() > 1 && !is_id(path));
+    if careful {
+        // A scalar in the place of a map stops the transformers that come by later.
+        let every = all.clone();
+        let is_leaf = |path: &String| {
+            let below = format!("{path}/");
+            !every.iter().any(|other| other.starts_with(&below))
+        };
+        all.retain(is_leaf);
+    }
     let mut lines = String::new();
     let mut taken: Vec<String> = Vec::new();
     for _ in 0..1 + dice.below(3) {
