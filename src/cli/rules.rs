@@ -146,7 +146,7 @@ fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
 
 /// Warnings about shipped rules are no business of who writes rules of his own.
 fn is_for_author(error: &CheckError) -> bool {
-    let shipped = rule_files::built_in_files();
+    let shipped = rules::built_in_files();
     let places = error.places();
     let first = places.first().map(|place| place.file.as_str());
     !error.is_warning() || !shipped.iter().any(|file| Some(file.name.as_str()) == first)

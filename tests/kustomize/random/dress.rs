@@ -36,7 +36,8 @@ pub fn dress(dice: &mut Dice, text: &str) -> String {
         if is_plain && !opens && dice.chance(3) {
             out.push_str(dice.word(&["  # behind", " #", "   ", " # é"]));
         } else if is_plain && opens && dice.chance(4) {
-            out.push_str(dice.word(&[" # of a map", "  ", " #"]));
+            // No comment here: see the known differences.
+            out.push_str(dice.word(&["  ", " "]));
         }
         out.push('\n');
     }

@@ -63,7 +63,7 @@ fn value(text: &str) -> Option<serde_json::Value> {
         match value {
             serde_json::Value::Number(n) => {
                 let float: f64 = n.to_string().parse().unwrap_or_default();
-                *value = format!("{float:.12e}").into();
+                *value = format!("{:.12e}", float + 0.0).into(); // no zero below zero
             }
             serde_json::Value::Array(items) => items.iter_mut().for_each(settle),
             serde_json::Value::Object(map) => map.values_mut().for_each(settle),
