@@ -5,10 +5,10 @@
 //! | `program` | a whole program: what was given to the run does not count |
 //! | `rules` | clauses of a user, added to the program before the first step |
 //! | `facts` | one transaction; a second block is the next one |
-//! | `facts 1..500` | the same, its text once per number, which stands where it says `{}` |
-//! | `clock TIME` | the clock moves: each `timer(key, at)` that passes is told as `elapsed(key, at)` |
+//! | `facts 1..500` | the same, its text once per number, which stands for `{}` |
+//! | `clock TIME` | the clock moves: each `timer(key, at)` that passes becomes `elapsed(key, at)` |
 //! | `expect` | lines: `fact.` holds, `!pattern.` nothing matches, `rel(_) * 3.` so many match |
-//! | `delta` | lines `+fact.`, `-fact.`: all that the last step changed in the relations named here |
+//! | `delta` | lines `+fact.`, `-fact.`: all that the last step changed in these relations |
 //! | `why FACT` | each line must be the text of a fact or the label of a clause in the proof |
 //! | `why-not PATTERN` | each line must be a clause's label, or a condition that failed |
 //!

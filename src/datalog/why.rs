@@ -1,9 +1,9 @@
 //! Why a fact holds: its canonical proof, built by running clauses backwards.
 //!
 //! For each fact the first clause that derives it (file and text order), each condition taken at
-//! its smallest row, in the best order for a known head; inside a recursive stratum only premises of lower
-//! rank count, so the graph has no cycle. The first solution is the canonical one, so the others
-//! are never looked at. Facts are taken breadth first: a depth cut is the same on every way.
+//! its smallest row, in the best order for a known head; inside a recursive stratum only premises
+//! of lower rank count, so the graph has no cycle. The first solution is the canonical one, so the
+//! others are never looked at. Facts are taken breadth first: a depth cut is the same on every way.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;

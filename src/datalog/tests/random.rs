@@ -518,7 +518,7 @@ fn incremental_equals_scratch() {
 #[test]
 #[ignore = "long: twenty thousand transactions against the oracle, each class counted"]
 fn every_class_of_transaction_is_met_a_thousand_times() {
-    let (seen, rebuilt) = (incremental(3_600), elastic(900));
+    let (seen, rebuilt) = (incremental(7_500), elastic(900));
     println!("incremental:\n{seen}\nelastic:\n{rebuilt}");
     assert!(seen.programs >= 2_000 && seen.transactions >= 20_000, "{seen}");
     assert!(seen.mutually_recursive >= 500 && seen.over_recursion >= 500, "{seen}");
