@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use crate::datalog::plan::Plan;
@@ -27,6 +28,7 @@ use crate::datalog::program::Program;
 use crate::datalog::program::RelationKind;
 use crate::datalog::program::Term;
 use crate::datalog::store::Interner;
+use crate::datalog::store::Mix;
 use crate::datalog::syntax::Fold;
 use crate::datalog::value::Value;
 
@@ -114,7 +116,7 @@ pub(crate) struct Compiled {
     /// Holds the constants of all plans, and nothing else.
     pub(crate) interner: Interner,
     /// The program's relations by name.
-    pub(crate) positions: HashMap<Arc<str>, usize>,
+    pub(crate) positions: HashMap<Arc<str>, usize, BuildHasherDefault<Mix>>,
 }
 
 /// A clause before planning.
