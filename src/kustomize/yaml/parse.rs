@@ -23,7 +23,10 @@ pub fn read_resources(bytes: &[u8], file: FileId) -> Result<Vec<Node>, YamlError
     let mut output = Vec::with_capacity(chunks.len());
     for chunk in chunks {
         let start = Place { file, line: chunk.lines_before, column: 0 };
-        let Some(node) = parse_first(chunk.text, start, Dialect::V3)? else { continue };
+        // Each document is a stream of its own; `decode` took the first one's mark.
+        let marked = chunk.text.strip_prefix('\u{FEFF}').filter(|_| chunk.lines_before > 0);
+        let text = marked.unwrap_or(chunk.text);
+        let Some(node) = parse_first(text, start, Dialect::V3)? else { continue };
         if node.is_null() {
             continue;
         }
