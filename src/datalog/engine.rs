@@ -177,6 +177,24 @@ impl Engine {
         &mut self.world.store.interner
     }
 
+    /// Values that have a slot in the interner.
+    #[cfg(test)]
+    pub(crate) fn values(&self) -> usize {
+        self.world.store.interner.len()
+    }
+
+    /// Slots of the interner, vacant ones included.
+    #[cfg(test)]
+    pub(crate) fn value_slots(&self) -> usize {
+        self.world.store.interner.slots()
+    }
+
+    /// True when no reader or fork holds a table of this generation.
+    #[cfg(test)]
+    pub(crate) fn is_unshared(&self) -> bool {
+        self.world.store.tables.iter().all(|table| Arc::strong_count(table) == 1)
+    }
+
     pub(crate) fn is_input(&self, relation: usize) -> bool {
         self.program().info(relation).kind == RelationKind::Input
     }

@@ -259,6 +259,12 @@ impl Interner {
         self.values.len() + self.digests.len()
     }
 
+    /// Slots, vacant ones included.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> usize {
+        self.values.slots() + self.digests.slots()
+    }
+
     /// Words made since this was last asked.
     pub(crate) fn take_fresh(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.fresh)

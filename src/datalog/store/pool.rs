@@ -50,6 +50,12 @@ impl<T: Entry> Pool<T> {
         self.len
     }
 
+    /// Slots, vacant ones included.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> usize {
+        self.slots as usize
+    }
+
     pub(crate) fn get(&self, slot: u32) -> &T {
         &self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
     }
