@@ -133,12 +133,15 @@ enum DraftUnit {
     Fold(Box<FoldUnit>),
 }
 
+/// A projection: relation, columns, and the user file that pays for it.
+type Projection = (usize, Vec<bool>, Option<Arc<str>>);
+
 struct Compiler<'a> {
     program: &'a Program,
     relations: Vec<CoreRelation>,
     units: Vec<DraftUnit>,
-    /// Projections made so far: relation, columns, and the user file that pays for it.
-    projections: BTreeMap<(usize, Vec<bool>, Option<Arc<str>>), usize>,
+    /// Projections made so far.
+    projections: BTreeMap<Projection, usize>,
 }
 
 /// Compiles `program`.
