@@ -125,13 +125,48 @@ fn main() {
     let inserts = facts(units, &mut dice);
     println!("{} facts", inserts.len());
     let start = Instant::now();
-    engine.transact(Transaction { inserts, deletes: Vec::new() });
+    engine.load(inserts.into_iter().map(|fact| (fact, None)));
     println!("scratch            {:>9.1?}  {:?}", start.elapsed(), engine.effort());
     for pinned in [false, true] {
         live50(&mut engine, units, pinned, &mut dice);
     }
     ready50(&mut engine, units, &mut dice);
+    forks(&mut engine, units, &mut dice);
     questions(&engine);
+}
+
+/// Fifty digests of `unit` replaced by new ones.
+fn change(unit: usize, name: &str) -> Transaction {
+    let digest = |at: usize| format!("sha256:{name}-{at}");
+    let inserts = (0..50).map(|at| fact("live", &[&object(unit, at), &digest(at)])).collect();
+    Transaction { inserts, deletes: Vec::new() }
+}
+
+/// The same kind of change as a commit and as a fork, in turn; what pinning and dropping cost.
+fn forks(engine: &mut Engine, units: usize, dice: &mut Dice) {
+    let [mut commits, mut pins, mut forks, mut drops] = [const { Vec::new() }; 4];
+    for round in 0..300 {
+        let unit = dice.roll(units);
+        let (own, asked) =
+            (change(unit, &format!("own-{round}")), change(unit, &format!("asked-{round}")));
+        let start = Instant::now();
+        engine.transact(own);
+        commits.push(start.elapsed());
+        let start = Instant::now();
+        let reader = engine.reader();
+        pins.push(start.elapsed());
+        let start = Instant::now();
+        let fork = reader.what_if(asked, &QueryOptions::default());
+        forks.push(start.elapsed());
+        let start = Instant::now();
+        drop(fork);
+        drop(reader);
+        drops.push(start.elapsed());
+    }
+    let named = [("commit", commits), ("pin", pins), ("what_if", forks), ("drop", drops)];
+    for (name, times) in named {
+        println!("{name:<18} {}", percentiles(times));
+    }
 }
 
 /// Fifty live digests replaced, every value new, with and without a reader on the generation

@@ -11,7 +11,6 @@ use crate::datalog::Program;
 use crate::datalog::Reader;
 use crate::datalog::RelationInfo;
 use crate::datalog::RelationKind;
-use crate::datalog::Transaction;
 use crate::facts::FactBase;
 use crate::facts::Recalled;
 use crate::facts::store;
@@ -35,7 +34,8 @@ fn schema_digest(program: &Program) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-/// Opens the fact log and derives everything anew from it; the delta is all that holds now.
+/// Opens the fact log and derives everything anew from it; the delta is what `.output` relations
+/// hold now.
 ///
 /// # Errors
 /// The directory is in use, of another version, or the disk fails.
@@ -46,13 +46,11 @@ pub(super) fn open_facts(
 ) -> Result<(FactBase, Recovered, Delta), DaemonError> {
     let mut options = StoreOptions::new(schema_digest(&program));
     options.expected_generation = expected_generation;
-    let mut recalled = Recalled::default();
+    let mut engine = Engine::new(program, rules::builtins(), EngineOptions::default());
+    let mut recalled = Recalled::new(&mut engine);
     let (log, recovered) = store::open(dir, &options, &mut recalled)?;
     let generation = recovered.head.generation.max(expected_generation);
-    let options = EngineOptions { generation, ..EngineOptions::default() };
-    let mut engine = Engine::new(program, rules::builtins(), options);
-    let inserts = recalled.into_facts();
-    let delta = engine.transact(Transaction { inserts, deletes: Vec::new() });
+    let delta = recalled.finish(generation + 1);
     Ok((FactBase::new(engine, Some(log)), recovered, delta))
 }
 

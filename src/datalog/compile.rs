@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use crate::datalog::plan::Plan;
@@ -27,6 +28,7 @@ use crate::datalog::program::Program;
 use crate::datalog::program::RelationKind;
 use crate::datalog::program::Term;
 use crate::datalog::store::Interner;
+use crate::datalog::store::Mix;
 use crate::datalog::syntax::Fold;
 use crate::datalog::value::Value;
 
@@ -114,7 +116,7 @@ pub(crate) struct Compiled {
     /// Holds the constants of all plans, and nothing else.
     pub(crate) interner: Interner,
     /// The program's relations by name.
-    pub(crate) positions: HashMap<Arc<str>, usize>,
+    pub(crate) positions: HashMap<Arc<str>, usize, BuildHasherDefault<Mix>>,
 }
 
 /// A clause before planning.
@@ -131,12 +133,15 @@ enum DraftUnit {
     Fold(Box<FoldUnit>),
 }
 
+/// A projection: relation, columns, and the user file that pays for it.
+type Projection = (usize, Vec<bool>, Option<Arc<str>>);
+
 struct Compiler<'a> {
     program: &'a Program,
     relations: Vec<CoreRelation>,
     units: Vec<DraftUnit>,
-    /// Projections made so far: relation, columns, and the user file that pays for it.
-    projections: BTreeMap<(usize, Vec<bool>, Option<Arc<str>>), usize>,
+    /// Projections made so far.
+    projections: BTreeMap<Projection, usize>,
 }
 
 /// Compiles `program`.

@@ -14,6 +14,7 @@ use crate::datalog::fact::Transaction;
 use crate::datalog::fault::Fault;
 use crate::datalog::fault::Refused;
 use crate::datalog::fault::RefusedReason;
+use crate::datalog::load::Batches;
 use crate::datalog::maintain;
 use crate::datalog::maintain::Effort;
 use crate::datalog::maintain::Outcome;
@@ -21,6 +22,7 @@ use crate::datalog::maintain::Stated;
 use crate::datalog::maintain::Work;
 use crate::datalog::maintain::input::ASSERTED;
 use crate::datalog::program::Program;
+use crate::datalog::program::RelationInfo;
 use crate::datalog::program::RelationKind;
 use crate::datalog::reader::Reader;
 use crate::datalog::store::Age;
@@ -29,7 +31,6 @@ use crate::datalog::store::Store;
 use crate::datalog::store::Table;
 use crate::datalog::store::Uses;
 use crate::datalog::value::Row;
-use crate::datalog::value::Value;
 use crate::datalog::world::World;
 
 /// How an engine runs. Each default is the safe choice.
@@ -147,11 +148,12 @@ impl Engine {
                 }
             }
             if full {
-                let mut batches = Batches::new();
+                let mut batches = Batches::default();
                 for (relation, row) in inserts {
-                    batches.entry(relation).or_default().add(work.store, &row, None);
+                    batches.add(&mut work.store.interner, relation, row, None);
                 }
-                assert_all(work, &batches);
+                batches.settle(&mut work.store.interner);
+                batches.assert(work);
                 return;
             }
             let mut words = Vec::new();
@@ -161,39 +163,60 @@ impl Engine {
                 work.assert(relation, &words);
             }
         });
-        let delta = self.delta(&outcome);
+        let delta = self.delta(&outcome, |_| true);
         self.commit(&outcome);
         Delta { refused, ..delta }
     }
 
-    /// Takes many facts at once as the next generation, each with the generation since which it
-    /// holds, when that is known. As [`Engine::transact`] with all of them as inserts, but nobody
-    /// is told what follows from them: this is how an engine starts.
-    pub fn load(&mut self, facts: impl IntoIterator<Item = (Fact, Option<u64>)>) -> Vec<Refused> {
-        let mut refused = Vec::new();
-        let mut batches = Batches::new();
-        for (fact, since) in facts {
-            match accept(&self.world.compiled, fact) {
-                Ok((relation, row)) => {
-                    batches.entry(relation).or_default().add(&mut self.world.store, &row, since);
-                }
-                Err(error) => refused.push(error),
-            }
-        }
+    /// Makes `generation` the one that is committed next, if it is later than that.
+    pub(crate) fn resume_before(&mut self, generation: u64) {
+        self.world.generation = self.world.generation.max(generation.saturating_sub(1));
+    }
+
+    pub(crate) fn interner(&mut self) -> &mut Interner {
+        &mut self.world.store.interner
+    }
+
+    /// Values that have a slot in the interner.
+    #[cfg(test)]
+    pub(crate) fn values(&self) -> usize {
+        self.world.store.interner.len()
+    }
+
+    /// Slots of the interner, vacant ones included.
+    #[cfg(test)]
+    pub(crate) fn value_slots(&self) -> usize {
+        self.world.store.interner.slots()
+    }
+
+    /// True when no reader or fork holds a table of this generation.
+    #[cfg(test)]
+    pub(crate) fn is_unshared(&self) -> bool {
+        self.world.store.tables.iter().all(|table| Arc::strong_count(table) == 1)
+    }
+
+    pub(crate) fn is_input(&self, relation: usize) -> bool {
+        self.program().info(relation).kind == RelationKind::Input
+    }
+
+    pub(crate) fn accept_one(&self, fact: Fact) -> Result<(usize, Row), Refused> {
+        accept(&self.world.compiled, fact)
+    }
+
+    /// Commits rows that stand ready; the delta has rows of `.output` relations only.
+    pub(crate) fn commit_batches(&mut self, batches: &Batches) -> Delta {
         self.world.generation += 1;
-        let full = self.is_large(batches.values().map(|batch| batch.count).sum());
-        let outcome = self.derive(full, |work| assert_all(work, &batches));
+        let full = self.is_large(batches.count());
+        let outcome = self.derive(full, |work| batches.assert(work));
+        let delta = self.delta(&outcome, |info| info.output);
         self.commit(&outcome);
-        for (relation, batch) in &batches {
-            let table = self.world.store.table_mut(*relation);
-            for (at, since) in &batch.since {
-                let row = &batch.words[at * table.arity()..(at + 1) * table.arity()];
-                if let Some(id) = table.find(row) {
-                    table.set_since(id, *since);
-                }
+        for (relation, row, since) in batches.since() {
+            let table = self.world.store.table_mut(relation);
+            if let Some(id) = table.find(row) {
+                table.set_since(id, since);
             }
         }
-        refused
+        delta
     }
 
     /// The facts that fit the program, by relation.
@@ -236,9 +259,11 @@ impl Engine {
         }
     }
 
-    fn delta(&self, outcome: &Outcome) -> Delta {
+    /// What the outcome changes in those relations that are `told`.
+    fn delta(&self, outcome: &Outcome, told: impl Fn(&RelationInfo) -> bool) -> Delta {
         let mut delta = Delta { generation: self.generation(), ..Delta::default() };
-        for (at, info) in self.program().relations().enumerate() {
+        let relations = self.program().relations().enumerate();
+        for (at, info) in relations.filter(|(_, info)| told(info)) {
             let (table, change) = (self.world.store.table(at), &outcome.changes[at]);
             let sides = [(&change.added, &mut delta.added), (&change.removed, &mut delta.removed)];
             for (ids, side) in sides {
@@ -268,7 +293,7 @@ impl Engine {
         let mut options = self.world.options.clone();
         options.generation = self.generation();
         let mut next = Self::new(program, builtins, options);
-        let refused = next.load(self.inputs().map(|fact| (fact, None)));
+        let refused = next.load(self.inputs().map(|fact| (fact, None))).refused;
         let delta = compare(&self.world, &mut next.world);
         *self = next;
         Delta { refused, faults: self.faults(), ..delta }
@@ -327,32 +352,6 @@ fn stated(program: &Program, calls: &Calls, interner: &mut Interner) -> Stated {
         }
     }
     stated
-}
-
-/// Rows to assert, by relation.
-type Batches = BTreeMap<usize, Batch>;
-
-/// Rows of one relation, one after the other.
-#[derive(Default)]
-struct Batch {
-    words: Vec<u32>,
-    count: usize,
-    /// Since when some of them hold, by their place.
-    since: Vec<(usize, u64)>,
-}
-
-impl Batch {
-    fn add(&mut self, store: &mut Store, row: &[Value], since: Option<u64>) {
-        self.words.extend(row.iter().map(|value| store.interner.intern(value)));
-        self.since.extend(since.map(|since| (self.count, since)));
-        self.count += 1;
-    }
-}
-
-fn assert_all(work: &mut Work<'_>, batches: &Batches) {
-    for (relation, Batch { words, count, .. }) in batches {
-        work.assert_many(*relation, words, *count);
-    }
 }
 
 fn accept(compiled: &Compiled, fact: Fact) -> Result<(usize, Row), Refused> {

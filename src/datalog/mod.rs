@@ -24,14 +24,17 @@
 //!
 //! # Decision: one generation for readers while the engine commits on
 //!
-//! Rows live in blocks of 256 and runs in pieces of 512, all shared and copied on write. A reader
-//! is a clone of the block tables (one counter per relation), a fork is a clone with an engine of
-//! its own. Against the other candidates: rows stamped with birth and death need a lock or `unsafe`
-//! between reader and writer, and a vacuum behind the oldest reader; a replica fed by deltas
-//! doubles memory and work for each pinned generation. Here a pinned reader costs the writer one
-//! copy of each block that it touches, once, and a dropped one frees exactly what only it held.
-//! Measured with `benches/eval.rs` at a million facts on a busy machine: a 50-object change with a
-//! fresh reader pinned before every transaction takes 1.3 times as long as without any.
+//! Rows stand in blocks of 256 and runs in leaves of 128, behind directories of two levels, all
+//! shared and copied on write. A reader is a clone of the table list (one counter per relation), a
+//! fork is a clone with an engine of its own. Against the other candidates: rows stamped with birth
+//! and death need a lock or `unsafe` between reader and writer, and a vacuum behind the oldest
+//! reader; a replica fed by deltas doubles memory and work for each pinned generation.
+//!
+//! Measured with `benches/eval.rs` at a million facts, on a machine busy with other work: a
+//! 50-object change takes 0.72 ms as a commit that nobody watches and 0.82 ms as a fork, in turn;
+//! pinning takes half a microsecond, dropping fork and reader 0.1 ms. With directories of one level
+//! and pieces of 512 the change took 1.7 times as long beside a reader, because the writer copied
+//! whole directories. The replica is not measured.
 //!
 //! Pure: no clock, no files, no threads of its own. Nothing here knows what the facts are about.
 
@@ -53,6 +56,7 @@ mod instance;
 mod lexer;
 mod literal;
 pub mod literate;
+mod load;
 mod maintain;
 mod moment;
 mod parser;
@@ -91,6 +95,8 @@ pub use fault::FaultKind;
 pub use fault::Refused;
 pub use fault::RefusedReason;
 pub use format::format;
+pub use load::Loader;
+pub use load::Word;
 pub use maintain::Effort;
 pub use program::Clause;
 pub use program::Column;

@@ -184,10 +184,8 @@ struct Everything<'a> {
 
 impl FactSource for Everything<'_> {
     fn each(&self, give: &mut dyn FnMut(&str, &[ValueRef<'_>], Since)) {
-        let reader = self.engine.reader();
         let oldest = self.times.first_key_value().map_or(Timestamp(0), |(_, at)| *at);
-        for fact in self.engine.inputs() {
-            let generation = reader.since(&fact).unwrap_or(0);
+        for (fact, generation) in self.engine.inputs_since() {
             let at = self.times.get(&generation).copied().unwrap_or(oldest);
             give(&fact.relation, &row_refs(&fact.row), Since { generation, at });
         }

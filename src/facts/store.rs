@@ -62,6 +62,37 @@ pub enum ValueRef<'a> {
     Duration(i64),
 }
 
+/// One value of a row in a snapshot: texts by their number.
+#[derive(Clone, Copy, Debug)]
+pub enum Packed {
+    /// Text.
+    Symbol(usize),
+    /// An integer.
+    Number(i64),
+    /// A fixed-point number, in its smallest unit.
+    Decimal(i128),
+    /// A version, as written.
+    Version(usize),
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    Time(i64),
+    /// Milliseconds.
+    Duration(i64),
+}
+
+impl Packed {
+    /// The value itself. Every text has a number in `texts`: whoever read the row saw to that.
+    pub fn unpack<'t>(&self, texts: &'t [impl AsRef<str>]) -> ValueRef<'t> {
+        match *self {
+            Self::Symbol(text) => ValueRef::Symbol(texts[text].as_ref()),
+            Self::Number(number) => ValueRef::Number(number),
+            Self::Decimal(units) => ValueRef::Decimal(units),
+            Self::Version(text) => ValueRef::Version(texts[text].as_ref()),
+            Self::Time(ms) => ValueRef::Time(ms),
+            Self::Duration(ms) => ValueRef::Duration(ms),
+        }
+    }
+}
+
 /// Since when a row has held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Since {
@@ -75,6 +106,13 @@ pub struct Since {
 pub trait FactSink {
     /// Forgets everything that was given so far: it turned out to be damaged.
     fn clear(&mut self);
+
+    /// A row of a snapshot: never given twice, and before every `insert` and `delete`. Texts are
+    /// numbers in `texts`, which are the same for all rows between two calls of `clear`.
+    fn recall(&mut self, texts: &[Box<str>], relation: usize, row: &[Packed], since: Since) {
+        let row: Vec<ValueRef<'_>> = row.iter().map(|value| value.unpack(texts)).collect();
+        self.insert(&texts[relation], &row, since);
+    }
 
     /// A row that holds. Given again, the later `since` counts.
     fn insert(&mut self, relation: &str, row: &[ValueRef<'_>], since: Since);

@@ -72,7 +72,8 @@ impl Entry for Digest {
 }
 
 /// A quick hash: eight bytes a step.
-struct Mix(u64);
+#[derive(Default)]
+pub(crate) struct Mix(u64);
 
 impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
@@ -200,6 +201,29 @@ impl Interner {
         word
     }
 
+    /// The words of many values, as by [`Interner::intern`] for each: looked up in three rounds, so
+    /// that the processor waits for many places of memory at once instead of one after the other.
+    pub(crate) fn intern_many<'v>(
+        &mut self,
+        values: impl Iterator<Item = &'v Value> + Clone,
+        words: &mut Vec<u32>,
+    ) {
+        let hash = |value: &Value| match Key::of(value) {
+            Key::Value => Some(self.hash_of(value)),
+            _ => None,
+        };
+        let hashes: Vec<Option<u32>> = values.clone().map(hash).collect();
+        let likely = |hash: &Option<u32>| self.values.with_hash((*hash)?).next();
+        let likely: Vec<Option<u32>> = hashes.iter().map(likely).collect();
+        let same = |(slot, value): (&Option<u32>, &Value)| {
+            slot.filter(|slot| self.values.get(*slot) == value)
+        };
+        let found: Vec<Option<u32>> = likely.iter().zip(values.clone()).map(same).collect();
+        for (found, value) in found.into_iter().zip(values) {
+            words.push(found.unwrap_or_else(|| self.intern(value)));
+        }
+    }
+
     /// The value of `word`.
     pub(crate) fn value(&self, word: u32) -> Value {
         if word & INLINE != 0 {
@@ -233,6 +257,12 @@ impl Interner {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.values.len() + self.digests.len()
+    }
+
+    /// Slots, vacant ones included.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> usize {
+        self.values.slots() + self.digests.slots()
     }
 
     /// Words made since this was last asked.

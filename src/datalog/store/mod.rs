@@ -20,6 +20,7 @@ mod table;
 use std::sync::Arc;
 
 pub(crate) use intern::Interner;
+pub(crate) use intern::Mix;
 pub(crate) use intern::Uses;
 pub(crate) use sorted::Sorted;
 pub(crate) use table::Table;

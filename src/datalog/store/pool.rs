@@ -1,8 +1,8 @@
 //! Slots that are found by their contents: what the interner is made of.
 //!
-//! Slots stand in shared blocks; buckets of some ten entries (hash above, slot below) lead to them.
-//! The table of buckets grows by one bucket at a time, so no insert ever moves more than one
-//! bucket's entries. Vacant slots form a list through themselves.
+//! Slots stand in shared blocks; buckets of some twenty entries (hash above, slot below, then
+//! places to spare) lead to them. The table of buckets grows by one bucket at a time, so no insert
+//! ever moves more than one bucket's entries. Vacant slots form a list through themselves.
 
 use std::sync::Arc;
 
@@ -10,8 +10,12 @@ use crate::datalog::store::shared::Shared;
 
 const BLOCK: usize = 64;
 /// Entries per bucket, on average, before another bucket is added.
-const BUCKET_FILL: usize = 12;
+const BUCKET_FILL: usize = 20;
+/// By how many places a full bucket grows.
+const BUCKET_STEP: usize = 6;
 const NONE: u32 = u32::MAX;
+/// A place of a bucket without an entry: no slot has this number.
+const EMPTY: u64 = u64::MAX;
 
 /// What a pool holds.
 pub(crate) trait Entry: Clone + PartialEq {
@@ -26,7 +30,7 @@ pub(crate) trait Entry: Clone + PartialEq {
 #[derive(Clone)]
 pub(crate) struct Pool<T> {
     blocks: Shared<Arc<[T]>>,
-    buckets: Shared<Arc<Vec<u64>>>,
+    buckets: Shared<Arc<[u64]>>,
     len: usize,
     slots: u32,
     first_vacant: u32,
@@ -46,6 +50,12 @@ impl<T: Entry> Pool<T> {
         self.len
     }
 
+    /// Slots, vacant ones included.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> usize {
+        self.slots as usize
+    }
+
     pub(crate) fn get(&self, slot: u32) -> &T {
         &self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
     }
@@ -56,14 +66,16 @@ impl<T: Entry> Pool<T> {
         if at < self.buckets.len() { at } else { at & (wide / 2 - 1) }
     }
 
+    /// Slots whose contents have this hash.
+    pub(crate) fn with_hash(&self, hash: u32) -> impl Iterator<Item = u32> {
+        let bucket = if self.len == 0 { &[][..] } else { &self.buckets[self.bucket(hash)] };
+        let same = move |entry: &&u64| (**entry >> 32) as u32 == hash && **entry != EMPTY;
+        bucket.iter().filter(same).map(|entry| *entry as u32)
+    }
+
     /// The slot whose contents have this hash and fit.
     pub(crate) fn find(&self, hash: u32, fits: impl Fn(&T) -> bool) -> Option<u32> {
-        if self.len == 0 {
-            return None;
-        }
-        let bucket = &self.buckets[self.bucket(hash)];
-        let mut same = bucket.iter().filter(|entry| (**entry >> 32) as u32 == hash);
-        same.find(|entry| fits(self.get(**entry as u32))).map(|entry| *entry as u32)
+        self.with_hash(hash).find(|slot| fits(self.get(*slot)))
     }
 
     /// Puts contents that no slot has into one.
@@ -76,7 +88,14 @@ impl<T: Entry> Pool<T> {
         }
         let bucket = self.bucket(hash);
         let entry = u64::from(hash) << 32 | u64::from(slot);
-        Arc::make_mut(self.buckets.get_mut(bucket)).push(entry);
+        let bucket = self.buckets.get_mut(bucket);
+        if bucket.last().is_none_or(|last| *last != EMPTY) {
+            let spare = std::iter::repeat_n(EMPTY, BUCKET_STEP);
+            *bucket = bucket.iter().copied().chain(spare).collect();
+        }
+        let places = Arc::make_mut(bucket);
+        let free = places.partition_point(|entry| *entry != EMPTY);
+        places[free] = entry;
         slot
     }
 
@@ -96,15 +115,19 @@ impl<T: Entry> Pool<T> {
     /// Adds a bucket and moves to it what belongs there from the one bucket that had it.
     fn split(&mut self) {
         let old = self.buckets.len();
-        self.buckets.push(Arc::default());
+        self.buckets.push(Arc::new([]));
         if old == 0 {
             return;
         }
         let from = old - (old + 1).next_power_of_two() / 2;
-        let all = std::mem::take(Arc::make_mut(self.buckets.get_mut(from)));
-        let (go, stay) = all.into_iter().partition(|e| self.bucket((*e >> 32) as u32) == old);
-        *self.buckets.get_mut(from) = Arc::new(stay);
-        *self.buckets.get_mut(old) = Arc::new(go);
+        let entries = self.buckets[from].iter().copied().filter(|entry| *entry != EMPTY);
+        let (go, stay): (Vec<u64>, Vec<u64>) =
+            entries.partition(|entry| self.bucket((*entry >> 32) as u32) == old);
+        let with_room = |entries: Vec<u64>| -> Arc<[u64]> {
+            entries.into_iter().chain(std::iter::repeat_n(EMPTY, BUCKET_STEP)).collect()
+        };
+        *self.buckets.get_mut(from) = with_room(stay);
+        *self.buckets.get_mut(old) = with_room(go);
     }
 
     /// Empties a slot in use whose contents have this hash.
@@ -113,7 +136,9 @@ impl<T: Entry> Pool<T> {
         let entries = Arc::make_mut(self.buckets.get_mut(bucket));
         let entry = u64::from(hash) << 32 | u64::from(slot);
         let Some(at) = entries.iter().position(|other| *other == entry) else { return };
-        entries.swap_remove(at);
+        let last = entries.partition_point(|entry| *entry != EMPTY) - 1;
+        entries[at] = entries[last];
+        entries[last] = EMPTY;
         self.len -= 1;
         let vacant = T::vacant(self.first_vacant);
         Arc::make_mut(self.blocks.get_mut(slot as usize / BLOCK))[slot as usize % BLOCK] = vacant;

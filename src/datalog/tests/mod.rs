@@ -9,6 +9,7 @@ mod oracle;
 mod proofs;
 mod random;
 mod reference;
+mod sharing;
 
 use crate::datalog::Builtins;
 use crate::datalog::CheckError;

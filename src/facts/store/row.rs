@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 
 use crate::facts::store::FactSink;
+use crate::facts::store::Packed;
 use crate::facts::store::Since;
 use crate::facts::store::ValueRef;
 use crate::model::Timestamp;
@@ -125,11 +126,12 @@ pub(super) fn replay_delta(mut bytes: &[u8], sink: &mut dyn FactSink) -> Option<
     let since = Since { generation, at };
     let mut texts = Vec::new();
     take_texts(bytes, &mut texts)?;
-    let mut row = Vec::new();
+    let mut packed = Vec::new();
     for _ in 0..take_u64(bytes)? {
         let head = take_u64(bytes)?;
         let relation = *texts.get(usize::try_from(head / 2).ok()?)?;
-        take_row(bytes, &texts, &mut row)?;
+        take_row(bytes, texts.len(), &mut packed)?;
+        let row: Vec<ValueRef<'_>> = packed.iter().map(|value| value.unpack(&texts)).collect();
         match head % 2 {
             0 => sink.insert(relation, &row, since),
             _ => sink.delete(relation, &row),
@@ -184,7 +186,7 @@ impl Chunk {
 /// Gives the rows of an encoded chunk to `sink` and says how many. `None`: it is not a chunk.
 pub(super) fn replay_chunk(
     mut bytes: &[u8],
-    texts: &[impl AsRef<str>],
+    texts: &[Box<str>],
     sink: &mut dyn FactSink,
 ) -> Option<u64> {
     let bytes = &mut bytes;
@@ -192,15 +194,15 @@ pub(super) fn replay_chunk(
     let mut last = NO_SINCE;
     let mut row = Vec::new();
     for _ in 0..count {
-        let relation = texts.get(usize::try_from(take_u64(bytes)?).ok()?)?.as_ref();
+        let relation = text_number(bytes, texts.len())?;
         let generation = i128::from(last.generation) + take_signed(bytes)?;
         let at = i128::from(last.at.millis()) + take_signed(bytes)?;
         last = Since {
             generation: u64::try_from(generation).ok()?,
             at: Timestamp(i64::try_from(at).ok()?),
         };
-        take_row(bytes, texts, &mut row)?;
-        sink.insert(relation, &row, last);
+        take_row(bytes, texts.len(), &mut row)?;
+        sink.recall(texts, relation, &row, last);
     }
     bytes.is_empty().then_some(count)
 }
@@ -248,26 +250,25 @@ fn put_row(out: &mut Vec<u8>, row: &[ValueRef<'_>], dictionary: &mut Dictionary)
     }
 }
 
-fn take_row<'t>(
-    bytes: &mut &[u8],
-    texts: &'t [impl AsRef<str>],
-    row: &mut Vec<ValueRef<'t>>,
-) -> Option<()> {
+/// The number of one of `count` texts.
+fn text_number(bytes: &mut &[u8], count: usize) -> Option<usize> {
+    usize::try_from(take_u64(bytes)?).ok().filter(|number| *number < count)
+}
+
+fn take_row(bytes: &mut &[u8], texts: usize, row: &mut Vec<Packed>) -> Option<()> {
     row.clear();
     for _ in 0..take_u64(bytes)? {
         let (tag, rest) = bytes.split_first()?;
         *bytes = rest;
-        let mut text = || Some(texts.get(usize::try_from(take_u64(bytes)?).ok()?)?.as_ref());
-        let value = match tag {
-            0 => ValueRef::Symbol(text()?),
-            3 => ValueRef::Version(text()?),
-            1 => ValueRef::Number(i64::try_from(take_signed(bytes)?).ok()?),
-            2 => ValueRef::Decimal(take_signed(bytes)?),
-            4 => ValueRef::Time(i64::try_from(take_signed(bytes)?).ok()?),
-            5 => ValueRef::Duration(i64::try_from(take_signed(bytes)?).ok()?),
+        row.push(match tag {
+            0 => Packed::Symbol(text_number(bytes, texts)?),
+            3 => Packed::Version(text_number(bytes, texts)?),
+            1 => Packed::Number(i64::try_from(take_signed(bytes)?).ok()?),
+            2 => Packed::Decimal(take_signed(bytes)?),
+            4 => Packed::Time(i64::try_from(take_signed(bytes)?).ok()?),
+            5 => Packed::Duration(i64::try_from(take_signed(bytes)?).ok()?),
             _ => return None,
-        };
-        row.push(value);
+        });
     }
     Some(())
 }
@@ -304,6 +305,19 @@ fn take_number(bytes: &mut &[u8]) -> Option<u128> {
 }
 
 fn take_u64(bytes: &mut &[u8]) -> Option<u64> {
+    // Most numbers are short, and need no wide arithmetic.
+    if let [low, rest @ ..] = *bytes
+        && *low < 0x80
+    {
+        *bytes = rest;
+        return Some(u64::from(*low));
+    }
+    if let [low, middle, rest @ ..] = *bytes
+        && *middle < 0x80
+    {
+        *bytes = rest;
+        return Some(u64::from(low & 0x7f) | u64::from(*middle) << 7);
+    }
     u64::try_from(take_number(bytes)?).ok()
 }
 

@@ -494,6 +494,6 @@ proptest! {
     #[test]
     fn nonsense_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = replay_delta(&bytes, &mut Facts::default());
-        let _ = replay_chunk(&bytes, &["a", "b"], &mut Facts::default());
+        let _ = replay_chunk(&bytes, &["a".into(), "b".into()], &mut Facts::default());
     }
 }
