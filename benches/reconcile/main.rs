@@ -8,6 +8,8 @@
 //!
 //! Elsewhere: what a build costs is `benches/kustomize`, what a rule costs is `benches/eval.rs`.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints what it measured")]
+
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 

@@ -106,7 +106,7 @@ impl Ingest {
     ) -> Vec<Statement> {
         let uid = live.pointer("/metadata/uid").and_then(Json::as_str).unwrap_or_default();
         let fields = RecordedFields::of(live, &self.options.key);
-        let mut said = self.corrections(object, now);
+        let mut said = self.corrections(object, live, now);
         let subject = || vec![unit.column(), object.column()];
         said.extend([
             Statement::Holds(relation::ours(unit, object, uid, "applied")),
@@ -122,10 +122,16 @@ impl Ingest {
     }
 
     /// The drift that this apply corrected, remembered per path and manager, the latest few only.
-    fn corrections(&mut self, object: &ObjectRef, now: Timestamp) -> Vec<Statement> {
-        let Some(drift) = self.drift.remove(object) else { return Vec::new() };
+    fn corrections(&mut self, object: &ObjectRef, live: &Json, now: Timestamp) -> Vec<Statement> {
+        let version = live.pointer("/metadata/resourceVersion").and_then(Json::as_str);
+        // The watch may have shown what the apply made before the apply was known to have ended,
+        // and new drift since.
+        let drift = match self.mended.remove(object) {
+            Some((shown, drift)) if Some(shown.as_str()) == version => Some(drift),
+            _ => self.drift.remove(object),
+        };
         let mut said = Vec::new();
-        for (path, manager) in drift {
+        for (path, manager) in drift.into_iter().flatten() {
             let times = self.corrected.entry((object.clone(), path.clone(), manager.clone()));
             let times = times.or_default();
             times.push(now);

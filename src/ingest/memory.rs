@@ -64,6 +64,9 @@ pub struct Ingest {
     pub(super) scopes: BTreeMap<GroupKind, bool>,
     pub(super) listed: BTreeMap<GroupKind, BTreeSet<ObjectRef>>,
     pub(super) drift: BTreeMap<ObjectRef, Drift>,
+    /// Drift that was seen to be over before it was known who ended it, with the resourceVersion
+    /// that showed no drift any more.
+    pub(super) mended: BTreeMap<ObjectRef, (String, Drift)>,
     pub(super) corrected: BTreeMap<(ObjectRef, String, String), Vec<Timestamp>>,
     /// The time of the last change that was told.
     pub(super) last_change: Timestamp,
@@ -116,6 +119,7 @@ impl Ingest {
             scopes: BTreeMap::new(),
             listed: BTreeMap::new(),
             drift: BTreeMap::new(),
+            mended: BTreeMap::new(),
             corrected: BTreeMap::new(),
             last_change: Timestamp(0),
             newest: BTreeMap::new(),
@@ -286,7 +290,10 @@ impl Ingest {
         let said = object::present(object, live, &lens);
         let drift: Drift = differences.into_iter().map(|d| (d.path, d.manager)).collect();
         if drift.is_empty() {
-            self.drift.remove(object);
+            if let Some(over) = self.drift.remove(object) {
+                let version = version.unwrap_or_default().to_owned();
+                self.mended.insert(object.clone(), (version, over));
+            }
         } else {
             self.drift.insert(object.clone(), drift);
         }

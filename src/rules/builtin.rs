@@ -69,7 +69,7 @@ pub fn builtins() -> Builtins {
         Ok(format!("{:020}", whole(args, 0)?.max(0)).into())
     });
     let columns = [symbol, symbol, symbol, Type::Time, duration, symbol, symbol];
-    known.function("history_with", &columns, symbol, |args| history::with(args));
+    known.function("history_with", &columns, symbol, history::with);
     known.function("self_object", &[symbol], symbol, |args| {
         let unit = text(args, 0)?;
         let unit = UnitName::parse(unit).ok_or_else(|| format!("`{unit}` is not a unit"))?;

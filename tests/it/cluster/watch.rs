@@ -166,11 +166,13 @@ async fn an_expired_version_leads_to_a_new_list() {
     scene.put("a", "1").await;
     assert_eq!(scene.next().await, "changed a=1");
     scene.proxy.cut_streams();
+    assert_eq!(scene.next().await, "stale", "changes were missed");
     assert_eq!(scene.next().await, "listed a=1");
     scene.until_watching(3).await;
     let gone = Fault::Refuse { code: 410, reason: "Expired" };
     scene.proxy.times(1, |seen| seen.is_watch("configmaps"), gone);
     scene.proxy.cut_streams();
+    assert_eq!(scene.next().await, "stale", "changes were missed");
     assert_eq!(scene.next().await, "listed a=1");
     assert_eq!(scene.proxy.harmed(), 2);
     scene.put("a", "2").await;

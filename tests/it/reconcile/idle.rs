@@ -61,7 +61,8 @@ async fn idle_for(purpose: &str, time: Duration) {
     assert!(counts.is_empty(), "{counts:#?}");
     // Each watch is renewed as its age demands: at least once in twice its life, and no oftener.
     let lives = time.as_secs() / WATCH_LIVES.as_secs();
-    let (fewest, most) = (usize::try_from(lives / 2).unwrap(), usize::try_from(lives + 1).unwrap());
+    let (fewest, most) =
+        (usize::try_from(lives / 2).expect("few"), usize::try_from(lives + 1).expect("few"));
     let renewed = watches(new);
     for watch in watches(&before).keys() {
         let times = renewed.get(watch).copied().unwrap_or_default();
@@ -70,10 +71,10 @@ async fn idle_for(purpose: &str, time: Duration) {
     println!("{} s idle: 0 requests but {renewed:#?}", time.as_secs());
 
     let edit = Patch::Merge(json!({ "data": { "key": "by hand" } }));
-    world.maps().patch("a", &PatchParams::default(), &edit).await.unwrap();
+    world.maps().patch("a", &PatchParams::default(), &edit).await.expect("a can be edited");
     let revision = world.push_files(&[("app/c.yaml", &map("c", "1"))]).await;
     world.ready("app", &revision).await;
-    assert_eq!(world.map("a").await.unwrap().data.unwrap()["key"], "1");
+    assert_eq!(world.map("a").await.expect("a is there").data.expect("a has data")["key"], "1");
     world.owns(&["a", "b", "c"]).await;
 }
 

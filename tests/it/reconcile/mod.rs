@@ -1,5 +1,7 @@
 //! The whole loop as a user sees it: a push to a real Git host, the built `hence`, a real server.
 
+#![allow(clippy::print_stdout, reason = "a long test prints its seed and what it counted")]
+
 mod accounts;
 mod answers;
 mod basics;
