@@ -80,6 +80,8 @@ struct Failure {
     reason: &'static str,
     message: String,
     words: Words,
+    /// What it read, when that decides that it fails.
+    reads: Option<ReadSet>,
 }
 
 impl Ingest {
@@ -110,18 +112,27 @@ impl Ingest {
             return Vec::new();
         }
         match result {
-            // A failed build may have missed files that it would read next time, so it depends on
-            // the whole tree: any push may mend it.
+            // A build that fails on what it read, absent files too, fails again until that changes.
+            // Any other depends on the whole tree: any push may mend it.
             Err(failure) => {
+                let part = match (&failure.reads, &tree) {
+                    (Some(reads), Some(tree)) => part(reads, tree),
+                    _ => None,
+                };
                 if let Some(memory) = self.units.get_mut(&unit) {
-                    memory.reads = None;
+                    memory.reads = failure.reads.filter(|_| part.is_some());
                 }
+                let read = match &part {
+                    Some(part) => Statement::Holds(relation::reads(&unit, &tree_id, part)),
+                    None => Statement::nothing("reads", vec![unit.column()]),
+                };
+                let failed_on = part.unwrap_or_else(|| tree_id.clone());
                 let mentioned = self.mentioned(&unit, &failure.words);
                 let (reason, message) = (failure.reason, failure.message);
                 let failed =
-                    relation::render_failed(&unit, &tree_id, &b, &v, reason, &message, &now);
+                    relation::render_failed(&unit, &failed_on, &b, &v, reason, &message, &now);
                 vec![
-                    Statement::nothing("reads", vec![unit.column()]),
+                    read,
                     Statement::exactly("mentions", vec![unit.column()], mentioned),
                     Statement::Holds(failed),
                 ]
@@ -208,17 +219,17 @@ impl Built {
 impl BuildJob {
     /// Runs the build; computes only, in proportion to the files that it reads.
     pub fn run(self) -> Built {
-        let result = self.build().map_err(|(reason, message)| {
+        let result = self.build().map_err(|(reason, message, reads)| {
             let words = self.tree.as_deref().map(|tree| Words::of(tree, &self.path, &self.before));
-            Failure { reason, message, words: words.unwrap_or_default() }
+            Failure { reason, message, words: words.unwrap_or_default(), reads }
         });
         Built { unit: self.unit, tree_id: self.tree_id, tree: self.tree, key: self.key, result }
     }
 
-    fn build(&self) -> Result<Rendered, (&'static str, String)> {
+    fn build(&self) -> Result<Rendered, (&'static str, String, Option<ReadSet>)> {
         let Some(tree) = &self.tree else {
             let message = "the source's files are not loaded".to_owned();
-            return Err(("ArtifactFailed", message));
+            return Err(("ArtifactFailed", message, None));
         };
         let options = BuildOptions::default();
         let built = flux::build_unit(tree.as_ref(), &self.path, &self.build, &options);
@@ -226,9 +237,11 @@ impl BuildJob {
             Ok(UnitOutcome::Built(built)) => built,
             Ok(UnitOutcome::Needs(remote)) => {
                 let message = format!("remote bases are not fetched by this version: {remote:?}");
-                return Err(("BuildFailed", message));
+                return Err(("BuildFailed", message, None));
             }
-            Err(error) => return Err((reason(&error), error.to_string())),
+            Err(error) => {
+                return Err((reason(&error), error.to_string(), error.reads().cloned()));
+            }
         };
         let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();

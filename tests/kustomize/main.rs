@@ -14,6 +14,8 @@
 mod cases;
 mod coverage;
 mod oracle;
+mod origins;
 mod random;
+mod shared;
 mod shrink;
 mod tree;

@@ -13,7 +13,7 @@ use crate::kustomize::yaml::to_yaml;
 const CORPUS: &str = include_str!("../../../tests/kustomize/corpus/flux.jsonl");
 
 fn node(text: &str) -> Node {
-    read_resources(text.as_bytes(), FileId(0)).unwrap().remove(0)
+    read_resources(text.as_bytes(), Place::made_by(FileId(0))).unwrap().remove(0)
 }
 
 fn variables(map: &Json) -> Variables {

@@ -15,14 +15,17 @@ use super::text;
 
 /// Reads a file of resources: one node a document, empty documents left out, `List` and
 /// `ResourceList` unwrapped when they are the only document (kyaml: `kio.FromBytes`).
-pub fn read_resources(bytes: &[u8], file: FileId) -> Result<Vec<Node>, YamlError> {
+/// `start.line` lines stand before the text in its file.
+pub fn read_resources(bytes: &[u8], start: Place) -> Result<Vec<Node>, YamlError> {
+    let file = start.file;
     let text = text::decode(bytes, file)?;
     let text = if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { text };
     let chunks = text::split_documents(&text, file)?;
     let only_one = chunks.len() == 1;
     let mut output = Vec::with_capacity(chunks.len());
     for chunk in chunks {
-        let start = Place { file, line: chunk.lines_before, column: 0 };
+        let line = start.line.saturating_add(chunk.lines_before);
+        let start = Place { file, line, column: 0 };
         let Some(node) = parse_first(chunk.text, start, Dialect::V3)? else { continue };
         if node.is_null() {
             continue;
@@ -47,7 +50,12 @@ fn list_items(node: &Node) -> Option<Vec<Node>> {
 /// Reads the first document of a kustomization file as `sigs.k8s.io/yaml` does: go-yaml v2's merge
 /// order, and the last of several equal keys wins. `None` when the file holds none.
 pub fn read_kustomization(bytes: &[u8], file: FileId) -> Result<Option<Node>, YamlError> {
-    parse_first(&text::decode(bytes, file)?, Place::made_by(file), Dialect::V2)
+    read_kustomization_at(bytes, Place::made_by(file))
+}
+
+/// [`read_kustomization`] of text before which `start.line` lines stand in its file.
+pub fn read_kustomization_at(bytes: &[u8], start: Place) -> Result<Option<Node>, YamlError> {
+    parse_first(&text::decode(bytes, start.file)?, start, Dialect::V2)
 }
 
 /// Reads the first document of `bytes` as go-yaml v3 does. `None` when there is none.
