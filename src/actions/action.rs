@@ -52,6 +52,8 @@ pub enum Action {
         object: ObjectRef,
         /// Why it is no business of the unit.
         reason: String,
+        /// What an event says of it: `deleted`, `skipped`, or nothing.
+        word: String,
     },
     /// Set or remove the finalizer of a unit or a source.
     Finalizer {
@@ -147,16 +149,18 @@ pub enum Action {
     Event {
         /// The custom resource that it is about.
         object: ObjectRef,
-        /// What it tells of; one event per topic is remembered.
+        /// What kind of news it is; one event per topic is remembered.
         topic: String,
+        /// What it tells of: an event about the same is not sent again.
+        about: String,
         /// `Normal` or `Warning`.
         kind: String,
         /// The reason.
         reason: String,
         /// The message.
         message: String,
-        /// The revision among its metadata; may be empty.
-        revision: String,
+        /// Its annotations, `key value` a line; may be empty.
+        notes: String,
     },
     /// Pack a source's tree into the artifact that others load.
     Pack {
@@ -198,6 +202,7 @@ impl Action {
                 unit: fields.unit(0)?,
                 object: fields.object(1)?,
                 reason: fields.text(2)?,
+                word: fields.text(3)?,
             },
             "act_finalizer" => {
                 Self::Finalizer { object: fields.owner(0)?, set: fields.text(1)? == "add" }
@@ -366,9 +371,12 @@ impl Fields<'_> {
         object.ok_or_else(|| self.wrong(format!("`{text}` is not an object")))
     }
 
-    /// The custom resource of the unit or source in this column.
+    /// The custom resource of the unit or source in this column, or another object.
     fn owner(&self, at: usize) -> Result<ObjectRef, ActionError> {
         let text = self.text(at)?;
+        if let Some(object) = text.strip_prefix("object:").and_then(ObjectRef::parse_fact_text) {
+            return Ok(object);
+        }
         let unit = UnitName::parse(&text).map(|unit| unit.object());
         let owner = unit.or_else(|| SourceName::parse(&text).map(|source| source.object()));
         owner.ok_or_else(|| self.wrong(format!("`{text}` is neither a unit nor a source")))
@@ -391,10 +399,11 @@ impl Fields<'_> {
         Ok(Action::Event {
             object: self.owner(0)?,
             topic: self.text(1)?,
-            kind: self.text(2)?,
-            reason: self.text(3)?,
-            message: self.text(4)?,
-            revision: self.text(5)?,
+            about: self.text(2)?,
+            kind: self.text(3)?,
+            reason: self.text(4)?,
+            message: self.text(5)?,
+            notes: self.text(6)?,
         })
     }
 

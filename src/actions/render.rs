@@ -85,7 +85,7 @@ fn line(planned: &Planned) -> String {
         }
         Action::Fetch { source, reason, .. } => format!("fetch    {source}: {reason}"),
         Action::Render { unit, revision, .. } => format!("render   {unit} at {revision}"),
-        Action::Forget { unit, object, reason } => {
+        Action::Forget { unit, object, reason, .. } => {
             format!("forget   {object}  for {unit}: {reason}")
         }
         Action::Status { object, fields } => {

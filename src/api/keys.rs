@@ -14,6 +14,8 @@ pub const FINALIZER: &str = "finalizers.fluxcd.io";
 
 /// Annotation: a change of its opaque value asks for a reconciliation.
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+/// Among the metadata of an artifact: the revision of what it was made from.
+pub const ORIGIN_REVISION: &str = "org.opencontainers.image.revision";
 /// Label on Secrets and ConfigMaps whose change re-renders the units that read them.
 pub const WATCH: &str = "reconcile.fluxcd.io/watch";
 /// Label by convention: which replica serves the object.

@@ -1,24 +1,30 @@
 //! `hence audit`: the journal, read from disk without any lock, whether or not a daemon runs.
 
+use std::fs;
+use std::io;
+use std::io::Write as _;
+use std::path::Path;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::Subcommand;
-use serde_json::json;
 
 use crate::audit;
-use crate::audit::Body;
+use crate::audit::AuditError;
 use crate::audit::DiskStorage;
-use crate::audit::Item;
+use crate::audit::ExportOptions;
 use crate::audit::JournalReader;
-use crate::audit::Order;
-use crate::audit::Query;
-use crate::audit::RecordKind;
-use crate::audit::Verification;
+use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
+use crate::cli::remote::RemoteArgs;
+use crate::daemon::ask::Question;
+use crate::daemon::ask::Reply;
+use crate::daemon::journal_view;
+use crate::daemon::journal_view::AuditCheck;
+use crate::daemon::journal_view::ListOptions;
 
 /// What to do with the journal.
 #[derive(Debug, Args)]
@@ -35,6 +41,8 @@ pub(super) struct AuditArgs {
     /// Text for people, or JSON
     #[arg(short, long, global = true, value_enum, default_value_t)]
     output: Form,
+    #[command(flatten)]
+    remote: RemoteArgs,
     #[command(subcommand)]
     verb: AuditVerb,
 }
@@ -53,146 +61,106 @@ enum AuditVerb {
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Show one record with its proof
+    /// Show one action with its proof
     Show {
         /// Its id, such as P-7f3a12
         id: String,
     },
     /// Check the chain: nothing missing, nothing altered
-    Verify,
+    Verify {
+        /// Check an exported file instead
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Write the journal to a file that verifies by itself, anywhere
+    Export {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 /// Reads the journal.
 pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
-    let storage = DiskStorage::for_reading(&args.state.join("journal"));
-    if let AuditVerb::Verify = args.verb {
-        return verify(&storage, args.output);
-    }
-    let journal = JournalReader::open(storage).map_err(Failure::input)?;
-    match &args.verb {
+    let question = match &args.verb {
+        AuditVerb::Export { file } => return export(args, file),
+        AuditVerb::Verify { file: Some(file) } => return verify_file(file, args.output),
+        AuditVerb::Verify { file: None } => Question::AuditVerify,
+        AuditVerb::Show { id } => Question::AuditShow { id: id.clone() },
         AuditVerb::List { unit, writes, limit } => {
-            list(&journal, unit.clone(), *writes, *limit, args.output)
+            let (unit, writes, limit) = (unit.clone(), *writes, *limit);
+            Question::AuditList(ListOptions { unit, writes, limit })
         }
-        AuditVerb::Show { id } => show(&journal, id, args.output),
-        AuditVerb::Verify => Ok(Outcome::Done),
+    };
+    let reply = match args.remote.is_given() {
+        true => args.remote.ask(&question)?,
+        false => from_disk(&question, &args.state).map_err(Failure::input)?,
+    };
+    print(&reply, args.output)
+}
+
+fn from_disk(question: &Question, state: &Path) -> Result<Reply, AuditError> {
+    let storage = DiskStorage::for_reading(&state.join("journal"));
+    if let Question::AuditVerify = question {
+        return journal_view::check(&storage).map(Reply::AuditCheck);
+    }
+    let journal = JournalReader::open(storage)?;
+    match question {
+        Question::AuditShow { id } => {
+            journal_view::show(&journal, id).map(Box::new).map(Reply::AuditRecord)
+        }
+        Question::AuditList(options) => journal_view::list(&journal, options).map(Reply::AuditList),
+        _ => Ok(Reply::Error("this is no question about the journal".to_owned())),
     }
 }
 
-fn list(
-    journal: &JournalReader<DiskStorage>,
-    unit: Option<String>,
-    writes: bool,
-    limit: usize,
-    form: Form,
-) -> Result<Outcome, Failure> {
-    let view = journal.view();
-    let mut query = Query {
-        unit,
-        kind: Some(RecordKind::Intent),
-        order: Order::NewestFirst,
-        ..Query::default()
-    };
-    let mut items = Vec::new();
-    loop {
-        let page = view.list(&query).map_err(Failure::input)?;
-        let wanted = |item: &Item| !writes || is_write(item);
-        items.extend(page.items.into_iter().filter(wanted));
-        query.after = page.next;
-        if items.len() >= limit || page.next.is_none() {
-            break;
+fn print(reply: &Reply, form: Form) -> Result<Outcome, Failure> {
+    let json = |value: Result<serde_json::Value, _>| output::json(&value.unwrap_or_default());
+    match (reply, form) {
+        (Reply::AuditList(list), Form::Text) => output::data(&list.to_text()),
+        (Reply::AuditList(list), Form::Json) => json(serde_json::to_value(list)),
+        (Reply::AuditRecord(record), Form::Text) => output::data(&record.to_text()),
+        (Reply::AuditRecord(record), Form::Json) => json(serde_json::to_value(record)),
+        (Reply::AuditCheck(check), _) => return Ok(checked(check, form)),
+        (Reply::Error(text), _) => {
+            return Err(Failure::unknown(text.clone(), "`hence audit list` shows the ids"));
         }
-    }
-    items.truncate(limit);
-    if form == Form::Json {
-        let rows: Vec<_> = items.iter().map(|item| entry(item, &view.short_id(&item.id))).collect();
-        output::json(&json!({ "version": "audit.v1", "actions": rows }));
-        return Ok(Outcome::Done);
-    }
-    for item in &items {
-        output::data(&format!("{}\n", line(item, &view.short_id(&item.id))));
+        (Reply::Answer(_) | Reply::Plan(_), _) => {
+            let text = "the daemon answered another question".to_owned();
+            return Err(Failure::world(CliError::Refused(text)));
+        }
     }
     Ok(Outcome::Done)
 }
 
-fn is_write(item: &Item) -> bool {
-    let Body::Intent(intent) = &item.record.body else { return false };
-    matches!(intent.action.kind.as_str(), "apply" | "delete")
-}
-
-fn line(item: &Item, id: &str) -> String {
-    let Body::Intent(intent) = &item.record.body else { return id.to_owned() };
-    let subject = intent.action.fields.get("key").cloned().unwrap_or_default();
-    let outcome = match &item.outcome {
-        Some((_, outcome)) => format!("{}: {}", outcome.result, outcome.detail),
-        None => "no outcome".to_owned(),
-    };
-    format!("{}  {id}  {subject}  {outcome}", item.record.at)
-}
-
-fn entry(item: &Item, id: &str) -> serde_json::Value {
-    let outcome = item.outcome.as_ref().map(|(at, outcome)| {
-        json!({ "at": at.to_string(), "result": outcome.result.to_string(), "detail": outcome.detail })
-    });
-    let action = match &item.record.body {
-        Body::Intent(intent) => serde_json::to_value(&intent.action).unwrap_or_default(),
-        _ => serde_json::Value::Null,
-    };
-    json!({ "id": id, "seq": item.seq, "at": item.record.at.to_string(), "action": action,
-            "outcome": outcome })
-}
-
-fn show(journal: &JournalReader<DiskStorage>, id: &str, form: Form) -> Result<Outcome, Failure> {
-    let view = journal.view();
-    let item = view.find(id).map_err(Failure::input)?;
-    if form == Form::Json {
-        output::json(&serde_json::to_value(&item.record).unwrap_or_default());
-        return Ok(Outcome::Done);
-    }
-    output::data(&format!("{}\n", line(&item, &view.short_id(&item.id))));
-    let Body::Intent(intent) = &item.record.body else { return Ok(Outcome::Done) };
-    for node in intent.proof["nodes"].as_array().into_iter().flatten() {
-        let conclusion = node["conclusion"].as_str().unwrap_or_default();
-        let label = node["clause"]["label"].as_str();
-        let by = label.map(|label| format!("   [{label}]")).unwrap_or_default();
-        output::data(&format!("  {conclusion}{by}\n"));
-    }
-    Ok(Outcome::Done)
-}
-
-fn verify(storage: &DiskStorage, form: Form) -> Result<Outcome, Failure> {
-    let verification = audit::verify(storage, None).map_err(Failure::input)?;
-    let sound = verification.is_sound();
+fn checked(check: &AuditCheck, form: Form) -> Outcome {
     match form {
-        Form::Json => output::json(&as_json(&verification)),
-        Form::Text => output::data(&as_text(&verification)),
+        Form::Text => output::data(&check.to_text()),
+        Form::Json => output::json(&serde_json::to_value(check).unwrap_or_default()),
     }
-    Ok(if sound { Outcome::Done } else { Outcome::Code(1) })
+    if check.sound { Outcome::Done } else { Outcome::Code(1) }
 }
 
-fn as_text(found: &Verification) -> String {
-    let word = if found.is_sound() { "OK" } else { "NOT SOUND" };
-    let mut text = format!(
-        "{word}  {} records, {} actions, {} without outcome; chain {}..{} {}\n",
-        found.records,
-        found.intents,
-        found.open.len(),
-        found.start.seq,
-        found.head.seq,
-        found.head.hash
-    );
-    for problem in &found.problems {
-        text.push_str(&format!("  problem  {problem}\n"));
-    }
-    text
+fn unwritten(file: &Path) -> impl FnOnce(io::Error) -> Failure {
+    let path = file.to_owned();
+    move |source| Failure::input(CliError::File { path, source })
 }
 
-fn as_json(found: &Verification) -> serde_json::Value {
-    json!({
-        "sound": found.is_sound(),
-        "records": found.records,
-        "actions": found.intents,
-        "open": found.open.iter().map(|id| id.with_digits(16)).collect::<Vec<_>>(),
-        "head": { "seq": found.head.seq, "hash": found.head.hash.to_string() },
-        "problems": found.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
+fn export(args: &AuditArgs, file: &Path) -> Result<Outcome, Failure> {
+    let mut out = io::BufWriter::new(fs::File::create(file).map_err(unwritten(file))?);
+    if args.remote.is_given() {
+        out.write_all(&args.remote.export()?).map_err(unwritten(file))?;
+    } else {
+        let storage = DiskStorage::for_reading(&args.state.join("journal"));
+        let options = ExportOptions { to_head: true, ..ExportOptions::default() };
+        audit::export(&storage, &options, &mut out).map_err(Failure::input)?;
+    }
+    out.flush().map_err(unwritten(file))?;
+    verify_file(file, args.output)
+}
+
+/// Checks an exported file: it needs nothing else.
+fn verify_file(file: &Path, form: Form) -> Result<Outcome, Failure> {
+    let mut input = io::BufReader::new(fs::File::open(file).map_err(unwritten(file))?);
+    let found = audit::verify_export(&mut input).map_err(Failure::input)?;
+    Ok(checked(&journal_view::checked(&found), form))
 }

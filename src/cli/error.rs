@@ -44,6 +44,16 @@ pub(super) enum CliError {
         /// Where was looked: a namespace in quotes, or `any`.
         scope: String,
     },
+    /// A file cannot be read or written.
+    #[error("cannot use the file {}", path.display())]
+    #[diagnostic(code(cli::file), help("check its path, permissions and free space"))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A verb needs a name.
     #[error("{0} name is required")]
     #[diagnostic(code(cli::name_required), help("give a name, or --all where the verb has it"))]

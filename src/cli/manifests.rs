@@ -11,11 +11,17 @@ use serde_json::json;
 
 use crate::cli::definitions::MANAGED_BY;
 use crate::cli::definitions::OURS;
+use crate::daemon::http::READER;
 
 /// The name of most of the objects.
 pub(super) const NAME: &str = "hence";
 /// The Service under which other controllers fetch artifacts.
 pub(super) const ARTIFACTS: &str = "hence-artifacts";
+
+/// The name of the port of probes, metrics and questions.
+pub(super) const HTTP_PORT_NAME: &str = "http";
+/// The Secret with the key of digests, which the daemon makes.
+pub(super) const DIGEST_KEY: &str = "hence-digest-key";
 
 /// Where probes and metrics are served.
 const HTTP_PORT: u16 = 8080;
@@ -48,14 +54,19 @@ impl Layout {
     pub(super) fn objects(&self) -> Vec<Value> {
         let mut objects = vec![
             self.space(),
-            self.account(),
+            self.account(NAME),
+            // Whoever may make a token of this account may ask the daemon.
+            self.account(READER),
             self.role(),
             self.role_binding(&self.cluster_name("controller"), &self.cluster_name("controller")),
         ];
         if self.cluster_admin {
             objects.push(self.role_binding(&self.cluster_name("reconciler"), "cluster-admin"));
         }
-        objects.push(self.service());
+        objects.push(self.key_role());
+        objects.push(self.key_role_binding());
+        objects.push(self.service(ARTIFACTS, 80, "artifacts"));
+        objects.push(self.service(NAME, HTTP_PORT, HTTP_PORT_NAME));
         objects.push(self.stateful_set());
         objects
     }
@@ -85,8 +96,32 @@ impl Layout {
         json!({"name": name, "namespace": self.namespace, "labels": labels()})
     }
 
-    fn account(&self) -> Value {
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": self.metadata(NAME)})
+    fn account(&self, name: &str) -> Value {
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": self.metadata(name)})
+    }
+
+    /// Making the key of digests, in the own namespace alone.
+    fn key_role(&self) -> Value {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": self.metadata(DIGEST_KEY),
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}],
+        })
+    }
+
+    fn key_role_binding(&self) -> Value {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": self.metadata(DIGEST_KEY),
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": DIGEST_KEY,
+            },
+            "subjects": [
+                {"kind": "ServiceAccount", "name": NAME, "namespace": self.namespace},
+            ],
+        })
     }
 
     fn role(&self) -> Value {
@@ -122,16 +157,16 @@ impl Layout {
         })
     }
 
-    fn service(&self) -> Value {
+    fn service(&self, name: &str, port: u16, target: &str) -> Value {
         json!({
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": self.metadata(ARTIFACTS),
+            "metadata": self.metadata(name),
             "spec": {
                 "type": "ClusterIP",
                 "selector": selector(),
                 "ports": [
-                    {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "artifacts"},
+                    {"name": "http", "port": port, "protocol": "TCP", "targetPort": target},
                 ],
             },
         })
@@ -202,6 +237,7 @@ impl Layout {
                 format!("--kinds={}", self.kinds.join(",")),
                 format!("--artifact-addr=0.0.0.0:{ARTIFACT_PORT}"),
                 format!("--artifact-adv-addr={address}"),
+                format!("--digest-key-secret={DIGEST_KEY}"),
             ],
             "env": [{
                 "name": "RUNTIME_NAMESPACE",
@@ -319,10 +355,14 @@ mod tests {
         insta::assert_snapshot!(names(&layout()).join("\n"), @r"
         Namespace/flux-system
         ServiceAccount/hence
+        ServiceAccount/hence-reader
         ClusterRole/hence-controller-flux-system
         ClusterRoleBinding/hence-controller-flux-system
         ClusterRoleBinding/hence-reconciler-flux-system
+        Role/hence-digest-key
+        RoleBinding/hence-digest-key
         Service/hence-artifacts
+        Service/hence
         StatefulSet/hence
         ");
         let confined = Layout { cluster_admin: false, ..layout() };
@@ -343,7 +383,7 @@ mod tests {
 
     #[test]
     fn the_pod_is_what_the_service_and_the_set_select() {
-        let (set, service) = (layout().stateful_set(), layout().service());
+        let (set, service) = (layout().stateful_set(), layout().service(NAME, 1, "http"));
         let labels = &set["spec"]["template"]["metadata"]["labels"];
         for selector in [&set["spec"]["selector"]["matchLabels"], &service["spec"]["selector"]] {
             for (key, value) in selector.as_object().expect("a map") {

@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod completion;
 mod connect;
+mod controller_flags;
 mod definitions;
 mod demo;
 mod demo_story;
@@ -22,9 +23,11 @@ mod plan;
 mod query;
 mod reconcile;
 mod relation;
+mod remote;
 mod resume;
 mod rules;
 mod run;
+mod sandbox;
 mod suspend;
 mod table;
 mod target;
@@ -51,9 +54,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run the daemon
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Show the main job on an embedded cluster: no Kubernetes needed
     Demo(demo::DemoArgs),
+    /// Run the embedded Kubernetes API server and Git host, to try things out
+    Sandbox(sandbox::SandboxArgs),
     /// Put the daemon into a cluster
     Install(install::InstallArgs),
     /// Take the daemon out of a cluster; no workload is touched
@@ -103,6 +108,7 @@ fn run_verb() -> ExitCode {
     let outcome = match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Demo(args) => demo::demo(&args),
+        Verb::Sandbox(args) => sandbox::sandbox(&args),
         Verb::Install(args) => install::install(&args),
         Verb::Uninstall(args) => uninstall::uninstall(&args),
         Verb::Check(args) => check::check(&args),

@@ -9,7 +9,6 @@ use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::query::Where;
-use crate::cli::query::ask_daemon;
 use crate::daemon::ask;
 use crate::daemon::ask::Question;
 use crate::daemon::ask::Reply;
@@ -30,11 +29,10 @@ pub(super) struct PlanArgs {
 
 /// Prints the present plan.
 pub(super) fn plan(args: &PlanArgs) -> Result<Outcome, Failure> {
-    let state = &args.place.state;
-    let report = match ask_daemon(&Question::Plan, state) {
+    let report = match args.place.ask(&Question::Plan)? {
         Some(Reply::Plan(report)) => report,
         Some(Reply::Error(text)) => return Err(Failure::world(CliError::Refused(text))),
-        Some(Reply::Answer(_)) => {
+        Some(_) => {
             let text = "the daemon answered another question".to_owned();
             return Err(Failure::world(CliError::Refused(text)));
         }

@@ -18,6 +18,7 @@ use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
+use crate::cli::remote::RemoteArgs;
 use crate::daemon::ask;
 use crate::daemon::ask::Asked;
 use crate::daemon::ask::Question;
@@ -37,6 +38,21 @@ pub(super) struct Where {
     /// Text for people, or JSON
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Form,
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
+}
+
+impl Where {
+    /// The reply of the daemon that is asked; `None` when there is none and files have to answer.
+    ///
+    /// # Errors
+    /// A daemon elsewhere was to be asked and cannot be.
+    pub(super) fn ask(&self, question: &Question) -> Result<Option<Reply>, Failure> {
+        if self.remote.is_given() {
+            return self.remote.ask(question).map(Some);
+        }
+        Ok(ask_daemon(question, &self.state))
+    }
 }
 
 /// An object as kubectl users write it.
@@ -156,7 +172,7 @@ pub(super) fn pending(args: &PendingArgs) -> Result<Outcome, Failure> {
 }
 
 fn ask_and_print(question: &Question, place: &Where) -> Result<Outcome, Failure> {
-    let answer = match from_daemon(question, &place.state) {
+    let answer = match place.ask(question)?.and_then(answered) {
         Some(answer) => answer?,
         None => from_state(question, &place.state)?,
     };
@@ -165,18 +181,18 @@ fn ask_and_print(question: &Question, place: &Where) -> Result<Outcome, Failure>
 
 /// The answer as text, whatever its verdict; for the demo, which prints questions and answers.
 pub(super) fn ask_for_text(question: &Question, state: &Path) -> String {
-    match from_daemon(question, state) {
+    match ask_daemon(question, state).and_then(answered) {
         Some(Ok(answer)) => answer.to_text(),
         Some(Err(failure)) => format!("{:?}", failure.report),
         None => "the daemon does not answer".to_owned(),
     }
 }
 
-/// The daemon's answer; `None` when no daemon listens or it does not answer in time.
-fn from_daemon(question: &Question, state: &Path) -> Option<Result<Answer, Failure>> {
-    match ask_daemon(question, state)? {
+/// The answer in a reply; `None` when it answers another question.
+fn answered(reply: Reply) -> Option<Result<Answer, Failure>> {
+    match reply {
         Reply::Answer(answer) => Some(Ok(answer)),
-        Reply::Plan(_) => None,
+        Reply::Plan(_) | Reply::AuditList(_) | Reply::AuditRecord(_) | Reply::AuditCheck(_) => None,
         Reply::Error(error) => {
             let help = "kinds are written as for kubectl: deploy/api, ks/web, crd/NAME";
             Some(Err(Failure::unknown(error, help)))
@@ -185,7 +201,7 @@ fn from_daemon(question: &Question, state: &Path) -> Option<Result<Answer, Failu
 }
 
 /// What the daemon replies; `None` when no daemon listens or it does not reply in time.
-pub(super) fn ask_daemon(question: &Question, state: &Path) -> Option<Reply> {
+fn ask_daemon(question: &Question, state: &Path) -> Option<Reply> {
     let mut stream = UnixStream::connect(socket::path(state)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;

@@ -4,53 +4,38 @@ use clap::ArgAction;
 use clap::Args;
 use serde_json::Value;
 
-use crate::cli::connect::ClusterArgs;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Outcome;
 use crate::cli::target::Look;
 use crate::cli::target::Objects;
-use crate::cli::target::Target;
+use crate::cli::target::Selection;
 use crate::cli::target::ready;
 use crate::cluster::health;
 
 /// What to resume.
 #[derive(Debug, Args)]
 pub(super) struct ResumeArgs {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    /// All objects of the kind in the namespace
-    #[arg(long, global = true)]
-    all: bool,
     /// Wait until they are ready; done anyway when one name is given
     #[arg(long, global = true, num_args = 0..=1, default_missing_value = "true",
           require_equals = true, action = ArgAction::Set)]
     wait: Option<bool>,
-    #[command(subcommand)]
-    target: Target,
+    #[command(flatten)]
+    selection: Selection,
 }
 
 /// Resumes objects and waits for them.
 pub(super) fn resume(args: &ResumeArgs) -> Result<Outcome, Failure> {
-    let (kind, names) = args.target.chosen();
     let work = async {
-        if names.is_empty() && !args.all {
-            return Err(CliError::NameRequired(kind.human().to_owned()));
-        }
-        let objects = Objects {
-            cluster: args.cluster.connect().await?,
-            kind,
-            namespace: args.cluster.namespace()?,
-            patience: args.cluster.timeout(),
-        };
+        let (objects, names) = args.selection.objects().await?;
         let resumed = resume_all(&objects, &names).await?;
         if args.wait.unwrap_or(names.len() == 1) {
             return wait_for(&objects, &resumed).await;
         }
         Ok(())
     };
-    args.cluster.run("the reconciliation", work).map_err(Failure::marked)?;
+    args.selection.cluster.run("the reconciliation", work).map_err(Failure::marked)?;
     Ok(Outcome::Done)
 }
 

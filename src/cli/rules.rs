@@ -2,6 +2,7 @@
 //! relation means, one shape of text, tests in prose, and any program on any facts.
 
 mod eval;
+mod export;
 mod files;
 mod fmt;
 mod literate;
@@ -20,10 +21,12 @@ use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::relation;
+use crate::daemon::rule_files;
+use crate::daemon::rule_files::RuleFilesError;
 use crate::datalog::CheckError;
 use crate::datalog::Program;
 use crate::datalog::RuleFile;
-use crate::rules as rule_files;
+use crate::rules;
 
 /// What to do with rule files.
 #[derive(Debug, Args)]
@@ -56,6 +59,8 @@ enum RulesVerb {
     Fmt(fmt::FmtArgs),
     /// Run tests of rules that are written as prose
     Test(literate::TestArgs),
+    /// Print a program and facts for another engine, to compare conclusions
+    Export(export::ExportArgs),
     /// Name all relations with what they mean
     List {
         /// A directory of rule files of your own
@@ -66,13 +71,9 @@ enum RulesVerb {
 
 #[derive(Debug, Error, Diagnostic)]
 enum RulesError {
-    #[error("cannot read {}", path.display())]
-    #[diagnostic(code(rules::read), help("name a directory that holds *.dl files"))]
-    Read {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Read(#[from] RuleFilesError),
     #[error("cannot write {}", path.display())]
     #[diagnostic(code(rules::write), help("is it writable, and is there space?"))]
     Write {
@@ -99,6 +100,7 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
             relation::explain(&load(rules.as_deref())?, relation, *output)
         }
         RulesVerb::Eval(args) => eval::eval(args),
+        RulesVerb::Export(args) => export::export_to(args),
         RulesVerb::Fmt(args) => fmt::fmt(args),
         RulesVerb::Test(args) => literate::test(args),
         RulesVerb::List { rules } => {
@@ -110,28 +112,28 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
 
 /// The files of a user's directory, when there is one.
 fn user_files(dir: Option<&Path>) -> Result<Vec<RuleFile>, Failure> {
-    let texts = dir.map(files::texts).transpose().map_err(Failure::input)?.unwrap_or_default();
-    Ok(texts.iter().map(|file| rule_files::user_file(&file.name, &file.text)).collect())
+    let directories: Vec<PathBuf> = dir.map(Path::to_owned).into_iter().collect();
+    rule_files::read(&directories).map_err(Failure::input)
 }
 
 /// The rules that would be in force.
 fn load(dir: Option<&Path>) -> Result<Program, Failure> {
-    rule_files::load(user_files(dir)?).map_err(fail)
+    rules::load(user_files(dir)?).map_err(fail)
 }
 
 /// Shows every mistake.
 fn fail(errors: Vec<CheckError>) -> Failure {
     let count = errors.iter().filter(|error| !error.is_warning()).count();
-    errors.into_iter().for_each(show);
+    errors.into_iter().filter(is_for_author).for_each(show);
     Failure::input(RulesError::Mistakes { count })
 }
 
 fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
     let user = user_files(dir)?;
     let count = user.len();
-    match rule_files::load(user) {
+    match rules::load(user) {
         Ok(program) => {
-            program.warnings().iter().cloned().for_each(show);
+            program.warnings().iter().filter(|error| is_for_author(error)).cloned().for_each(show);
             let strata = program.strata();
             output::data(&format!(
                 "{count} files of yours fit the shipped rules; {strata} strata\n"
@@ -140,6 +142,14 @@ fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
         }
         Err(errors) => Err(fail(errors)),
     }
+}
+
+/// Warnings about shipped rules are no business of who writes rules of his own.
+fn is_for_author(error: &CheckError) -> bool {
+    let shipped = rules::built_in_files();
+    let places = error.places();
+    let first = places.first().map(|place| place.file.as_str());
+    !error.is_warning() || !shipped.iter().any(|file| Some(file.name.as_str()) == first)
 }
 
 fn show(error: CheckError) {

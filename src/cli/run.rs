@@ -7,6 +7,9 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::api;
+use crate::cli::controller_flags::ControllerFlags;
+use crate::cli::controller_flags::LogEncoding;
 use crate::cli::output::Failure;
 use crate::cli::output::Outcome;
 use crate::daemon;
@@ -54,30 +57,65 @@ pub(super) struct RunArgs {
     /// A field manager whose fields are taken over, besides kubectl
     #[arg(long)]
     override_manager: Vec<String>,
+    /// A Secret in the own namespace that holds the key under which secret values are digested;
+    /// without one a file in the state directory does
+    #[arg(long, value_name = "NAME")]
+    digest_key_secret: Option<String>,
     /// Refuse references to sources of other namespaces
     #[arg(long)]
     no_cross_namespace_refs: bool,
     /// Where artifact files are served for other controllers
-    #[arg(long, value_name = "ADDR", env = "STORAGE_ADDR")]
+    #[arg(long, alias = "storage-addr", value_name = "ADDR", env = "STORAGE_ADDR")]
     artifact_addr: Option<String>,
     /// Host and port under which other controllers reach them
-    #[arg(long, value_name = "HOST:PORT", env = "STORAGE_ADV_ADDR", default_value = "")]
+    #[arg(
+        long,
+        alias = "storage-adv-addr",
+        value_name = "HOST:PORT",
+        env = "STORAGE_ADV_ADDR",
+        default_value = ""
+    )]
     artifact_adv_addr: String,
+    /// Where artifact files are kept, unless in the state directory
+    #[arg(long, alias = "storage-path", value_name = "DIR", env = "STORAGE_PATH")]
+    artifact_path: Option<PathBuf>,
+    /// How long artifact files stay that are not current any more
+    #[arg(long, default_value = "1m", value_parser = parse_duration)]
+    artifact_retention_ttl: Duration,
+    /// How many artifact files of a source stay, the current one included
+    #[arg(long, default_value_t = 2)]
+    artifact_retention_records: usize,
+    /// Host key algorithms for ssh, most wanted first
+    #[arg(long, value_delimiter = ',')]
+    ssh_hostkey_algos: Vec<String>,
+    /// Key exchange algorithms for ssh, most wanted first
+    #[arg(long, value_delimiter = ',')]
+    ssh_kex_algos: Vec<String>,
     /// The ServiceAccount that Kustomizations without `serviceAccountName` act as
     #[arg(long, value_name = "NAME", default_value = "")]
     default_service_account: String,
-    /// How long a prune is held for a Kustomization that may want the object, in seconds
-    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
-    prune_hold: u64,
+    /// How long a prune is held for a Kustomization that may want the object
+    #[arg(long, default_value = "1h", value_parser = parse_duration)]
+    prune_hold: Duration,
     /// Kinds that are applied in a stage of their own before the rest, such as `shop.example/Till`
     #[arg(long, value_delimiter = ',', value_name = "GROUP/KIND", value_parser = group_kind)]
     custom_apply_stage_kinds: Vec<GroupKind>,
-    /// Wait before a source without artifact is looked at again, in seconds
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
-    requeue_dependency: u64,
+    /// Wait before a source without artifact is looked at again
+    #[arg(long, default_value = "30s", value_parser = parse_duration)]
+    requeue_dependency: Duration,
     /// Log level: error, info, debug or trace
     #[arg(long, default_value = "info")]
     log_level: String,
+    #[command(flatten)]
+    flux: ControllerFlags,
+}
+
+/// A duration as Flux's flags take it; a bare number is seconds.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, api::ParseDurationError> {
+    match text.parse::<u64>() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => api::Duration::parse(text).map(api::Duration::to_std),
+    }
 }
 
 /// `group/Kind`; the core group is empty, as in `/ConfigMap`.
@@ -92,35 +130,9 @@ fn group_kind(text: &str) -> Result<GroupKind, String> {
 
 /// Runs the daemon until SIGTERM or SIGINT.
 pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
-    let filter = format!("warn,hence={}", args.log_level);
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .init();
-    let options = DaemonOptions {
-        kubeconfig: args.kubeconfig.clone(),
-        state: args.state.clone(),
-        rules: args.rules.clone(),
-        listen: args.listen.clone(),
-        kinds: args.kinds.clone(),
-        leader_election: args.enable_leader_election,
-        lease: LeaseTiming {
-            duration: Duration::from_secs(args.leader_election_lease_duration),
-            renew_deadline: Duration::from_secs(args.leader_election_renew_deadline),
-            retry_period: Duration::from_secs(args.leader_election_retry_period),
-        },
-        namespace: args.runtime_namespace.clone(),
-        concurrent: args.concurrent,
-        override_managers: args.override_manager.clone(),
-        no_cross_namespace_refs: args.no_cross_namespace_refs,
-        artifact_addr: args.artifact_addr.clone(),
-        artifact_adv_addr: args.artifact_adv_addr.clone(),
-        default_service_account: args.default_service_account.clone(),
-        prune_hold: Duration::from_secs(args.prune_hold),
-        custom_stage: args.custom_apply_stage_kinds.clone(),
-        requeue_dependency: Duration::from_secs(args.requeue_dependency),
-    };
+    log(args);
+    args.flux.warn();
+    let options = options(args);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let io = |source| DaemonError::Io { what: "cannot start threads".to_owned(), source };
     let runtime = runtime.map_err(|error| Failure::world(io(error)))?;
@@ -131,14 +143,69 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
             daemon::run(options, stop).await
         })
         .map_err(|error| match &error {
-            DaemonError::Rules { .. } | DaemonError::Io { .. } => Failure::input(error),
+            DaemonError::Rules(_) | DaemonError::Io { .. } => Failure::input(error),
             _ => Failure::world(error),
         })?;
     Ok(Outcome::Done)
 }
 
+fn log(args: &RunArgs) {
+    let filter = EnvFilter::new(format!("warn,hence={}", args.log_level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match args.flux.log_encoding {
+        LogEncoding::Json => log.json().init(),
+        LogEncoding::Console => log.init(),
+    }
+}
+
+fn options(args: &RunArgs) -> DaemonOptions {
+    DaemonOptions {
+        kubeconfig: args.kubeconfig.clone(),
+        state: args.state.clone(),
+        rules: args.rules.clone(),
+        listen: args.flux.addresses(args.listen.as_ref()),
+        kinds: args.kinds.clone(),
+        leader_election: args.enable_leader_election,
+        lease: LeaseTiming {
+            duration: Duration::from_secs(args.leader_election_lease_duration),
+            renew_deadline: Duration::from_secs(args.leader_election_renew_deadline),
+            retry_period: Duration::from_secs(args.leader_election_retry_period),
+        },
+        namespace: args.runtime_namespace.clone(),
+        concurrent: args.concurrent,
+        override_managers: args.override_manager.clone(),
+        digest_key_secret: args.digest_key_secret.clone(),
+        no_cross_namespace_refs: args.no_cross_namespace_refs,
+        artifact_addr: args.artifact_addr.clone(),
+        artifact_adv_addr: args.artifact_adv_addr.clone(),
+        artifact_path: args.artifact_path.clone(),
+        artifact_retention_ttl: args.artifact_retention_ttl,
+        artifact_retention_records: args.artifact_retention_records,
+        ssh_host_key_algorithms: args.ssh_hostkey_algos.clone(),
+        ssh_kex_algorithms: args.ssh_kex_algos.clone(),
+        default_service_account: args.default_service_account.clone(),
+        prune_hold: args.prune_hold,
+        custom_stage: args.custom_apply_stage_kinds.clone(),
+        requeue_dependency: args.requeue_dependency,
+        scope: args.flux.scope(&args.runtime_namespace),
+        queries_per_second: args.flux.kube_api_qps,
+        burst: args.flux.kube_api_burst,
+        release_leases: args.flux.leader_election_release_on_cancel,
+        http_retries: args.flux.http_retry,
+        strict_substitution: args.flux.strict_substitution(),
+        retry_delays: (args.flux.min_retry_delay, args.flux.max_retry_delay),
+        jitter_percent: args.flux.interval_jitter_percentage,
+    }
+}
+
 /// Cancels `stop` at the first SIGTERM or SIGINT.
 async fn signals(stop: CancellationToken) {
+    ended().await;
+    stop.cancel();
+}
+
+/// Waits for the first SIGTERM or SIGINT.
+pub(super) async fn ended() {
     use tokio::signal::unix::SignalKind;
     use tokio::signal::unix::signal;
     let (Ok(mut terminate), Ok(mut interrupt)) =
@@ -150,5 +217,4 @@ async fn signals(stop: CancellationToken) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    stop.cancel();
 }

@@ -3,44 +3,30 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::cli::connect::ClusterArgs;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Outcome;
 use crate::cli::target::Objects;
-use crate::cli::target::Target;
+use crate::cli::target::Selection;
 
 /// What to suspend.
 #[derive(Debug, Args)]
 pub(super) struct SuspendArgs {
     #[command(flatten)]
-    cluster: ClusterArgs,
-    /// All objects of the kind in the namespace
-    #[arg(long, global = true)]
-    all: bool,
-    #[command(subcommand)]
-    target: Target,
+    selection: Selection,
 }
 
 /// Suspends objects. An object that does not exist is named, and is no failure: as in Flux.
 pub(super) fn suspend(args: &SuspendArgs) -> Result<Outcome, Failure> {
-    let (kind, names) = args.target.chosen();
     let work = async {
-        if names.is_empty() && !args.all {
-            return Err(CliError::NameRequired(kind.human().to_owned()));
-        }
-        let objects = Objects {
-            cluster: args.cluster.connect().await?,
-            kind,
-            namespace: args.cluster.namespace()?,
-            patience: args.cluster.timeout(),
-        };
+        let (objects, names) = args.selection.objects().await?;
         if names.is_empty() {
             let found = objects.list(None).await?;
             if found.is_empty() {
                 let scope = objects.namespace.clone();
-                return Err(CliError::NoneFound { kind: kind.kind().to_owned(), scope });
+                let kind = objects.kind.kind().to_owned();
+                return Err(CliError::NoneFound { kind, scope });
             }
             return suspend_each(&objects, &found).await;
         }
@@ -49,7 +35,7 @@ pub(super) fn suspend(args: &SuspendArgs) -> Result<Outcome, Failure> {
         }
         Ok(())
     };
-    args.cluster.run("the API server", work).map_err(Failure::marked)?;
+    args.selection.cluster.run("the API server", work).map_err(Failure::marked)?;
     Ok(Outcome::Done)
 }
 

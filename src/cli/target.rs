@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::cli::connect::ClusterArgs;
 use crate::cli::error::CliError;
 use crate::cli::kinds::FluxKind;
 use crate::cli::output;
@@ -100,6 +101,35 @@ pub(super) struct Objects {
     pub(super) namespace: String,
     /// How long to wait for one of them.
     pub(super) patience: Duration,
+}
+
+/// Objects of one kind, by name or all of them: what `suspend` and `resume` are about.
+#[derive(Debug, Args)]
+pub(super) struct Selection {
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+    /// All objects of the kind in the namespace
+    #[arg(long, global = true)]
+    all: bool,
+    #[command(subcommand)]
+    target: Target,
+}
+
+impl Selection {
+    /// The objects that are meant, and the names that were given: none means all.
+    pub(super) async fn objects(&self) -> Result<(Objects, Vec<String>), CliError> {
+        let (kind, names) = self.target.chosen();
+        if names.is_empty() && !self.all {
+            return Err(CliError::NameRequired(kind.human().to_owned()));
+        }
+        let objects = Objects {
+            cluster: self.cluster.connect().await?,
+            kind,
+            namespace: self.cluster.namespace()?,
+            patience: self.cluster.timeout(),
+        };
+        Ok((objects, names))
+    }
 }
 
 /// What a look at an object tells a wait.

@@ -6,12 +6,18 @@ use schemars::schema_for;
 use crate::actions::PlanReport;
 use crate::cli::get::Listing;
 use crate::cli::relation::Explained;
+use crate::daemon::journal_view::AuditCheck;
+use crate::daemon::journal_view::AuditList;
+use crate::daemon::journal_view::AuditRecord;
 use crate::explain::Answer;
 
 #[test]
 fn committed_schemas_are_current() {
-    let schemas: [(&str, Schema); 4] = [
+    let schemas: [(&str, Schema); 7] = [
         ("answer.v1.json", schema_for!(Answer)),
+        ("audit-check.v1.json", schema_for!(AuditCheck)),
+        ("audit-list.v1.json", schema_for!(AuditList)),
+        ("audit-record.v1.json", schema_for!(AuditRecord)),
         ("get.v1.json", schema_for!(Listing)),
         ("plan.v1.json", schema_for!(PlanReport)),
         ("relation.v1.json", schema_for!(Explained)),

@@ -17,6 +17,7 @@ use crate::cli::definitions::MANAGED_BY;
 use crate::cli::definitions::OURS;
 use crate::cli::error::CliError;
 use crate::cli::manifests::ARTIFACTS;
+use crate::cli::manifests::DIGEST_KEY;
 use crate::cli::manifests::NAME;
 use crate::cli::output;
 use crate::cli::output::Failure;
@@ -33,6 +34,7 @@ use crate::cluster::write::Deletion;
 use crate::cluster::write::Preconditions;
 use crate::cluster::write::Propagation;
 use crate::cluster::write::WriteGate;
+use crate::daemon::http::READER;
 
 /// How to uninstall.
 #[derive(Debug, Args)]
@@ -94,8 +96,18 @@ impl Cleaning<'_> {
         self.stop_daemon().await?;
         let services = Resource::known("", "v1", "Service", "services", true);
         let accounts = Resource::known("", "v1", "ServiceAccount", "serviceaccounts", true);
-        self.delete_ours(&services, namespace, ARTIFACTS).await?;
-        self.delete_ours(&accounts, namespace, NAME).await?;
+        for name in [ARTIFACTS, NAME] {
+            self.delete_ours(&services, namespace, name).await?;
+        }
+        for name in [NAME, READER] {
+            self.delete_ours(&accounts, namespace, name).await?;
+        }
+        for (kind, plural) in [("RoleBinding", "rolebindings"), ("Role", "roles")] {
+            let roles = Resource::known("rbac.authorization.k8s.io", "v1", kind, plural, true);
+            self.delete_ours(&roles, namespace, DIGEST_KEY).await?;
+        }
+        let secrets = Resource::known("", "v1", "Secret", "secrets", true);
+        self.delete_ours(&secrets, namespace, DIGEST_KEY).await?;
         for (kind, plural) in
             [("ClusterRoleBinding", "clusterrolebindings"), ("ClusterRole", "clusterroles")]
         {

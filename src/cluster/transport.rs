@@ -42,6 +42,7 @@ use super::ConnectOptions;
 use super::Status;
 use super::config::describe;
 use super::write::Purpose;
+use crate::model::Secret;
 use pace::Pace;
 
 mod pace;
@@ -89,6 +90,8 @@ pub(super) struct Call {
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) accept: &'static str,
     pub(super) content: Option<(&'static str, Vec<u8>)>,
+    /// One more header, such as the token of a program behind a proxy.
+    pub(super) header: Option<(&'static str, Secret<String>)>,
     pub(super) purpose: Purpose,
 }
 
@@ -110,6 +113,7 @@ impl Call {
             query: Vec::new(),
             accept: "application/json",
             content: None,
+            header: None,
             purpose: Purpose::Observe,
         }
     }
@@ -267,6 +271,9 @@ impl Cluster {
             .header(header::USER_AGENT, call.purpose.user_agent(product));
         if let Some(user) = &self.user {
             builder = builder.header("Impersonate-User", user.as_ref());
+        }
+        if let Some((name, value)) = &call.header {
+            builder = builder.header(*name, value.expose());
         }
         let body = match call.content {
             Some((kind, bytes)) => {

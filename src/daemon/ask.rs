@@ -2,6 +2,7 @@
 //! when it reads a stopped daemon's state.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -19,6 +20,11 @@ use crate::audit::Object;
 use crate::audit::Order;
 use crate::audit::Query;
 use crate::audit::RecordKind;
+use crate::daemon::journal_view;
+use crate::daemon::journal_view::AuditCheck;
+use crate::daemon::journal_view::AuditList;
+use crate::daemon::journal_view::AuditRecord;
+use crate::daemon::journal_view::ListOptions;
 use crate::datalog::Pattern;
 use crate::datalog::Proof;
 use crate::datalog::QueryOptions;
@@ -59,6 +65,15 @@ pub enum Question {
     Pending,
     /// What is to be done now?
     Plan,
+    /// Which actions are in the journal?
+    AuditList(ListOptions),
+    /// What is recorded of this action?
+    AuditShow {
+        /// The id of its proof.
+        id: String,
+    },
+    /// Is the journal whole?
+    AuditVerify,
 }
 
 /// What comes back.
@@ -69,6 +84,12 @@ pub enum Reply {
     Answer(Answer),
     /// To the question for the plan.
     Plan(PlanReport),
+    /// Actions of the journal.
+    AuditList(AuditList),
+    /// One action with its proof.
+    AuditRecord(Box<AuditRecord>),
+    /// Whether the journal is whole.
+    AuditCheck(AuditCheck),
     /// The question cannot be answered; the text says what to do.
     Error(String),
 }
@@ -82,18 +103,49 @@ pub struct Asked {
     pub namespace: String,
 }
 
-/// The reply of a daemon.
-pub fn reply(question: &Question, reader: &Reader, journal: &JournalReader<DiskStorage>) -> Reply {
-    match question {
-        Question::Plan => match plan(reader) {
-            Ok(plan) => Reply::Plan(plan),
-            Err(error) => Reply::Error(error.to_string()),
-        },
-        other => match answer(other, Some(reader), journal) {
-            Ok(answer) => Reply::Answer(answer),
-            Err(error) => Reply::Error(error.to_string()),
-        },
+/// The reply to a question, from this generation and the journal in this directory.
+pub fn reply(question: &Question, reader: &Reader, journal: &Path) -> Reply {
+    match reply_or_error(question, Some(reader), journal) {
+        Ok(reply) => reply,
+        Err(error) => Reply::Error(error),
     }
+}
+
+/// The reply; without a `reader` (its fact log cannot be read) the journal alone answers.
+///
+/// # Errors
+/// The question cannot be answered; the text says what to do.
+pub fn reply_or_error(
+    question: &Question,
+    reader: Option<&Reader>,
+    journal: &Path,
+) -> Result<Reply, String> {
+    let storage = DiskStorage::for_reading(journal);
+    if let Question::AuditVerify = question {
+        return journal_view::check(&storage).map(Reply::AuditCheck).map_err(|e| e.to_string());
+    }
+    let journal = JournalReader::open(storage).map_err(|error| error.to_string())?;
+    match (question, reader) {
+        (Question::Plan, Some(reader)) => {
+            plan(reader).map(Reply::Plan).map_err(|error| error.to_string())
+        }
+        (Question::AuditList(options), _) => {
+            let listed = journal_view::list(&journal, options);
+            listed.map(Reply::AuditList).map_err(|error| error.to_string())
+        }
+        (Question::AuditShow { id }, _) => {
+            let shown = journal_view::show(&journal, id).map(Box::new);
+            shown.map(Reply::AuditRecord).map_err(|error| error.to_string())
+        }
+        _ => answer(question, reader, &journal).map(Reply::Answer).map_err(|e| e.to_string()),
+    }
+}
+
+/// How many rows a relation has.
+pub(super) fn count(reader: &Reader, relation: &str) -> usize {
+    let columns = reader.program().relation(relation).map_or(0, |info| info.columns.len());
+    let pattern = Pattern { relation: relation.into(), columns: vec![None; columns] };
+    reader.query(&pattern, &QueryOptions::default()).value.len()
 }
 
 /// The plan that follows from the facts of this generation, actions that are underway included.
@@ -125,7 +177,10 @@ pub fn answer(
     let Some(reader) = reader else { return from_journal(question, journal) };
     let known = explain::known_kinds(reader);
     Ok(match question {
-        Question::Why(asked) => explain::why_object(reader, &resolve(asked, &known, Some(reader))?),
+        Question::Why(asked) => {
+            let object = resolve(asked, &known, Some(reader))?;
+            with_proof(explain::why_object(reader, &object), &object, journal)
+        }
         Question::WhyPruned(asked) => pruned(&resolve(asked, &known, None)?, journal),
         Question::WhyNotReady(asked) => explain::why_not_ready(reader, &unit(asked, &known)?),
         Question::WhyNotLive { revision, object } => {
@@ -134,13 +189,37 @@ pub fn answer(
         }
         Question::Owners(asked) => explain::owners(reader, &resolve(asked, &known, Some(reader))?),
         Question::Pending => explain::pending(reader),
-        Question::Plan => no_plan(reader.generation()),
+        Question::Plan
+        | Question::AuditList(_)
+        | Question::AuditShow { .. }
+        | Question::AuditVerify => no_answer(reader.generation()),
     })
 }
 
-/// A plan is no answer: whoever wants one asks for a [`reply`].
-fn no_plan(generation: u64) -> Answer {
-    Answer::new(Verdict::Unknown, "a plan is not a yes or no", generation).next("hence plan")
+/// Names the proof under which the object was last applied: it leads to all the rest.
+fn with_proof(answer: Answer, object: &ObjectRef, journal: &JournalReader<DiskStorage>) -> Answer {
+    let view = journal.view();
+    let query = Query {
+        object: Some(Object::from(object)),
+        kind: Some(RecordKind::Intent),
+        order: Order::NewestFirst,
+        limit: DELETES_MAX,
+        ..Query::default()
+    };
+    let Ok(page) = view.list(&query) else { return answer };
+    let is_apply = |item: &&Item| match &item.record.body {
+        Body::Intent(intent) => intent.action.kind == "apply",
+        _ => false,
+    };
+    let Some(last) = page.items.iter().find(is_apply) else { return answer };
+    let id = view.short_id(&last.id);
+    let answer = answer.line("proof", format!("{id} of {}", last.record.at));
+    if answer.next.is_empty() { answer.next(format!("hence audit show {id}")) } else { answer }
+}
+
+/// Plans and records are no answers: whoever wants one asks for a [`reply`].
+fn no_answer(generation: u64) -> Answer {
+    Answer::new(Verdict::Unknown, "this is not a yes or no", generation).next("hence --help")
 }
 
 fn from_journal(

@@ -128,6 +128,12 @@ impl Due {
         self.paused.values().map(|pause| pause.until).filter(|until| *until > now).min()
     }
 
+    /// Whether an action is underway whose key begins so.
+    pub(super) fn is_underway(&self, beginning: &str) -> bool {
+        let first = self.underway.range(beginning.to_owned()..).next();
+        first.is_some_and(|(key, _)| key.starts_with(beginning))
+    }
+
     /// How many actions are underway.
     pub(super) fn underway(&self) -> usize {
         self.underway.len()

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
+use crate::audit::Head;
 use crate::cluster::Cluster;
 use crate::cluster::Purpose;
 use crate::cluster::write::Elector;
@@ -20,6 +22,7 @@ use crate::cluster::write::WriteGate;
 use crate::daemon::DaemonError;
 use crate::daemon::state::Published;
 use crate::model::Clock;
+use crate::model::Digest;
 use crate::model::Timestamp;
 
 /// The annotation that carries the journal's head.
@@ -31,6 +34,12 @@ pub fn lease_name(kind: &str) -> &'static str {
         "Kustomization" => "kustomize-controller-leader-election",
         _ => "source-controller-leader-election",
     }
+}
+
+/// The head that the annotation names, as [`Candidate`] writes it.
+pub(super) fn parse_head(text: &str) -> Option<Head> {
+    let (seq, hash) = text.split_once(':')?;
+    Some(Head { seq: seq.parse().ok()?, hash: Digest::parse(hash)? })
 }
 
 /// How long a lease is held, and how often renewed; the defaults are Flux's.
@@ -81,9 +90,26 @@ pub(super) struct Candidate {
     pub gate: WriteGate,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Cancelled when nothing is written any more: the leases are given back then.
+    pub ended: Option<CancellationToken>,
 }
 
 impl Candidate {
+    /// Waits for the next renewal; true when nothing is to be renewed any more.
+    async fn rest(&self) -> bool {
+        let pause = tokio::time::sleep(self.timing.retry_period);
+        match &self.ended {
+            None => {
+                pause.await;
+                false
+            }
+            Some(ended) => tokio::select! {
+                () = pause => false,
+                () = ended.cancelled() => true,
+            },
+        }
+    }
+
     /// Waits until all leases are held, says so on `held`, then renews them until one is lost.
     pub(super) async fn run(
         self,
@@ -127,7 +153,15 @@ impl Candidate {
                 }
                 None => {}
             }
-            tokio::time::sleep(self.timing.retry_period).await;
+            if self.rest().await {
+                self.gate.close();
+                for (name, elector) in &mut electors {
+                    if let Err(error) = elector.release(&writer, self.clock.now()).await {
+                        tracing::warn!(lease = %name, %error, "lease not given back");
+                    }
+                }
+                return Ok(());
+            }
         }
     }
 }

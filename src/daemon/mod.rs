@@ -8,18 +8,27 @@
 //!
 //! Not here: what is decided (`rules/`), how a write is sent (`executor`, `cluster`).
 
+mod aftermath;
+mod artifacts;
 pub mod ask;
 mod clock;
+mod collect;
 mod due;
-mod http;
+pub mod http;
+pub mod journal_view;
 mod lease;
+mod moments;
 mod outlets;
 mod record;
 mod restore;
+pub mod rule_files;
+mod ruling;
+mod secret_key;
 pub mod socket;
 mod startup;
 mod state;
 mod step;
+mod stores;
 mod timers;
 mod watcher;
 
@@ -33,7 +42,7 @@ use crate::actions::ActionError;
 use crate::actions::LintError;
 use crate::audit::AuditError;
 use crate::cluster::ClusterError;
-use crate::datalog::CheckError;
+use crate::daemon::rule_files::RuleFilesError;
 use crate::facts::store::StoreError;
 use crate::model::GroupKind;
 
@@ -52,8 +61,8 @@ pub struct DaemonOptions {
     pub state: PathBuf,
     /// Directories of user rules.
     pub rules: Vec<PathBuf>,
-    /// Where `/healthz`, `/readyz`, `/metrics` and queries are served; none when absent.
-    pub listen: Option<String>,
+    /// Where `/healthz`, `/readyz`, `/metrics` and queries are served; may be empty.
+    pub listen: Vec<String>,
     /// Kinds that this daemon reconciles.
     pub kinds: Vec<String>,
     /// Whether the leases of the replaced controllers are held; off for single-process tests.
@@ -66,12 +75,24 @@ pub struct DaemonOptions {
     pub concurrent: usize,
     /// Managers besides Flux's list whose fields are taken over.
     pub override_managers: Vec<String>,
+    /// The Secret that holds the key of digests; without one a file in the state directory does.
+    pub digest_key_secret: Option<String>,
     /// Refuse cross-namespace source references.
     pub no_cross_namespace_refs: bool,
     /// Where artifact files are served for other controllers; none when absent.
     pub artifact_addr: Option<String>,
-    /// Host and port under which others reach them; empty when none are served.
+    /// Host and port under which others reach them; empty: where they are served.
     pub artifact_adv_addr: String,
+    /// Where artifact files are kept; the state directory has a place for them.
+    pub artifact_path: Option<PathBuf>,
+    /// How long artifact files stay that are not current any more.
+    pub artifact_retention_ttl: Duration,
+    /// How many artifact files of a source stay, the current one included.
+    pub artifact_retention_records: usize,
+    /// Host key algorithms for ssh, most wanted first; empty: what known_hosts has.
+    pub ssh_host_key_algorithms: Vec<String>,
+    /// Key exchange algorithms for ssh, most wanted first; empty: the default.
+    pub ssh_kex_algorithms: Vec<String>,
     /// The ServiceAccount that units without one of their own act as; empty for none.
     pub default_service_account: String,
     /// How long a prune is held for a unit that may want the object.
@@ -80,6 +101,31 @@ pub struct DaemonOptions {
     pub custom_stage: Vec<GroupKind>,
     /// Wait before a source without artifact is looked at again.
     pub requeue_dependency: Duration,
+    /// Which custom resources are reconciled.
+    pub scope: WatchScope,
+    /// Requests a second to the API server; `None` leaves it to the server's own fairness.
+    pub queries_per_second: Option<f32>,
+    /// Requests that may be sent at once before that limit holds.
+    pub burst: u32,
+    /// Give the leases back when stopping.
+    pub release_leases: bool,
+    /// How often a failed download of an artifact is tried again.
+    pub http_retries: u32,
+    /// Refuse variables that are not set.
+    pub strict_substitution: bool,
+    /// The first and the longest wait after failed fetches.
+    pub retry_delays: (Duration, Duration),
+    /// How far intervals are moved at most, in percent.
+    pub jitter_percent: u8,
+}
+
+/// Which custom resources are reconciled: all, unless narrowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchScope {
+    /// One namespace; all when empty.
+    pub namespace: String,
+    /// A label selector; all when empty.
+    pub labels: String,
 }
 
 impl Default for DaemonOptions {
@@ -88,20 +134,34 @@ impl Default for DaemonOptions {
             kubeconfig: None,
             state: PathBuf::from("hence-state"),
             rules: Vec::new(),
-            listen: None,
+            listen: Vec::new(),
             kinds: vec!["Kustomization".to_owned(), "GitRepository".to_owned()],
             leader_election: true,
             lease: LeaseTiming::default(),
             namespace: "flux-system".to_owned(),
             concurrent: 16,
             override_managers: Vec::new(),
+            digest_key_secret: None,
             no_cross_namespace_refs: false,
             artifact_addr: None,
             artifact_adv_addr: String::new(),
+            artifact_path: None,
+            artifact_retention_ttl: Duration::from_secs(60),
+            artifact_retention_records: 2,
+            ssh_host_key_algorithms: Vec::new(),
+            ssh_kex_algorithms: Vec::new(),
             default_service_account: String::new(),
             prune_hold: Duration::from_secs(3600),
             custom_stage: Vec::new(),
             requeue_dependency: Duration::from_secs(30),
+            scope: WatchScope::default(),
+            queries_per_second: None,
+            burst: 300,
+            release_leases: true,
+            http_retries: 9,
+            strict_substitution: true,
+            retry_delays: (Duration::from_millis(750), Duration::from_secs(15 * 60)),
+            jitter_percent: 5,
         }
     }
 }
@@ -109,14 +169,10 @@ impl Default for DaemonOptions {
 /// Why the daemon stopped or could not start.
 #[derive(Debug, Error, Diagnostic)]
 pub enum DaemonError {
-    /// The rules do not check.
-    #[error("the rules have {} mistakes", errors.len())]
-    #[diagnostic(code(daemon::rules), help("`hence rules check DIR` shows each of them"))]
-    Rules {
-        /// Each mistake.
-        #[related]
-        errors: Vec<CheckError>,
-    },
+    /// The rules cannot be read or do not check.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Rules(#[from] RuleFilesError),
     /// The cluster cannot be reached or refuses.
     #[error(transparent)]
     #[diagnostic(transparent)]

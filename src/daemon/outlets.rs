@@ -18,6 +18,8 @@ use crate::datalog::Delta;
 use crate::datalog::Value;
 use crate::executor::Executor;
 use crate::executor::Lanes;
+use crate::executor::Urgency;
+use crate::ingest::Holdings;
 use crate::ingest::Ingest;
 use crate::ingest::Observation;
 use crate::ingest::Stores;
@@ -106,7 +108,7 @@ impl Outlets {
                     let job = ingest.fetch_job(source, spec);
                     let (stores, cancel) = (self.stores.clone(), self.cancel.clone());
                     self.observe(&order, &self.fetches, move || {
-                        Ok(Observation::Fetched(Box::new(job.run(&stores, &cancel))))
+                        Observation::Fetched(Box::new(job.run(&stores, &cancel)))
                     });
                 }
                 Action::Render { unit, tree, key, .. } => {
@@ -115,7 +117,7 @@ impl Outlets {
                         continue;
                     };
                     self.observe(&order, &self.builds, move || {
-                        Ok(Observation::Built(Box::new(job.run())))
+                        Observation::Built(Box::new(job.run()))
                     });
                 }
                 Action::Pack { source, tree, revision } => {
@@ -124,11 +126,24 @@ impl Outlets {
                         continue;
                     };
                     let stores = self.stores.clone();
-                    self.observe(&order, &self.builds, move || job.run(&stores));
+                    self.observe(&order, &self.builds, move || {
+                        Observation::Packed(Box::new(job.run(&stores)))
+                    });
                 }
                 _ => self.execute(order),
             }
         }
+    }
+
+    /// Removes what is not held from the stores. Fetches and builds wait meanwhile.
+    pub(super) fn collect(&self, holdings: Holdings, now: Timestamp) {
+        let fetches = u32::try_from(FETCHES).unwrap_or(1);
+        let Ok(slots) = Arc::clone(&self.fetches).try_acquire_many_owned(fetches) else { return };
+        let stores = self.stores.clone();
+        self.runtime.spawn_blocking(move || {
+            holdings.collect(&stores, now);
+            drop(slots);
+        });
     }
 
     /// Runs blocking work that ends in an observation.
@@ -136,7 +151,7 @@ impl Outlets {
         &self,
         order: &Order,
         slots: &Arc<Semaphore>,
-        work: impl FnOnce() -> Result<Observation, String> + Send + 'static,
+        work: impl FnOnce() -> Observation + Send + 'static,
     ) {
         let (inbox, slots) = (self.inbox.clone(), Arc::clone(slots));
         let (key, intent) = (order.planned.action.key(), order.intent);
@@ -145,11 +160,10 @@ impl Outlets {
             let done = tokio::task::spawn_blocking(work).await;
             drop(slot);
             let (observed, outcome) = match done {
-                Ok(Ok(observation)) => {
+                Ok(observation) => {
                     let outcome = summary(&observation);
                     (vec![observation], outcome)
                 }
-                Ok(Err(error)) => (Vec::new(), Ended::plain(OutcomeKind::Failed, &error)),
                 Err(panic) => (Vec::new(), Ended::plain(OutcomeKind::Failed, &panic.to_string())),
             };
             let ended = Message::Ended { key, intent, effects: Vec::new(), observed, outcome };
@@ -171,12 +185,21 @@ impl Outlets {
     fn execute(&self, order: Order) {
         let (inbox, executor) = (self.inbox.clone(), self.executor.clone());
         let lane = lane(&order.planned.action);
+        let urgency = urgency(&order.planned.action);
         let _guard = self.runtime.enter();
-        self.lanes.push(&lane, async move {
+        self.lanes.push(&lane, urgency, async move {
             let Order { intent, planned } = order;
             let key = planned.action.key();
-            let effects = executor.carry_out(&planned.action, &intent.to_string()).await;
-            let outcome = Ended::from_effects(&effects);
+            let work =
+                async move { executor.carry_out(&planned.action, &intent.to_string()).await };
+            // In a task of its own: a panic there is an outcome like any other.
+            let (effects, outcome) = match tokio::spawn(work).await {
+                Ok(effects) => {
+                    let outcome = Ended::from_effects(&effects);
+                    (effects, outcome)
+                }
+                Err(panic) => (Vec::new(), Ended::plain(OutcomeKind::Unknown, &panic.to_string())),
+            };
             let observed = Vec::new();
             inbox.send(Message::Ended { key, intent, effects, observed, outcome }).await.ok();
         });
@@ -192,17 +215,22 @@ fn lane(action: &Action) -> String {
     }
 }
 
+/// A status and an event tell of what was done; all else does it.
+fn urgency(action: &Action) -> Urgency {
+    match action {
+        Action::Status { .. } | Action::Event { .. } => Urgency::Report,
+        _ => Urgency::World,
+    }
+}
+
 /// What the journal says of an observation that an action brought.
 fn summary(observation: &Observation) -> Ended {
-    match observation {
-        Observation::Fetched(fetched) => match fetched.failure() {
-            None => Ended::plain(OutcomeKind::Done, &fetched.summary()),
-            Some(message) => Ended::plain(OutcomeKind::Failed, message),
-        },
-        Observation::Built(built) => match built.failure() {
-            None => Ended::plain(OutcomeKind::Done, &built.summary()),
-            Some(message) => Ended::plain(OutcomeKind::Failed, message),
-        },
-        _ => Ended::plain(OutcomeKind::Done, "packed"),
-    }
+    let (failure, summary) = match observation {
+        Observation::Fetched(fetched) => (fetched.failure(), fetched.summary()),
+        Observation::Built(built) => (built.failure(), built.summary()),
+        Observation::Packed(packed) => (packed.failure(), packed.summary()),
+        _ => (None, "observed".to_owned()),
+    };
+    let kind = if failure.is_some() { OutcomeKind::Failed } else { OutcomeKind::Done };
+    Ended::plain(kind, &summary)
 }

@@ -64,6 +64,20 @@ impl Ended {
         Self { result, detail: detail.to_owned(), uid: None, resource_version: None }
     }
 
+    /// One line of the log, which leads to the proof. What changed nothing is for debugging.
+    pub(super) fn log(&self, action: &str, intent: &ProofId) {
+        let (proof, result, detail) = (intent.short(), self.result.to_string(), &self.detail);
+        match self.result {
+            OutcomeKind::Unchanged | OutcomeKind::Superseded => {
+                tracing::debug!(proof, action, result, detail, "action ended");
+            }
+            OutcomeKind::Refused | OutcomeKind::Failed => {
+                tracing::warn!(proof, action, result, detail, "action ended");
+            }
+            _ => tracing::info!(proof, action, result, detail, "action ended"),
+        }
+    }
+
     /// The journal's record.
     pub(super) fn record(self, intent: ProofId) -> audit::Outcome {
         let observed =

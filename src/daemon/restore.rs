@@ -6,8 +6,11 @@ use crate::daemon::DaemonError;
 use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::EngineOptions;
+use crate::datalog::FileOrigin;
 use crate::datalog::Program;
 use crate::datalog::Reader;
+use crate::datalog::RelationInfo;
+use crate::datalog::RelationKind;
 use crate::datalog::Transaction;
 use crate::facts::FactBase;
 use crate::facts::Recalled;
@@ -18,10 +21,14 @@ use crate::facts::store::StoreOptions;
 use crate::model::Digest;
 use crate::rules;
 
-/// Digest of the input declarations: rows of other declarations are not mixed in.
+/// Digest of the shipped input declarations: rows of other declarations are not mixed in. Those of
+/// users come and go with their files, and take no other row with them.
 fn schema_digest(program: &Program) -> Digest {
     let mut text = String::new();
-    for info in program.relations() {
+    let is_shipped_input = |info: &&RelationInfo| {
+        info.origin == FileOrigin::BuiltIn && info.kind == RelationKind::Input
+    };
+    for info in program.relations().filter(is_shipped_input) {
         let types: Vec<&str> = info.columns.iter().map(|column| &*column.type_name).collect();
         text.push_str(&format!("{}({})\n", info.name, types.join(",")));
     }

@@ -16,8 +16,6 @@ use tokio::net::UnixListener;
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::DiskStorage;
-use crate::audit::JournalReader;
 use crate::daemon::DaemonError;
 use crate::daemon::ask;
 use crate::daemon::ask::Question;
@@ -75,8 +73,6 @@ async fn converse(
     let reader = published.reader();
     let reply = tokio::task::spawn_blocking(move || {
         let question: Question = serde_json::from_str(&line).map_err(|e| e.to_string())?;
-        let storage = DiskStorage::for_reading(&journal);
-        let journal = JournalReader::open(storage).map_err(|e| e.to_string())?;
         Ok(ask::reply(&question, &reader, &journal))
     })
     .await

@@ -12,9 +12,14 @@ use crate::audit::DiskStorage;
 use crate::audit::Journal;
 use crate::audit::ProofId;
 use crate::daemon::DaemonError;
+use crate::daemon::collect::Collector;
 use crate::daemon::due::Due;
+use crate::daemon::moments;
 use crate::daemon::outlets::Outlets;
 use crate::daemon::record;
+use crate::daemon::rule_files::RuleFilesError;
+use crate::daemon::rule_files::RuleSet;
+use crate::daemon::ruling::Ruling;
 use crate::daemon::state::Published;
 use crate::daemon::timers::Timers;
 use crate::datalog::Delta;
@@ -23,7 +28,6 @@ use crate::facts::Statement;
 use crate::ingest::Ingest;
 use crate::ingest::Observation;
 use crate::model::Clock;
-use crate::model::Digest;
 use crate::model::Effect;
 use crate::model::Timestamp;
 
@@ -47,6 +51,8 @@ pub(super) enum Message {
         /// The word and detail for the journal.
         outcome: record::Ended,
     },
+    /// The user's rule files changed.
+    Rules(Box<Result<RuleSet, RuleFilesError>>),
     /// Finish what is underway and stop.
     Stop,
 }
@@ -66,11 +72,14 @@ pub(super) struct StepLoop {
     pub(super) ingest: Ingest,
     pub(super) timers: Timers,
     pub(super) due: Due,
+    pub(super) collector: Collector,
     pub(super) outlets: Outlets,
     pub(super) published: Arc<Published>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) rules: Digest,
+    pub(super) ruling: Ruling,
     pub(super) inbox: mpsc::Receiver<Message>,
+    /// Kinds of custom resources whose list is in the next commit.
+    pub(super) listed: Vec<String>,
 }
 
 /// Whether the loop goes on.
@@ -89,7 +98,8 @@ impl StepLoop {
         self.timers.update(recalled);
         self.due.update(recalled)?;
         self.outlets.watch(recalled);
-        Ok(())
+        let now = self.clock.now();
+        self.commit(moments::noted(recalled, now), now)
     }
 
     /// Runs until told to stop and nothing is underway.
@@ -102,6 +112,7 @@ impl StepLoop {
             let messages = runtime.block_on(self.wait());
             if messages.iter().any(|message| matches!(message, Message::Stop)) {
                 mode = Mode::Stopping;
+                self.published.stop();
             }
             self.turn(messages, mode)?;
         }
@@ -130,13 +141,16 @@ impl StepLoop {
     fn turn(&mut self, messages: Vec<Message>, mode: Mode) -> Result<(), DaemonError> {
         let now = self.clock.now();
         let (statements, ended) = self.observe(messages, now)?;
-        let delta = self.commit(statements, now)?;
+        self.commit(statements, now)?;
+        self.listed.drain(..).for_each(|kind| self.published.listed(&kind));
         for key in ended {
             self.due.end(&key, now);
         }
-        self.outlets.watch(&delta);
         if mode == Mode::Stopping {
             return Ok(());
+        }
+        if self.collector.begins(&self.due, &self.ingest, now) {
+            self.outlets.collect(self.ingest.holdings(), now);
         }
         let plan = self.plan(now)?;
         let orders = self.journal_intents(plan, now)?;
@@ -155,10 +169,14 @@ impl StepLoop {
         for message in messages {
             match message {
                 Message::Stop => {}
+                Message::Rules(loaded) => statements.extend(self.take_rules(*loaded, now)?),
                 Message::Observed(observation) => {
+                    self.collector.observed(&observation);
+                    self.listed.extend(observation.lists().into_iter().map(str::to_owned));
                     statements.extend(self.ingest.statements(observation, now));
                 }
                 Message::Ended { key, intent, effects, observed, outcome } => {
+                    outcome.log(&key, &intent);
                     self.journal.append(now, Body::Outcome(outcome.record(intent)))?;
                     ended.push(key);
                     for effect in effects {
@@ -166,6 +184,7 @@ impl StepLoop {
                         statements.extend(self.ingest.statements(observation, now));
                     }
                     for observation in observed {
+                        self.collector.observed(&observation);
                         statements.extend(self.ingest.statements(observation, now));
                     }
                 }
@@ -176,16 +195,30 @@ impl StepLoop {
         Ok((statements, ended))
     }
 
-    /// Commits one generation and lets everybody see it.
-    fn commit(&mut self, statements: Vec<Statement>, now: Timestamp) -> Result<Delta, DaemonError> {
-        if statements.is_empty() {
-            return Ok(Delta::default());
+    /// Commits one generation, and further ones with the times of what begins by it, and lets
+    /// everybody see the last.
+    fn commit(&mut self, statements: Vec<Statement>, now: Timestamp) -> Result<(), DaemonError> {
+        let mut statements = statements;
+        while !statements.is_empty() {
+            let delta = self.facts.commit(statements, now)?;
+            self.follow(&delta)?;
+            statements = moments::noted(&delta, now);
+            // When the rules before are in force again, this tells of it, and what they conclude.
+            statements.extend(self.judge_faults(&delta, now)?);
         }
-        let delta = self.facts.commit(statements, now)?;
-        self.timers.update(&delta);
-        self.due.update(&delta)?;
+        Ok(())
+    }
+
+    /// Takes over what a generation changed.
+    ///
+    /// # Errors
+    /// A row does not have the shape of its action.
+    pub(super) fn follow(&mut self, delta: &Delta) -> Result<(), DaemonError> {
+        self.timers.update(delta);
+        self.due.update(delta)?;
+        self.outlets.watch(delta);
         self.published.set(self.facts.reader());
-        Ok(delta)
+        Ok(())
     }
 
     /// The plan of this generation: ordered and checked.
@@ -208,7 +241,7 @@ impl StepLoop {
         let mut orders = Vec::new();
         for planned in plan.into_actions() {
             let proof = record::proof_of(&reader, &planned);
-            let intent = record::intent(&planned, generation, fact_log, self.rules, proof);
+            let intent = record::intent(&planned, generation, fact_log, self.ruling.digest, proof);
             let intent = self.journal.append(now, Body::Intent(intent))?;
             self.due.begin(&planned.action.key());
             orders.push(Order { intent, planned });

@@ -28,6 +28,7 @@ use crate::cluster::read::WatchEvent;
 use crate::cluster::read::WatchHandle;
 use crate::cluster::read::WatchMessage;
 use crate::cluster::read::WatchSpec;
+use crate::daemon::WatchScope;
 use crate::daemon::step::Message;
 use crate::executor::Seen;
 use crate::ingest::AnySource;
@@ -42,7 +43,8 @@ use crate::model::UnitName;
 /// How long to wait before the served kinds are read again because a wanted one is unknown.
 const REDISCOVER: Duration = Duration::from_secs(10);
 /// Source kinds that units may name.
-const SOURCE_KINDS: &[&str] = &["GitRepository", "OCIRepository", "Bucket", "ExternalArtifact"];
+pub(super) const SOURCE_KINDS: &[&str] =
+    &["GitRepository", "OCIRepository", "Bucket", "ExternalArtifact"];
 
 /// What is to be watched from now on, or no longer.
 #[derive(Debug, Default)]
@@ -86,6 +88,7 @@ pub(super) struct Watcher {
     kinds: Arc<RwLock<Arc<Kinds>>>,
     seen: Seen,
     inbox: mpsc::Sender<Message>,
+    scope: WatchScope,
     running: BTreeMap<Subject, (Arc<WatchSpec>, WatchHandle)>,
     /// Wanted, but their kind is not served yet.
     waiting: BTreeSet<Subject>,
@@ -102,11 +105,12 @@ impl Watcher {
         kinds: Arc<RwLock<Arc<Kinds>>>,
         seen: Seen,
         inbox: mpsc::Sender<Message>,
+        scope: WatchScope,
         mut wanted: mpsc::UnboundedReceiver<Wanted>,
     ) {
         let (messages, mut heard) = mpsc::channel(256);
         let (running, waiting) = (BTreeMap::new(), BTreeSet::new());
-        let mut watcher = Self { cluster, kinds, seen, inbox, running, waiting, messages };
+        let mut watcher = Self { cluster, kinds, seen, inbox, scope, running, waiting, messages };
         watcher.start(Subject::Definitions);
         for kind in SOURCE_KINDS {
             watcher.start(Subject::Resources(group_kind(SOURCE_GROUP, kind)));
@@ -163,7 +167,10 @@ impl Watcher {
     /// What to watch for a subject; `None` while its kind is not served.
     fn spec(&self, subject: &Subject) -> Option<WatchSpec> {
         let (kind, options) = match subject {
-            Subject::Resources(kind) => (kind.clone(), ListOptions::default()),
+            Subject::Resources(kind) => {
+                let WatchScope { namespace, labels } = self.scope.clone();
+                (kind.clone(), ListOptions { namespace, labels, ..ListOptions::default() })
+            }
             Subject::Managed(kind) => {
                 let labels = keys::OWNER_NAME.to_owned();
                 (kind.clone(), ListOptions { labels, ..ListOptions::default() })

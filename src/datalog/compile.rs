@@ -11,7 +11,9 @@
 //!
 //! A unit is what is brought up to date in one go: the clauses of one stratum, or one fold.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::datalog::plan::Plan;
@@ -24,6 +26,7 @@ use crate::datalog::program::LiteralKind;
 use crate::datalog::program::Program;
 use crate::datalog::program::RelationKind;
 use crate::datalog::program::Term;
+use crate::datalog::store::Interner;
 use crate::datalog::syntax::Fold;
 use crate::datalog::value::Value;
 
@@ -108,6 +111,10 @@ pub(crate) struct Compiled {
     pub(crate) reads: Vec<Vec<usize>>,
     /// Per relation with a key: the index on it.
     pub(crate) key_indexes: Vec<Option<usize>>,
+    /// Holds the constants of all plans, and nothing else.
+    pub(crate) interner: Interner,
+    /// The program's relations by name.
+    pub(crate) positions: HashMap<Arc<str>, usize>,
 }
 
 /// A clause before planning.
@@ -128,6 +135,8 @@ struct Compiler<'a> {
     program: &'a Program,
     relations: Vec<CoreRelation>,
     units: Vec<DraftUnit>,
+    /// Projections made so far: relation, columns, and the user file that pays for it.
+    projections: BTreeMap<(usize, Vec<bool>, Option<Arc<str>>), usize>,
 }
 
 /// Compiles `program`.
@@ -139,7 +148,8 @@ pub(crate) fn compile(program: &Program) -> Compiled {
         indexes: Vec::new(),
     });
     let relations = relations.collect();
-    let mut compiler = Compiler { program, relations, units: Vec::new() };
+    let (units, projections) = (Vec::new(), BTreeMap::new());
+    let mut compiler = Compiler { program, relations, units, projections };
     for at in 0..program.inner.strata.len() {
         compiler.stratum(at);
     }
@@ -210,24 +220,27 @@ impl Compiler<'_> {
         self.units.push(DraftUnit::Rules { relations, drafts: vec![draft], recursive: false });
     }
 
-    /// `!p(X, _)` becomes `!q(X)` with `q(A) :- p(A, _)`.
+    /// `!p(X, _)` becomes `!q(X)` with `q(A) :- p(A, _)`; clauses share it.
     fn projection(&mut self, source: usize, relation: usize, args: &[Term]) -> CoreLiteral {
-        let owner = self.program.inner.clauses[source].head;
+        let clause = &self.program.inner.clauses[source];
+        let (owner, is_user) = (clause.head, clause.origin == FileOrigin::User);
         let kept: Vec<Term> = args.iter().filter(|arg| **arg != Term::Wildcard).cloned().collect();
-        let head = self.hidden(kept.len(), owner);
-        let mut columns = Vec::new();
-        for (at, arg) in args.iter().enumerate() {
-            columns.push(if *arg == Term::Wildcard { Term::Wildcard } else { Term::Variable(at) });
-        }
-        let heads = columns.iter().filter_map(|column| match column {
-            Term::Variable(variable) => Some(Expr::Variable(*variable)),
-            _ => None,
+        let mask: Vec<bool> = args.iter().map(|arg| *arg != Term::Wildcard).collect();
+        let payer = is_user.then(|| Arc::clone(&clause.file));
+        let known = self.projections.get(&(relation, mask.clone(), payer.clone()));
+        let head = known.copied().unwrap_or_else(|| {
+            let head = self.hidden(kept.len(), owner);
+            let column = |at: usize| if mask[at] { Term::Variable(at) } else { Term::Wildcard };
+            let columns = (0..args.len()).map(column).collect();
+            let heads = (0..args.len()).filter(|at| mask[*at]).map(Expr::Variable);
+            let head_args = heads.collect();
+            let all =
+                Stored { relation, args: columns, negated: false, default: None, recursive: false };
+            let body = vec![CoreLiteral::Stored(all)];
+            self.single(Draft { head, head_args, body, variables: args.len(), source });
+            self.projections.insert((relation, mask, payer), head);
+            head
         });
-        let head_args = heads.collect();
-        let all =
-            Stored { relation, args: columns, negated: false, default: None, recursive: false };
-        let body = vec![CoreLiteral::Stored(all)];
-        self.single(Draft { head, head_args, body, variables: args.len(), source });
         CoreLiteral::Stored(Stored {
             relation: head,
             args: kept,
@@ -307,8 +320,9 @@ impl Compiler<'_> {
     }
 
     fn finish(self) -> Compiled {
-        let Self { program, mut relations, units } = self;
-        let mut planner = Planner { relations: &mut relations };
+        let Self { program, mut relations, units, .. } = self;
+        let mut interner = Interner::default();
+        let mut planner = Planner { relations: &mut relations, interner: &mut interner };
         let mut planned = Vec::new();
         for unit in units {
             planned.push(match unit {
@@ -334,7 +348,10 @@ impl Compiler<'_> {
             .map(|(relation, key)| key.as_ref().and_then(|key| planner.index(relation, key)))
             .collect();
         let reads = planned.iter().map(reads_of).collect();
-        Compiled { program: program.clone(), relations, units: planned, reads, key_indexes }
+        let program = program.clone();
+        let names = program.relations().map(|info| Arc::clone(&info.name));
+        let positions = names.enumerate().map(|(at, name)| (name, at)).collect();
+        Compiled { program, relations, units: planned, reads, key_indexes, interner, positions }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::datalog::builtins::Builtins;
 use crate::datalog::builtins::Calls;
+use crate::datalog::compile::Compiled;
 use crate::datalog::compile::compile;
 use crate::datalog::expr;
 use crate::datalog::fact::Fact;
@@ -26,7 +27,9 @@ use crate::datalog::store::Age;
 use crate::datalog::store::Interner;
 use crate::datalog::store::Store;
 use crate::datalog::store::Table;
+use crate::datalog::store::Uses;
 use crate::datalog::value::Row;
+use crate::datalog::value::Value;
 use crate::datalog::world::World;
 
 /// How an engine runs. Each default is the safe choice.
@@ -38,14 +41,12 @@ pub struct EngineOptions {
     pub user_work_max: u64,
     /// A transaction with more than this share of all input rows, in percent, is evaluated in full.
     pub elastic_percent: u64,
-    /// Dead values that may gather before they are collected.
-    pub garbage_max: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         let user_work_max = 20_000_000;
-        Self { generation: 0, user_work_max, elastic_percent: 20, garbage_max: 65_536 }
+        Self { generation: 0, user_work_max, elastic_percent: 20 }
     }
 }
 
@@ -75,8 +76,8 @@ impl Delta {
 pub struct Engine {
     world: World,
     effort: Effort,
-    /// Values that the interner held after the last collection.
-    values_kept: usize,
+    /// Who uses which word; a fork, which does not live long, keeps no account.
+    uses: Option<Uses>,
 }
 
 impl Engine {
@@ -88,8 +89,11 @@ impl Engine {
             .relations
             .iter()
             .map(|relation| Arc::new(Table::new(relation.arity, &relation.indexes)));
-        let mut store = Store { interner: Interner::default(), tables: tables.collect() };
+        let mut store = Store { interner: compiled.interner.clone(), tables: tables.collect() };
+        let mut uses = Uses::default();
         let stated = stated(&program, &calls, &mut store.interner);
+        stated.values().flatten().for_each(|row| uses.add(row));
+        uses.add(&store.interner.take_fresh());
         let generation = options.generation;
         let world = World {
             compiled: Arc::new(compiled),
@@ -100,12 +104,13 @@ impl Engine {
             faults: BTreeMap::new(),
             generation,
         };
-        let mut engine = Self { world, effort: Effort::default(), values_kept: 0 };
-        engine.work(true, |work| {
+        let mut engine = Self { world, effort: Effort::default(), uses: Some(uses) };
+        let outcome = engine.derive(true, |work| {
             for (relation, rows) in work.stated {
                 rows.iter().for_each(|row| work.state(*relation, row));
             }
         });
+        engine.commit(&outcome);
         engine
     }
 
@@ -129,21 +134,11 @@ impl Engine {
     /// replaces the row of that key.
     pub fn transact(&mut self, transaction: Transaction) -> Delta {
         let mut refused = Vec::new();
-        let mut accept = |facts: Vec<Fact>| -> Vec<(usize, Row)> {
-            let accepted = facts.into_iter().map(|fact| accept(self.program(), fact));
-            let mut rows = Vec::new();
-            for outcome in accepted {
-                match outcome {
-                    Ok(row) => rows.push(row),
-                    Err(error) => refused.push(error),
-                }
-            }
-            rows
-        };
-        let (deletes, inserts) = (accept(transaction.deletes), accept(transaction.inserts));
+        let deletes = self.accept(transaction.deletes, &mut refused);
+        let inserts = self.accept(transaction.inserts, &mut refused);
         self.world.generation += 1;
         let full = self.is_large(deletes.len() + inserts.len());
-        let outcome = self.work(full, |work| {
+        let outcome = self.derive(full, |work| {
             for (relation, row) in deletes {
                 let words: Option<Vec<u32>> =
                     row.iter().map(|value| work.store.interner.find(value)).collect();
@@ -151,13 +146,66 @@ impl Engine {
                     work.retract(relation, &words);
                 }
             }
+            if full {
+                let mut batches = Batches::new();
+                for (relation, row) in inserts {
+                    batches.entry(relation).or_default().add(work.store, &row, None);
+                }
+                assert_all(work, &batches);
+                return;
+            }
+            let mut words = Vec::new();
             for (relation, row) in inserts {
-                let words: Vec<u32> =
-                    row.iter().map(|value| work.store.interner.intern(value)).collect();
+                words.clear();
+                words.extend(row.iter().map(|value| work.store.interner.intern(value)));
                 work.assert(relation, &words);
             }
         });
-        Delta { refused, ..outcome }
+        let delta = self.delta(&outcome);
+        self.commit(&outcome);
+        Delta { refused, ..delta }
+    }
+
+    /// Takes many facts at once as the next generation, each with the generation since which it
+    /// holds, when that is known. As [`Engine::transact`] with all of them as inserts, but nobody
+    /// is told what follows from them: this is how an engine starts.
+    pub fn load(&mut self, facts: impl IntoIterator<Item = (Fact, Option<u64>)>) -> Vec<Refused> {
+        let mut refused = Vec::new();
+        let mut batches = Batches::new();
+        for (fact, since) in facts {
+            match accept(&self.world.compiled, fact) {
+                Ok((relation, row)) => {
+                    batches.entry(relation).or_default().add(&mut self.world.store, &row, since);
+                }
+                Err(error) => refused.push(error),
+            }
+        }
+        self.world.generation += 1;
+        let full = self.is_large(batches.values().map(|batch| batch.count).sum());
+        let outcome = self.derive(full, |work| assert_all(work, &batches));
+        self.commit(&outcome);
+        for (relation, batch) in &batches {
+            let table = self.world.store.table_mut(*relation);
+            for (at, since) in &batch.since {
+                let row = &batch.words[at * table.arity()..(at + 1) * table.arity()];
+                if let Some(id) = table.find(row) {
+                    table.set_since(id, *since);
+                }
+            }
+        }
+        refused
+    }
+
+    /// The facts that fit the program, by relation.
+    fn accept(&self, facts: Vec<Fact>, refused: &mut Vec<Refused>) -> Vec<(usize, Row)> {
+        let mut rows = Vec::with_capacity(facts.len());
+        for fact in facts {
+            match accept(&self.world.compiled, fact) {
+                Ok(row) => rows.push(row),
+                Err(error) => refused.push(error),
+            }
+        }
+        rows
     }
 
     fn is_large(&self, operations: usize) -> bool {
@@ -167,8 +215,8 @@ impl Engine {
         operations as u64 * 100 > (rows as u64 + 100) * self.world.options.elastic_percent
     }
 
-    /// Runs one transaction and commits it.
-    fn work(&mut self, full: bool, change: impl FnOnce(&mut Work<'_>)) -> Delta {
+    /// Brings everything up to date with `change`, without committing it.
+    fn derive(&mut self, full: bool, change: impl FnOnce(&mut Work<'_>)) -> Outcome {
         let World { compiled, calls, options, store, stated, faults, .. } = &mut self.world;
         let mut work = Work::new(compiled, calls, store, faults, stated);
         work.full = full;
@@ -176,10 +224,16 @@ impl Engine {
         change(&mut work);
         let outcome = work.finish();
         self.effort = outcome.effort;
-        let delta = self.delta(&outcome);
-        maintain::commit(&mut self.world.store, &outcome, self.world.generation);
-        self.collect();
-        delta
+        outcome
+    }
+
+    /// Commits, and frees the values that no row holds any more.
+    fn commit(&mut self, outcome: &Outcome) {
+        let World { store, generation, .. } = &mut self.world;
+        maintain::commit(store, outcome, *generation, self.uses.as_mut());
+        if let Some(uses) = &mut self.uses {
+            uses.settle(&mut store.interner);
+        }
     }
 
     fn delta(&self, outcome: &Outcome) -> Delta {
@@ -207,26 +261,6 @@ impl Engine {
         visible.map(|(_, fault)| fault.clone()).collect()
     }
 
-    /// Frees values that no row holds any more, when enough have gathered.
-    fn collect(&mut self) {
-        let World { store, stated, options, .. } = &mut self.world;
-        if store.interner.len() < 2 * self.values_kept + options.garbage_max {
-            return;
-        }
-        let mut live = vec![false; store.interner.slots()];
-        let mut mark = |words: &[u32]| {
-            for slot in words.iter().filter_map(|word| Interner::slot_of(*word)) {
-                live[slot] = true;
-            }
-        };
-        for table in &store.tables {
-            table.ids().into_iter().for_each(|id| mark(table.row(id)));
-        }
-        stated.values().flatten().for_each(|row| mark(row));
-        store.interner.keep(&live);
-        self.values_kept = store.interner.len();
-    }
-
     /// Puts another program in force as the next generation. Asserted facts of inputs that both
     /// have with the same types stay; the delta says what changed, relations that only one has
     /// included.
@@ -234,8 +268,7 @@ impl Engine {
         let mut options = self.world.options.clone();
         options.generation = self.generation();
         let mut next = Self::new(program, builtins, options);
-        let inserts = self.inputs().collect();
-        let refused = next.transact(Transaction { inserts, deletes: Vec::new() }).refused;
+        let refused = next.load(self.inputs().map(|fact| (fact, None)));
         let delta = compare(&self.world, &mut next.world);
         *self = next;
         Delta { refused, faults: self.faults(), ..delta }
@@ -257,7 +290,7 @@ impl Engine {
         let inputs = relations.filter(|(_, info)| info.kind == RelationKind::Input);
         inputs.flat_map(move |(at, info)| {
             let table = self.world.store.table(at);
-            let asserted = table.ids().into_iter().filter(move |id| {
+            let asserted = table.ids().filter(move |id| {
                 let meta = table.meta(*id);
                 meta.is_in(Age::Old) && meta.support == ASSERTED
             });
@@ -268,20 +301,6 @@ impl Engine {
         })
     }
 
-    /// Sets since when some input rows hold, after they were inserted again from a record.
-    pub fn restore_since(&mut self, facts: impl IntoIterator<Item = (Fact, u64)>) {
-        for (fact, since) in facts {
-            let Some(relation) = self.program().position(&fact.relation) else { continue };
-            let found = self
-                .world
-                .words(&fact.row)
-                .and_then(|words| self.world.store.table(relation).find(&words));
-            if let Some(id) = found {
-                self.world.store.table_mut(relation).set_since(id, since);
-            }
-        }
-    }
-
     /// The rows of one relation, sorted by value.
     pub fn rows(&self, relation: &str) -> Vec<Row> {
         let at = self.program().position(relation);
@@ -289,8 +308,7 @@ impl Engine {
     }
 
     pub(crate) fn of_world(world: World) -> Self {
-        let values_kept = world.store.interner.len();
-        Self { world, effort: Effort::default(), values_kept }
+        Self { world, effort: Effort::default(), uses: None }
     }
 }
 
@@ -311,9 +329,36 @@ fn stated(program: &Program, calls: &Calls, interner: &mut Interner) -> Stated {
     stated
 }
 
-fn accept(program: &Program, fact: Fact) -> Result<(usize, Row), Refused> {
+/// Rows to assert, by relation.
+type Batches = BTreeMap<usize, Batch>;
+
+/// Rows of one relation, one after the other.
+#[derive(Default)]
+struct Batch {
+    words: Vec<u32>,
+    count: usize,
+    /// Since when some of them hold, by their place.
+    since: Vec<(usize, u64)>,
+}
+
+impl Batch {
+    fn add(&mut self, store: &mut Store, row: &[Value], since: Option<u64>) {
+        self.words.extend(row.iter().map(|value| store.interner.intern(value)));
+        self.since.extend(since.map(|since| (self.count, since)));
+        self.count += 1;
+    }
+}
+
+fn assert_all(work: &mut Work<'_>, batches: &Batches) {
+    for (relation, Batch { words, count, .. }) in batches {
+        work.assert_many(*relation, words, *count);
+    }
+}
+
+fn accept(compiled: &Compiled, fact: Fact) -> Result<(usize, Row), Refused> {
+    let program = &compiled.program;
     let refuse = |reason| Refused { fact: fact.clone(), reason };
-    let Some(relation) = program.position(&fact.relation) else {
+    let Some(relation) = compiled.positions.get(&fact.relation).copied() else {
         return Err(refuse(RefusedReason::UnknownRelation));
     };
     let info = program.info(relation);

@@ -1,9 +1,10 @@
 //! Runs join plans: bindings in, bindings out, every join by `datafrog::Relation::from_leapjoin`.
 //!
 //! One [`ProbeLeaper`] serves every probe of every plan: it proposes the index entries that fit,
-//! and the join's logic turns an entry into the next binding. Bindings are fixed arrays, because
-//! the join sorts and deduplicates them; the plan gives each derivation words of its own, so
-//! nothing that counts is merged. Between joins, filters and built-ins walk over the bindings.
+//! and the join's logic turns an entry into the next binding. Bindings are fixed arrays with a
+//! number of their own in front: the join sorts and deduplicates its results, and so finds them
+//! sorted and merges none. Many bindings are probed in the order of their keys. Between joins,
+//! filters and built-ins walk over the bindings.
 //!
 //! Cost: rows probed, counted in [`Exec::probed`]; the budget stops a join in its middle.
 
@@ -16,6 +17,7 @@ use crate::datalog::builtins::Calls;
 use crate::datalog::expr;
 use crate::datalog::expr::Stop;
 use crate::datalog::plan::Access;
+use crate::datalog::plan::Operand;
 use crate::datalog::plan::Plan;
 use crate::datalog::plan::Probe;
 use crate::datalog::plan::Source;
@@ -58,13 +60,44 @@ pub(crate) struct Start<'a> {
     pub(crate) tag: u32,
 }
 
-/// One result of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) head: Box<[u32]>,
+/// The results of a plan, one after the other.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heads {
+    arity: usize,
+    words: Vec<u32>,
+    notes: Vec<Note>,
+}
+
+/// What comes with a result.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Note {
     /// The highest rank of a condition in the clause's own stratum.
     pub(crate) rank: u32,
     pub(crate) tag: u32,
+}
+
+impl Heads {
+    pub(crate) fn len(&self) -> usize {
+        self.notes.len()
+    }
+
+    /// The words of all heads, one after the other.
+    pub(crate) fn words(&self) -> &[u32] {
+        &self.words
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u32], Note)> {
+        let head = |at: usize| &self.words[at * self.arity..(at + 1) * self.arity];
+        self.notes.iter().enumerate().map(move |(at, note)| (head(at), *note))
+    }
+}
+
+/// The words of a plan under way. `seq` rises, so that what the join sorts is sorted already; the
+/// words hold the slots, and at their end rank and tag.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Binding<const W: usize> {
+    seq: u32,
+    words: [u32; W],
 }
 
 /// Runs plans over one store.
@@ -89,11 +122,11 @@ pub(crate) const NOWHERE: Start<'static> = Start { words: &[], id: 0, rank: 0, t
 
 impl Exec<'_> {
     /// All results of `plan` from `starts`.
-    pub(crate) fn run(&mut self, plan: &Plan, starts: &[Start<'_>]) -> Result<Vec<Found>, Stop> {
+    pub(crate) fn run(&mut self, plan: &Plan, starts: &[Start<'_>]) -> Result<Heads, Stop> {
         match plan.slots + RANK {
-            0..=8 => self.run_wide::<8>(plan, starts),
-            9..=16 => self.run_wide::<16>(plan, starts),
-            17..=32 => self.run_wide::<32>(plan, starts),
+            0..=7 => self.run_wide::<7>(plan, starts),
+            8..=11 => self.run_wide::<11>(plan, starts),
+            12..=23 => self.run_wide::<23>(plan, starts),
             _ => self.run_wide::<128>(plan, starts),
         }
     }
@@ -102,118 +135,121 @@ impl Exec<'_> {
         &mut self,
         plan: &Plan,
         starts: &[Start<'_>],
-    ) -> Result<Vec<Found>, Stop> {
-        let mut bindings: Vec<[u32; W]> = Vec::with_capacity(starts.len());
+    ) -> Result<Heads, Stop> {
+        let mut bindings: Vec<Binding<W>> = Vec::with_capacity(starts.len());
         for start in starts {
             bindings.extend(self.seed(plan, start));
         }
         for step in &plan.steps {
             if bindings.is_empty() {
-                return Ok(Vec::new());
+                return Ok(Heads::default());
             }
             bindings = self.step(step, bindings)?;
             if *self.probed > self.probed_max {
                 return Err(Stop::Work { have: *self.probed, limit: self.probed_max });
             }
         }
-        let mut found = Vec::with_capacity(bindings.len());
-        for binding in &bindings {
-            if let Some(head) = self.head(&plan.head, binding)? {
-                found.push(Found { head, rank: binding[W - RANK], tag: binding[W - TAG] });
-            }
-        }
-        Ok(found)
+        self.heads(plan, &bindings)
     }
 
-    fn seed<const W: usize>(&self, plan: &Plan, start: &Start<'_>) -> Option<[u32; W]> {
-        let mut binding = [0; W];
+    fn heads<const W: usize>(
+        &mut self,
+        plan: &Plan,
+        bindings: &[Binding<W>],
+    ) -> Result<Heads, Stop> {
+        let arity = plan.head.len();
+        let mut heads = Heads {
+            arity,
+            words: Vec::with_capacity(bindings.len() * arity),
+            notes: Vec::with_capacity(bindings.len()),
+        };
+        for Binding { words, .. } in bindings {
+            let before = heads.words.len();
+            let mut failed = false;
+            for operand in &plan.head {
+                match self.word(operand, words) {
+                    Ok(word) => heads.words.push(word),
+                    Err(Stop::Failed(_)) => {
+                        failed = true;
+                        break;
+                    }
+                    Err(stop) => return Err(stop),
+                }
+            }
+            if failed {
+                heads.words.truncate(before);
+            } else {
+                heads.notes.push(Note { rank: words[W - RANK], tag: words[W - TAG] });
+            }
+        }
+        Ok(heads)
+    }
+
+    fn seed<const W: usize>(&self, plan: &Plan, start: &Start<'_>) -> Option<Binding<W>> {
+        let mut words = [0; W];
         let seed = &plan.seed;
         for (column, slot) in &seed.binds {
-            binding[*slot] = start.words[*column];
+            words[*slot] = start.words[*column];
         }
-        let fits = self.fits(start.words, &seed.checks, &seed.twins, &binding);
+        let fits = fits(start.words, &seed.checks, &seed.twins, &words);
         if let Some(slot) = seed.id_slot {
-            binding[slot] = start.id;
+            words[slot] = start.id;
         }
-        binding[W - RANK] = if seed.recursive { start.rank } else { 0 };
-        binding[W - TAG] = start.tag;
-        fits.then_some(binding)
+        words[W - RANK] = if seed.recursive { start.rank } else { 0 };
+        words[W - TAG] = start.tag;
+        fits.then_some(Binding { seq: 0, words })
     }
 
-    fn fits(
-        &self,
-        row: &[u32],
-        checks: &[(usize, Source)],
-        twins: &[(usize, usize)],
-        binding: &[u32],
-    ) -> bool {
-        twins.iter().all(|(a, b)| row[*a] == row[*b])
-            && checks
-                .iter()
-                .all(|(column, source)| word(source, binding, self.interner) == Some(row[*column]))
-    }
-
-    fn head(&mut self, head: &[Expr], binding: &[u32]) -> Result<Option<Box<[u32]>>, Stop> {
-        let mut row = Vec::with_capacity(head.len());
-        for expr in head {
-            match self.eval(expr, binding) {
-                Ok(word) => row.push(word),
-                Err(Stop::Failed(_)) => return Ok(None),
-                Err(stop) => return Err(stop),
-            }
-        }
-        Ok(Some(row.into()))
-    }
-
-    fn eval(&mut self, expr: &Expr, binding: &[u32]) -> Result<u32, Stop> {
-        match expr {
-            Expr::Variable(slot) => Ok(binding[*slot]),
-            Expr::Constant(value) => Ok(self.interner.intern(value)),
-            _ => {
-                let value = self.value(expr, binding)?;
+    /// The word of an operand, made when its value has none.
+    fn word(&mut self, operand: &Operand, words: &[u32]) -> Result<u32, Stop> {
+        match operand {
+            Operand::Known(source) => Ok(known(*source, words)),
+            Operand::Computed(expr) => {
+                let value = self.value(expr, words)?;
                 Ok(self.interner.intern(&value))
             }
         }
     }
 
-    fn value(&self, expr: &Expr, binding: &[u32]) -> Result<Value, Stop> {
-        expr::value_with(expr, &|slot| self.interner.value(binding[slot]), self.calls)
+    fn value(&self, expr: &Expr, words: &[u32]) -> Result<Value, Stop> {
+        expr::value_with(expr, &|slot| self.interner.value(words[slot]), self.calls)
     }
 
     fn step<const W: usize>(
         &mut self,
         step: &Step,
-        bindings: Vec<[u32; W]>,
-    ) -> Result<Vec<[u32; W]>, Stop> {
+        mut bindings: Vec<Binding<W>>,
+    ) -> Result<Vec<Binding<W>>, Stop> {
         match step {
-            Step::Probe(probe) if probe.default.is_some() => self.probe_or_default(probe, bindings),
+            Step::Probe(probe) if probe.default.is_some() => {
+                Ok(self.probe_or_default(probe, bindings))
+            }
             Step::Probe(probe) => Ok(self.join(probe, bindings)),
             Step::Absent(probe) => {
-                let mut leaper = self.leaper(probe);
+                let mut leaper = self.leaper(probe, &[]);
                 let mut entries = Vec::new();
-                let mut kept = bindings;
-                kept.retain(|binding| {
+                bindings.retain(|binding| {
                     entries.clear();
-                    leaper.candidates(binding, &mut entries);
+                    leaper.candidates(&binding.words, &mut entries);
                     entries.is_empty()
                 });
                 *self.probed = leaper.probed;
-                Ok(kept)
+                Ok(bindings)
             }
             Step::Compare { op, left, right } => {
-                self.filter(bindings, |exec, binding| exec.compare(*op, left, right, binding))
+                self.filter(bindings, |exec, words| exec.compare(*op, left, right, words))
             }
-            Step::Test { call, negated } => self.filter(bindings, |exec, binding| {
-                let of = |slot: usize| exec.interner.value(binding[slot]);
+            Step::Test { call, negated } => self.filter(bindings, |exec, words| {
+                let of = |slot: usize| exec.interner.value(words[slot]);
                 let inputs = expr::inputs_with(call, &of, exec.calls)?;
                 Ok(exec.calls.test(call.function, &inputs) == Ok(!negated))
             }),
-            Step::Assign { slot, expr } => {
+            Step::Assign { slot, from } => {
                 let mut kept = Vec::with_capacity(bindings.len());
                 for mut binding in bindings {
-                    match self.eval(expr, &binding) {
+                    match self.word(from, &binding.words) {
                         Ok(word) => {
-                            binding[*slot] = word;
+                            binding.words[*slot] = word;
                             kept.push(binding);
                         }
                         Err(Stop::Failed(_)) => {}
@@ -225,7 +261,7 @@ impl Exec<'_> {
             Step::Rows { call, .. } => {
                 let mut next = Vec::new();
                 for binding in bindings {
-                    let of = |slot: usize| self.interner.value(binding[slot]);
+                    let of = |slot: usize| self.interner.value(binding.words[slot]);
                     let rows = match expr::inputs_with(call, &of, self.calls) {
                         Ok(inputs) => self.calls.relation(call.function, &inputs),
                         Err(Stop::Failed(_)) => continue,
@@ -243,18 +279,18 @@ impl Exec<'_> {
         &mut self,
         step: &Step,
         rows: &[Row],
-        binding: [u32; W],
-        next: &mut Vec<[u32; W]>,
+        binding: Binding<W>,
+        next: &mut Vec<Binding<W>>,
     ) {
         let Step::Rows { checks, twins, binds, id_slot, .. } = step else { return };
         for (at, row) in rows.iter().enumerate() {
             *self.probed += 1;
             let words: Vec<u32> = row.iter().map(|value| self.interner.intern(value)).collect();
-            if self.fits(&words, checks, twins, &binding) {
+            if fits(&words, checks, twins, &binding.words) {
                 let mut more = binding;
-                binds.iter().for_each(|(column, slot)| more[*slot] = words[*column]);
+                binds.iter().for_each(|(column, slot)| more.words[*slot] = words[*column]);
                 if let Some(slot) = id_slot {
-                    more[*slot] = at as u32;
+                    more.words[*slot] = at as u32;
                 }
                 next.push(more);
             }
@@ -263,12 +299,11 @@ impl Exec<'_> {
 
     fn filter<const W: usize>(
         &self,
-        bindings: Vec<[u32; W]>,
+        mut bindings: Vec<Binding<W>>,
         mut holds: impl FnMut(&Self, &[u32; W]) -> Result<bool, Stop>,
-    ) -> Result<Vec<[u32; W]>, Stop> {
-        let mut kept = bindings;
+    ) -> Result<Vec<Binding<W>>, Stop> {
         let mut stop = None;
-        kept.retain(|binding| match holds(self, binding) {
+        bindings.retain(|binding| match holds(self, &binding.words) {
             Ok(holds) => holds,
             Err(Stop::Failed(_)) => false,
             Err(other) => {
@@ -276,28 +311,39 @@ impl Exec<'_> {
                 false
             }
         });
-        stop.map_or(Ok(kept), Err)
+        stop.map_or(Ok(bindings), Err)
     }
 
     fn compare(
         &self,
         op: Comparison,
-        left: &Expr,
-        right: &Expr,
-        binding: &[u32],
+        left: &Operand,
+        right: &Operand,
+        words: &[u32],
     ) -> Result<bool, Stop> {
-        if let (Expr::Variable(a), Expr::Variable(b)) = (left, right) {
-            return Ok(op.holds(self.interner.compare(binding[*a], binding[*b])));
+        if let (Operand::Known(a), Operand::Known(b)) = (left, right) {
+            let (a, b) = (known(*a, words), known(*b, words));
+            return Ok(match op {
+                Comparison::Equal => a == b,
+                Comparison::NotEqual => a != b,
+                _ => op.holds(self.interner.compare(a, b)),
+            });
         }
-        let (left, right) = (self.value(left, binding)?, self.value(right, binding)?);
-        Ok(op.holds(left.cmp(&right)))
+        let value = |operand: &Operand| match operand {
+            Operand::Known(source) => Ok(self.interner.value(known(*source, words))),
+            Operand::Computed(expr) => self.value(expr, words),
+        };
+        Ok(op.holds(value(left)?.cmp(&value(right)?)))
     }
 
-    fn leaper<'s>(&'s self, probe: &'s Probe) -> ProbeLeaper<'s> {
+    fn leaper<'s>(&self, probe: &'s Probe, scan: &'s [u64]) -> ProbeLeaper<'s>
+    where
+        Self: 's,
+    {
         ProbeLeaper {
             table: &self.tables[probe.relation],
             probe,
-            interner: self.interner,
+            scan,
             age: self.ages.of(probe.literal),
             rank_limit: if probe.recursive { self.rank_limit } else { u32::MAX },
             probed: *self.probed,
@@ -306,13 +352,23 @@ impl Exec<'_> {
     }
 
     /// Extends every binding by the rows that fit.
-    fn join<const W: usize>(&mut self, probe: &Probe, bindings: Vec<[u32; W]>) -> Vec<[u32; W]> {
-        let source = Relation { elements: bindings };
+    fn join<const W: usize>(
+        &mut self,
+        probe: &Probe,
+        bindings: Vec<Binding<W>>,
+    ) -> Vec<Binding<W>> {
+        let source = Relation { elements: in_order_of_keys(probe, bindings) };
         let table = &self.tables[probe.relation];
-        let mut leaper = self.leaper(probe);
+        let scan: Vec<u64> = match probe.access {
+            Access::Scan => table.ids().map(u64::from).collect(),
+            _ => Vec::new(),
+        };
+        let mut leaper = self.leaper(probe, &scan);
+        let mut seq = 0;
         let joined =
-            Relation::from_leapjoin(&source, &mut leaper, |binding: &[u32; W], entry: &u64| {
-                extend(table, probe, binding, *entry as u32)
+            Relation::from_leapjoin(&source, &mut leaper, |binding: &Binding<W>, entry: &u64| {
+                seq += 1;
+                extend(table, probe, binding, *entry as u32, seq)
             });
         *self.probed = leaper.probed;
         joined.elements
@@ -322,69 +378,100 @@ impl Exec<'_> {
     fn probe_or_default<const W: usize>(
         &mut self,
         probe: &Probe,
-        bindings: Vec<[u32; W]>,
-    ) -> Result<Vec<[u32; W]>, Stop> {
-        let Some((keys, value)) = &probe.default else { return Ok(bindings) };
-        let default = self.interner.intern(value);
+        bindings: Vec<Binding<W>>,
+    ) -> Vec<Binding<W>> {
+        let Some((keys, default)) = probe.default else { return bindings };
         let table = &self.tables[probe.relation];
-        let mut leaper = self.leaper(probe);
+        let scan: Vec<u64> = match probe.access {
+            Access::Scan => table.ids().map(u64::from).collect(),
+            _ => Vec::new(),
+        };
+        let mut leaper = self.leaper(probe, &scan);
         let (mut next, mut entries) = (Vec::new(), Vec::new());
         for binding in bindings {
             entries.clear();
-            leaper.group(&binding, *keys, &mut entries);
+            leaper.group(&binding.words, keys, &mut entries);
             match entries.first() {
                 Some(entry) => {
                     let row = table.row(**entry as u32);
-                    if leaper.fits(row, &binding) {
-                        next.push(extend(table, probe, &binding, **entry as u32));
+                    if fits(row, &probe.checks, &probe.twins, &binding.words) {
+                        next.push(extend(table, probe, &binding, **entry as u32, 0));
                     }
                 }
                 None => {
-                    let wanted = probe.checks.iter().find(|(column, _)| column == keys);
-                    let fits = wanted.is_none_or(|(_, source)| {
-                        word(source, &binding, leaper.interner) == Some(default)
-                    });
-                    if fits {
+                    let wanted = probe.checks.iter().find(|(column, _)| *column == keys);
+                    if wanted.is_none_or(|(_, source)| known(*source, &binding.words) == default) {
                         let mut more = binding;
-                        probe.binds.iter().for_each(|(_, slot)| more[*slot] = default);
+                        probe.binds.iter().for_each(|(_, slot)| more.words[*slot] = default);
                         next.push(more);
                     }
                 }
             }
         }
         *self.probed = leaper.probed;
-        Ok(next)
+        next
     }
 }
 
+/// From how many bindings on it pays to probe in the order of the keys, so that one look-up finds
+/// what the one before it brought into the cache.
+const SORT_MIN: usize = 1_024;
+
+fn in_order_of_keys<const W: usize>(probe: &Probe, bindings: Vec<Binding<W>>) -> Vec<Binding<W>> {
+    if bindings.len() < SORT_MIN || matches!(probe.access, Access::Scan) {
+        return bindings;
+    }
+    let keys = bindings.iter().enumerate();
+    let mut keys: Vec<u64> =
+        keys.map(|(at, binding)| u64::from(key(probe, &binding.words)) << 32 | at as u64).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|key| bindings[key as u32 as usize]).collect()
+}
+
+fn key(probe: &Probe, words: &[u32]) -> u32 {
+    key_of(probe.key.iter().map(|source| known(*source, words)))
+}
+
 /// The binding with the row's words, id and rank in their places.
-fn extend<const W: usize>(table: &Table, probe: &Probe, binding: &[u32; W], id: u32) -> [u32; W] {
-    let mut more = *binding;
-    let row = table.row(id);
+fn extend<const W: usize>(
+    table: &Table,
+    probe: &Probe,
+    binding: &Binding<W>,
+    id: u32,
+    seq: u32,
+) -> Binding<W> {
+    let mut more = Binding { seq, ..*binding };
+    let (row, meta) = table.row_and_meta(id);
     for (column, slot) in &probe.binds {
-        more[*slot] = row[*column];
+        more.words[*slot] = row[*column];
     }
     if let Some(slot) = probe.id_slot {
-        more[slot] = id;
+        more.words[slot] = id;
     }
     if probe.recursive {
-        more[W - RANK] = more[W - RANK].max(table.meta(id).support);
+        more.words[W - RANK] = more.words[W - RANK].max(meta.support);
     }
     more
 }
 
-fn word(source: &Source, binding: &[u32], interner: &Interner) -> Option<u32> {
+fn known(source: Source, words: &[u32]) -> u32 {
     match source {
-        Source::Slot(slot) => Some(binding[*slot]),
-        Source::Constant(value) => interner.find(value),
+        Source::Slot(slot) => words[slot],
+        Source::Word(word) => word,
     }
+}
+
+fn fits(row: &[u32], checks: &[(usize, Source)], twins: &[(usize, usize)], words: &[u32]) -> bool {
+    twins.iter().all(|(a, b)| row[*a] == row[*b])
+        && checks.iter().all(|(column, source)| known(*source, words) == row[*column])
 }
 
 /// Proposes the entries of one table that fit a binding: the only leaper that rules need.
 struct ProbeLeaper<'leap> {
     table: &'leap Table,
     probe: &'leap Probe,
-    interner: &'leap Interner,
+    /// All row ids, when the probe scans.
+    scan: &'leap [u64],
     age: Age,
     rank_limit: u32,
     probed: u64,
@@ -392,38 +479,19 @@ struct ProbeLeaper<'leap> {
 }
 
 impl<'leap> ProbeLeaper<'leap> {
-    fn fits(&self, row: &[u32], binding: &[u32]) -> bool {
-        let probe = self.probe;
-        probe.twins.iter().all(|(a, b)| row[*a] == row[*b])
-            && probe.checks.iter().all(|(column, source)| match source {
-                Source::Slot(slot) => binding[*slot] == row[*column],
-                Source::Constant(value) => self.interner.find(value) == Some(row[*column]),
-            })
-    }
-
-    fn candidates(&mut self, binding: &[u32], values: &mut Vec<&'leap u64>) {
-        let Some(key) = self.key(binding) else { return };
-        let table = self.table;
-        match self.probe.access {
-            Access::Scan => self.take(table.entries(), binding, values),
-            Access::Index(at) => self.take(table.probe(at, key), binding, values),
-            Access::Row => self.take(table.probe_row(key), binding, values),
+    fn candidates(&mut self, words: &[u32], values: &mut Vec<&'leap u64>) {
+        let (table, probe) = (self.table, self.probe);
+        match probe.access {
+            Access::Scan => self.take(self.scan.iter(), words, values),
+            Access::Index(at) => self.take(table.probe(at, key(probe, words)), words, values),
+            Access::Row => self.take(table.probe_row(key(probe, words)), words, values),
         }
-    }
-
-    fn key(&self, binding: &[u32]) -> Option<u32> {
-        let mut words = [0; 32];
-        let key = &self.probe.key;
-        for (place, source) in words.iter_mut().zip(key) {
-            *place = word(source, binding, self.interner)?;
-        }
-        Some(key_of(words[..key.len().min(32)].iter().copied()))
     }
 
     fn take(
         &mut self,
         entries: impl Iterator<Item = &'leap u64>,
-        binding: &[u32],
+        words: &[u32],
         values: &mut Vec<&'leap u64>,
     ) {
         for entry in entries {
@@ -431,48 +499,43 @@ impl<'leap> ProbeLeaper<'leap> {
             if self.probed > self.probed_max {
                 return;
             }
-            let id = *entry as u32;
-            let meta = self.table.meta(id);
+            let (row, meta) = self.table.row_and_meta(*entry as u32);
             let seen = meta.is_in(self.age)
                 && (self.rank_limit == u32::MAX || meta.support < self.rank_limit);
-            if seen && self.fits(self.table.row(id), binding) {
+            if seen && fits(row, &self.probe.checks, &self.probe.twins, words) {
                 values.push(entry);
             }
         }
     }
 
     /// The row of a group, whatever stands behind its keys.
-    fn group(&mut self, binding: &[u32], keys: usize, values: &mut Vec<&'leap u64>) {
-        let Some(key) = self.key(binding) else { return };
-        let table = self.table;
-        let entries: Vec<&u64> = match self.probe.access {
-            Access::Scan => table.entries().collect(),
-            Access::Index(at) => table.probe(at, key).collect(),
-            Access::Row => table.probe_row(key).collect(),
+    fn group(&mut self, words: &[u32], keys: usize, values: &mut Vec<&'leap u64>) {
+        let (table, probe) = (self.table, self.probe);
+        let entries: Vec<&u64> = match probe.access {
+            Access::Scan => self.scan.iter().collect(),
+            Access::Index(at) => table.probe(at, key(probe, words)).collect(),
+            Access::Row => table.probe_row(key(probe, words)).collect(),
         };
         for entry in entries {
             self.probed += 1;
-            let id = *entry as u32;
-            let row = table.row(id);
-            let same =
-                self.probe.checks.iter().filter(|(column, _)| *column < keys).all(
-                    |(column, source)| word(source, binding, self.interner) == Some(row[*column]),
-                );
-            if same && table.meta(id).is_in(self.age) {
+            let (row, meta) = table.row_and_meta(*entry as u32);
+            let mut checks = probe.checks.iter().filter(|(column, _)| *column < keys);
+            let same = checks.all(|(column, source)| known(*source, words) == row[*column]);
+            if same && meta.is_in(self.age) {
                 values.push(entry);
             }
         }
     }
 }
 
-impl<'leap, const W: usize> Leapers<'leap, [u32; W], u64> for &mut ProbeLeaper<'leap> {
-    fn for_each_count(&mut self, _: &[u32; W], mut op: impl FnMut(usize, usize)) {
+impl<'leap, const W: usize> Leapers<'leap, Binding<W>, u64> for &mut ProbeLeaper<'leap> {
+    fn for_each_count(&mut self, _: &Binding<W>, mut op: impl FnMut(usize, usize)) {
         op(0, 1);
     }
 
-    fn propose(&mut self, binding: &[u32; W], _: usize, values: &mut Vec<&'leap u64>) {
-        self.candidates(binding, values);
+    fn propose(&mut self, binding: &Binding<W>, _: usize, values: &mut Vec<&'leap u64>) {
+        self.candidates(&binding.words, values);
     }
 
-    fn intersect(&mut self, _: &[u32; W], _: usize, _: &mut Vec<&'leap u64>) {}
+    fn intersect(&mut self, _: &Binding<W>, _: usize, _: &mut Vec<&'leap u64>) {}
 }

@@ -16,14 +16,21 @@ use crate::datalog::program::Call;
 use crate::datalog::program::Expr;
 use crate::datalog::program::LiteralKind;
 use crate::datalog::program::Term;
+use crate::datalog::store::Interner;
 use crate::datalog::syntax::Comparison;
-use crate::datalog::value::Value;
 
 /// Where a word comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
     Slot(usize),
-    Constant(Value),
+    Word(u32),
+}
+
+/// What stands in a head, a comparison or an assignment.
+#[derive(Clone, Debug)]
+pub(crate) enum Operand {
+    Known(Source),
+    Computed(Expr),
 }
 
 /// Which entries of a table a probe looks at.
@@ -55,8 +62,8 @@ pub(crate) struct Probe {
     /// The slot that keeps the row's id.
     pub(crate) id_slot: Option<usize>,
     pub(crate) recursive: bool,
-    /// The value of the column behind the keys when no row is there.
-    pub(crate) default: Option<(usize, Value)>,
+    /// The word of the column behind the keys when no row is there.
+    pub(crate) default: Option<(usize, u32)>,
 }
 
 /// One step of a plan.
@@ -67,12 +74,12 @@ pub(crate) enum Step {
     Absent(Box<Probe>),
     Compare {
         op: Comparison,
-        left: Expr,
-        right: Expr,
+        left: Operand,
+        right: Operand,
     },
     Assign {
         slot: usize,
-        expr: Expr,
+        from: Operand,
     },
     Test {
         call: Call,
@@ -102,14 +109,15 @@ pub(crate) struct Seed {
 pub(crate) struct Plan {
     pub(crate) seed: Seed,
     pub(crate) steps: Vec<Step>,
-    pub(crate) head: Vec<Expr>,
+    pub(crate) head: Vec<Operand>,
     /// Words of a binding before the two at its end.
     pub(crate) slots: usize,
 }
 
-/// Makes plans and collects the indexes that they need.
+/// Makes plans and collects the indexes and the words of constants that they need.
 pub(crate) struct Planner<'a> {
     pub(crate) relations: &'a mut Vec<CoreRelation>,
+    pub(crate) interner: &'a mut Interner,
 }
 
 /// What a plan under construction knows.
@@ -120,6 +128,14 @@ struct Draft {
 }
 
 impl Planner<'_> {
+    fn operand(&mut self, expr: &Expr) -> Operand {
+        match expr {
+            Expr::Variable(slot) => Operand::Known(Source::Slot(*slot)),
+            Expr::Constant(value) => Operand::Known(Source::Word(self.interner.intern(value))),
+            other => Operand::Computed(other.clone()),
+        }
+    }
+
     /// The position of the index of `relation` on `columns`; none when a scan or the row itself
     /// serves.
     pub(crate) fn index(&mut self, relation: usize, columns: &[usize]) -> Option<usize> {
@@ -151,7 +167,7 @@ impl Planner<'_> {
         let mut draft = Draft { bound: BTreeSet::new(), slots: variables, steps: Vec::new() };
         let mut seed = Seed::default();
         if let CoreLiteral::Stored(stored) = &body[start] {
-            let terms = Terms::of(&stored.args, &draft.bound);
+            let terms = Terms::of(&stored.args, &draft.bound, self.interner);
             seed.recursive = stored.recursive;
             if !stored.negated && stored.args.contains(&Term::Wildcard) {
                 seed.id_slot = Some(draft.slots);
@@ -185,14 +201,15 @@ impl Planner<'_> {
                 }
             });
         }
-        let terms = Terms::of(&terms, &draft.bound);
+        let terms = Terms::of(&terms, &draft.bound, self.interner);
         draft.bound.extend(terms.binds.iter().map(|(_, slot)| *slot));
         let (checks, twins, binds) = (terms.checks, terms.twins, terms.binds);
         let seed = Seed { checks, twins, binds, ..Seed::default() };
         let mut plan = self.arrange(body, None, seed, draft, head);
         for (slot, expr) in computed {
-            let op = Comparison::Equal;
-            plan.steps.push(Step::Compare { op, left: Expr::Variable(slot), right: expr });
+            let left = Operand::Known(Source::Slot(slot));
+            let right = self.operand(&expr);
+            plan.steps.push(Step::Compare { op: Comparison::Equal, left, right });
         }
         plan
     }
@@ -215,25 +232,26 @@ impl Planner<'_> {
             let at = left.remove(place);
             self.add(at, &body[at], &mut draft);
         }
-        Plan { seed, steps: draft.steps, head: head.to_vec(), slots: draft.slots }
+        let head = head.iter().map(|expr| self.operand(expr)).collect();
+        Plan { seed, steps: draft.steps, head, slots: draft.slots }
     }
 
     fn add(&mut self, at: usize, literal: &CoreLiteral, draft: &mut Draft) {
         match literal {
             CoreLiteral::Stored(stored) => self.add_stored(at, stored, draft),
-            CoreLiteral::Computed(kind) => add_computed(kind, draft),
+            CoreLiteral::Computed(kind) => self.add_computed(kind, draft),
         }
     }
 
     fn add_stored(&mut self, at: usize, stored: &Stored, draft: &mut Draft) {
-        let mut terms = Terms::of(&stored.args, &draft.bound);
+        let mut terms = Terms::of(&stored.args, &draft.bound, self.interner);
         terms.checks.sort_by_key(|(column, _)| *column);
         let mut columns: Vec<usize> = terms.checks.iter().map(|(column, _)| *column).collect();
         if let Some((keys, _)) = &stored.default {
             columns.retain(|column| column < keys);
         }
         let key = terms.checks.iter().filter(|(column, _)| columns.contains(column));
-        let key: Vec<Source> = key.map(|(_, source)| source.clone()).collect();
+        let key: Vec<Source> = key.map(|(_, source)| *source).collect();
         let access = if columns.len() == stored.args.len() {
             Access::Row
         } else {
@@ -243,6 +261,7 @@ impl Planner<'_> {
         let id_slot = needs_id.then_some(draft.slots);
         draft.slots += usize::from(needs_id);
         draft.bound.extend(terms.binds.iter().map(|(_, slot)| *slot));
+        let default = stored.default.as_ref().map(|(keys, value)| (keys, value));
         let probe = Box::new(Probe {
             literal: at,
             relation: stored.relation,
@@ -253,41 +272,42 @@ impl Planner<'_> {
             binds: terms.binds,
             id_slot,
             recursive: stored.recursive,
-            default: stored.default.clone(),
+            default: default.map(|(keys, value)| (*keys, self.interner.intern(value))),
         });
         draft.steps.push(if stored.negated { Step::Absent(probe) } else { Step::Probe(probe) });
     }
-}
 
-fn add_computed(kind: &LiteralKind, draft: &mut Draft) {
-    match kind {
-        LiteralKind::Compare { op, left, right } => {
-            for (to, from) in [(left, right), (right, left)] {
-                if let Expr::Variable(slot) = to
-                    && !draft.bound.contains(slot)
-                {
-                    draft.bound.insert(*slot);
-                    draft.steps.push(Step::Assign { slot: *slot, expr: from.clone() });
-                    return;
+    fn add_computed(&mut self, kind: &LiteralKind, draft: &mut Draft) {
+        match kind {
+            LiteralKind::Compare { op, left, right } => {
+                for (to, from) in [(left, right), (right, left)] {
+                    if let Expr::Variable(slot) = to
+                        && !draft.bound.contains(slot)
+                    {
+                        draft.bound.insert(*slot);
+                        let from = self.operand(from);
+                        draft.steps.push(Step::Assign { slot: *slot, from });
+                        return;
+                    }
                 }
+                let (left, right) = (self.operand(left), self.operand(right));
+                draft.steps.push(Step::Compare { op: *op, left, right });
             }
-            let (left, right) = (left.clone(), right.clone());
-            draft.steps.push(Step::Compare { op: *op, left, right });
-        }
-        LiteralKind::Test { call, negated } => {
-            draft.steps.push(Step::Test { call: call.clone(), negated: *negated });
-        }
-        LiteralKind::Rows { call, outs } => {
-            let terms = Terms::of(outs, &draft.bound);
-            draft.bound.extend(terms.binds.iter().map(|(_, slot)| *slot));
-            let Terms { checks, twins, binds } = terms;
-            let needs_id = outs.contains(&Term::Wildcard);
-            let id_slot = needs_id.then_some(draft.slots);
-            draft.slots += usize::from(needs_id);
-            draft.steps.push(Step::Rows { call: call.clone(), checks, twins, binds, id_slot });
-        }
-        LiteralKind::Atom { .. } | LiteralKind::Aggregate(_) => {
-            unreachable!("the compiler turns these into stored rows")
+            LiteralKind::Test { call, negated } => {
+                draft.steps.push(Step::Test { call: call.clone(), negated: *negated });
+            }
+            LiteralKind::Rows { call, outs } => {
+                let terms = Terms::of(outs, &draft.bound, self.interner);
+                draft.bound.extend(terms.binds.iter().map(|(_, slot)| *slot));
+                let Terms { checks, twins, binds } = terms;
+                let needs_id = outs.contains(&Term::Wildcard);
+                let id_slot = needs_id.then_some(draft.slots);
+                draft.slots += usize::from(needs_id);
+                draft.steps.push(Step::Rows { call: call.clone(), checks, twins, binds, id_slot });
+            }
+            LiteralKind::Atom { .. } | LiteralKind::Aggregate(_) => {
+                unreachable!("the compiler turns these into stored rows")
+            }
         }
     }
 }
@@ -300,13 +320,13 @@ struct Terms {
 }
 
 impl Terms {
-    fn of(args: &[Term], bound: &BTreeSet<usize>) -> Self {
+    fn of(args: &[Term], bound: &BTreeSet<usize>, interner: &mut Interner) -> Self {
         let mut terms = Self { checks: Vec::new(), twins: Vec::new(), binds: Vec::new() };
         for (column, arg) in args.iter().enumerate() {
             match arg {
                 Term::Wildcard => {}
                 Term::Constant(value) => {
-                    terms.checks.push((column, Source::Constant(value.clone())));
+                    terms.checks.push((column, Source::Word(interner.intern(value))));
                 }
                 Term::Variable(slot) if bound.contains(slot) => {
                     terms.checks.push((column, Source::Slot(*slot)));

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::datalog::diagnostic::CheckError;
+use crate::datalog::diagnostic::Span;
 use crate::datalog::syntax::Comparison;
 use crate::datalog::syntax::Fold;
 use crate::datalog::syntax::Operator;
@@ -168,6 +169,8 @@ pub(crate) enum LiteralKind {
 /// An aggregate over the solutions of a body of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Aggregate {
+    /// Where it stands: no other aggregate of the program stands there.
+    pub(crate) place: Span,
     pub(crate) fold: Fold,
     pub(crate) targets: Vec<Term>,
     pub(crate) selected: Vec<Expr>,

@@ -33,6 +33,11 @@ impl Reader {
         Self { world: Arc::new(world) }
     }
 
+    /// All that it sees.
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
     /// The generation that this reader sees.
     pub fn generation(&self) -> u64 {
         self.world.generation

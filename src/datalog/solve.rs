@@ -28,6 +28,27 @@ pub(crate) trait View {
         wanted: &[Option<Value>],
         visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
     ) -> ControlFlow<()>;
+
+    /// The same, smallest row first.
+    fn each_in_order(
+        &self,
+        relation: usize,
+        wanted: &[Option<Value>],
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
+    ) -> ControlFlow<()>;
+
+    /// What a fold gives for the group that `binding` chooses, when that is stored.
+    fn folded(&self, _aggregate: &Aggregate, _binding: &[Option<Value>]) -> Option<Folded> {
+        None
+    }
+}
+
+/// What a fold gives for a group.
+pub(crate) struct Folded {
+    /// Its result rows.
+    pub(crate) rows: Vec<Row>,
+    /// How many solutions the group has.
+    pub(crate) solutions: u64,
 }
 
 /// What is noted of a row.
@@ -51,6 +72,8 @@ pub(crate) struct Solver<'a, V: View + ?Sized> {
     pub(crate) work: u64,
     /// Most rows to look at; the walk breaks beyond.
     pub(crate) work_max: u64,
+    /// True: rows are taken smallest first, so that the first solution is the canonical one.
+    pub(crate) in_order: bool,
 }
 
 type Found<'f, 'a, V> =
@@ -59,7 +82,7 @@ type Found<'f, 'a, V> =
 impl<'a, V: View + ?Sized> Solver<'a, V> {
     /// A solver that looks at no more than `work_max` rows.
     pub(crate) fn new(view: &'a V, calls: &'a Calls, work_max: u64) -> Self {
-        Self { view, calls, trail: Vec::new(), work: 0, work_max }
+        Self { view, calls, trail: Vec::new(), work: 0, work_max, in_order: false }
     }
 
     /// True when the walk ran out of work; its answer is then incomplete.
@@ -174,7 +197,8 @@ impl<'a, V: View + ?Sized> Solver<'a, V> {
         let mut stop = None;
         let view = self.view;
         let wanted = wanted(args, binding);
-        let flow = view.each(relation, &wanted, &mut |row, _| {
+        let in_order = self.in_order;
+        let mut take = |row: &[Value], _: Note| {
             self.spend()?;
             self.trail.push((relation, row.to_vec()));
             let outcome = self.row(row, args, binding, found);
@@ -186,7 +210,12 @@ impl<'a, V: View + ?Sized> Solver<'a, V> {
                     ControlFlow::Break(())
                 }
             }
-        });
+        };
+        let flow = if in_order {
+            view.each_in_order(relation, &wanted, &mut take)
+        } else {
+            view.each(relation, &wanted, &mut take)
+        };
         stop.map_or(Ok(flow), Err)
     }
 
@@ -242,7 +271,13 @@ impl<'a, V: View + ?Sized> Solver<'a, V> {
         aggregate: &Aggregate,
         binding: &Binding,
     ) -> Result<Vec<Vec<Value>>, Stop> {
-        fold::fold(aggregate, &self.group(aggregate, binding)?)
+        match self.view.folded(aggregate, binding) {
+            Some(folded) => {
+                self.work += 1;
+                Ok(folded.rows)
+            }
+            None => fold::fold(aggregate, &self.group(aggregate, binding)?),
+        }
     }
 
     /// The solutions of an aggregate's body, as entries to fold.
@@ -256,17 +291,16 @@ impl<'a, V: View + ?Sized> Solver<'a, V> {
             inner[*key].clone_from(&binding[*key]);
         }
         let mut entries = Vec::new();
-        let flow = self.solve(
-            &aggregate.body,
-            &aggregate.body_order,
-            &mut inner,
-            &mut |solver, inner| {
+        let in_order = std::mem::replace(&mut self.in_order, false);
+        let flow =
+            self.solve(&aggregate.body, &aggregate.body_order, &mut inner, &mut |solver, inner| {
                 if let Some(entry) = fold::entry(aggregate, inner, solver.calls)? {
                     entries.push(entry);
                 }
                 go_on()
-            },
-        )?;
+            });
+        self.in_order = in_order;
+        let flow = flow?;
         debug_assert!(flow.is_continue() || self.is_exhausted());
         Ok(entries)
     }

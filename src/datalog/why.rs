@@ -1,15 +1,16 @@
 //! Why a fact holds: its canonical proof, built by running clauses backwards.
 //!
-//! For each fact the first clause that derives it (file and text order) with the smallest binding
-//! (values in order of the variables); inside a recursive stratum only premises of lower rank
-//! count, so the graph has no cycle. Facts are taken breadth first: a depth cut is the same on
-//! every way.
+//! For each fact the first clause that derives it (file and text order), each condition taken at
+//! its smallest row, in the best order for a known head; inside a recursive stratum only premises of lower
+//! rank count, so the graph has no cycle. The first solution is the canonical one, so the others
+//! are never looked at. Facts are taken breadth first: a depth cut is the same on every way.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use crate::datalog::builtins::Calls;
+use crate::datalog::check::order_given;
 use crate::datalog::expr;
 use crate::datalog::expr::Binding;
 use crate::datalog::fact::Fact;
@@ -29,9 +30,11 @@ use crate::datalog::proof::Proof;
 use crate::datalog::proof::ProofNode;
 use crate::datalog::proof::QueryOptions;
 use crate::datalog::proof::clause_text;
+use crate::datalog::solve::Folded;
 use crate::datalog::solve::Note;
 use crate::datalog::solve::Solver;
 use crate::datalog::solve::View;
+use crate::datalog::syntax::Fold;
 use crate::datalog::value::Row;
 use crate::datalog::value::Value;
 use crate::datalog::world::World;
@@ -63,13 +66,33 @@ impl View for Below<'_> {
         wanted: &[Option<Value>],
         visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let limited = self.rank > 0 && self.program.info(relation).stratum == self.stratum;
+        let limited = self.is_limited(relation);
         self.rows.each(relation, wanted, &mut |row, note| {
             if limited && note.rank >= self.rank {
                 return ControlFlow::Continue(());
             }
             visit(row, note)
         })
+    }
+
+    fn each_in_order(
+        &self,
+        relation: usize,
+        wanted: &[Option<Value>],
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let below = if self.is_limited(relation) { self.rank } else { 0 };
+        self.rows.each_smallest(relation, wanted, below, visit)
+    }
+
+    fn folded(&self, aggregate: &Aggregate, binding: &[Option<Value>]) -> Option<Folded> {
+        self.rows.folded(aggregate, binding)
+    }
+}
+
+impl Below<'_> {
+    fn is_limited(&self, relation: usize) -> bool {
+        self.rank > 0 && self.program.info(relation).stratum == self.stratum
     }
 }
 
@@ -190,24 +213,24 @@ impl<'a> Prover<'a> {
         let program: &'a Program = self.program;
         for clause in program.inner.clauses.iter().filter(|clause| clause.head == relation) {
             let Some(mut binding) = bind_head(clause, &wanted) else { continue };
+            let given = (0..binding.len()).filter(|at| binding[*at].is_some()).collect();
+            let order = order_given(&clause.body, given);
             let work_max = self.options.work.saturating_sub(self.work);
             let mut solver = Solver::new(&view, self.calls, work_max);
+            solver.in_order = true;
             let mut best: Option<(Binding, Vec<(usize, Row)>)> = None;
             let solved =
-                solver.solve(&clause.body, &clause.order, &mut binding, &mut |solver, binding| {
-                    let fits = head_is(clause, binding, row, solver.calls);
-                    let less = |best: &(Binding, Vec<(usize, Row)>)| {
-                        (&*binding, &solver.trail) < (&best.0, &best.1)
-                    };
-                    if fits && best.as_ref().is_none_or(less) {
-                        best = Some((binding.clone(), solver.trail.clone()));
+                solver.solve(&clause.body, &order, &mut binding, &mut |solver, binding| {
+                    if !head_is(clause, binding, row, solver.calls) {
+                        return Ok(ControlFlow::Continue(()));
                     }
-                    Ok(ControlFlow::Continue(()))
+                    best = Some((binding.clone(), solver.trail.clone()));
+                    Ok(ControlFlow::Break(()))
                 });
             self.work += solver.work;
             self.complete &= solved.is_ok() && !solver.is_exhausted();
             if let Some((binding, trail)) = best {
-                let positive = clause.order.iter().filter(|at| is_positive(&clause.body[**at]));
+                let positive = order.iter().filter(|at| is_positive(&clause.body[**at]));
                 return Some((clause, binding, positive.copied().zip(trail).collect()));
             }
         }
@@ -246,21 +269,12 @@ impl<'a> Prover<'a> {
         binding: &Binding,
         depth: usize,
     ) -> Premise {
-        let work_max = self.options.work.saturating_sub(self.work);
-        let mut solver = Solver::new(self.rows, self.calls, work_max);
-        let entries = solver.group(aggregate, binding).unwrap_or_default();
-        self.complete &= !solver.is_exhausted();
-        let mut runner_up = None;
-        if let fold::Kept::First(kept) = fold::kept(&aggregate.fold) {
-            runner_up = fold::ranked(aggregate, &entries).into_iter().nth(kept);
-        }
+        let (group_size, runner_up) = self.group(aggregate, binding);
         let facts = self.contributors(aggregate, binding);
-        self.work += solver.work;
         let listed: Vec<usize> = facts
             .iter()
             .map(|(relation, row)| self.place(graph, *relation, row, depth + 1))
             .collect();
-        let group_size = entries.len() as u64;
         Premise::Aggregate {
             text: names.literal(literal, binding),
             values: aggregate
@@ -275,7 +289,27 @@ impl<'a> Prover<'a> {
         }
     }
 
-    /// The positive facts of the first solutions of an aggregate's body, best first.
+    /// How many solutions an aggregate's group has, and the first tuple that did not win.
+    fn group(&mut self, aggregate: &Aggregate, binding: &Binding) -> (u64, Option<Row>) {
+        let kept = fold::kept(&aggregate.fold);
+        if let (fold::Kept::Whole, Some(folded)) = (&kept, self.rows.folded(aggregate, binding)) {
+            self.work += 1;
+            return (folded.solutions, None);
+        }
+        let work_max = self.options.work.saturating_sub(self.work);
+        let mut solver = Solver::new(self.rows, self.calls, work_max);
+        let entries = solver.group(aggregate, binding).unwrap_or_default();
+        self.work += solver.work;
+        self.complete &= !solver.is_exhausted();
+        let runner_up = match kept {
+            fold::Kept::First(kept) => fold::ranked(aggregate, &entries).into_iter().nth(kept),
+            fold::Kept::Whole => None,
+        };
+        (entries.len() as u64, runner_up)
+    }
+
+    /// The positive facts of the first solutions of an aggregate's body: best first, and for
+    /// `count`, which has no best, in order of evaluation.
     fn contributors(&mut self, aggregate: &Aggregate, binding: &Binding) -> Vec<(usize, Row)> {
         let mut inner: Binding = vec![None; binding.len()];
         for key in &aggregate.keys {
@@ -285,6 +319,8 @@ impl<'a> Prover<'a> {
         let mut solver = Solver::new(self.rows, self.calls, work_max);
         let mut found: Vec<Contributor> = Vec::new();
         let keep = self.options.contributors;
+        let is_count = aggregate.fold == Fold::Count;
+        solver.in_order = is_count;
         let _ = solver.solve(
             &aggregate.body,
             &aggregate.body_order,
@@ -292,6 +328,15 @@ impl<'a> Prover<'a> {
             &mut |solver, inner| {
                 if let Some(entry) = fold::entry(aggregate, inner, solver.calls)? {
                     let item = (entry, inner.clone(), solver.trail.clone());
+                    if is_count {
+                        found.push(item);
+                        let more = found.len() < keep;
+                        return if more {
+                            Ok(ControlFlow::Continue(()))
+                        } else {
+                            Ok(ControlFlow::Break(()))
+                        };
+                    }
                     let less = |a: &Contributor, b: &Contributor| {
                         let by_entry = fold::best_first(aggregate, &a.0, &b.0);
                         by_entry.then_with(|| (&a.1, &a.2).cmp(&(&b.1, &b.2)))
@@ -305,6 +350,8 @@ impl<'a> Prover<'a> {
                 Ok(ControlFlow::Continue(()))
             },
         );
+        self.work += solver.work;
+        found.truncate(keep);
         found.into_iter().flat_map(|(_, _, trail)| trail).collect()
     }
 }

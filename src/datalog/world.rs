@@ -7,23 +7,29 @@
 //! locked, so no query delays a commit, and no vacuum is needed: a block lives as long as somebody
 //! holds it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::datalog::builtins::Calls;
 use crate::datalog::compile::Compiled;
+use crate::datalog::compile::Unit;
+use crate::datalog::compile::empty_value;
 use crate::datalog::engine::EngineOptions;
 use crate::datalog::fault::Fault;
 use crate::datalog::maintain::Stated;
 use crate::datalog::maintain::input::ASSERTED;
+use crate::datalog::program::Aggregate;
 use crate::datalog::program::Program;
 use crate::datalog::program::RelationKind;
+use crate::datalog::solve::Folded;
 use crate::datalog::solve::Note;
 use crate::datalog::solve::View;
 use crate::datalog::store::Age;
 use crate::datalog::store::Store;
 use crate::datalog::store::key_of;
+use crate::datalog::syntax::Fold;
 use crate::datalog::value::Row;
 use crate::datalog::value::Value;
 
@@ -79,19 +85,20 @@ impl World {
     /// Rows of a relation, sorted by value.
     pub(crate) fn sorted_rows(&self, relation: usize) -> Vec<Row> {
         let table = self.store.table(relation);
-        let ids = table.ids().into_iter().filter(|id| table.meta(*id).is_in(Age::Old));
+        let ids = table.ids().filter(|id| table.meta(*id).is_in(Age::Old));
         let mut rows: Vec<Row> = ids.map(|id| self.decode(table.row(id))).collect();
         rows.sort();
         rows
     }
 }
 
-impl View for World {
-    fn each(
+impl World {
+    /// Calls `visit` with each stored row, hidden relations included, that has the wanted values.
+    fn matching(
         &self,
         relation: usize,
         wanted: &[Option<Value>],
-        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let mut words: Vec<Option<u32>> = Vec::with_capacity(wanted.len());
         for want in wanted {
@@ -107,12 +114,9 @@ impl View for World {
         let table = self.store.table(relation);
         let mut take = |entry: &u64| {
             let id = *entry as u32;
-            let row = table.row(id);
+            let (row, meta) = table.row_and_meta(id);
             let fits = words.iter().zip(row).all(|(want, word)| want.is_none_or(|w| w == *word));
-            if fits && table.meta(id).is_in(Age::Old) {
-                return visit(&self.decode(row), self.note_of(relation, id));
-            }
-            ControlFlow::Continue(())
+            if fits && meta.is_in(Age::Old) { visit(id) } else { ControlFlow::Continue(()) }
         };
         if let Some(row) = words.iter().copied().collect::<Option<Vec<u32>>>() {
             return table.probe_row(key_of(row.iter().copied())).try_for_each(&mut take);
@@ -127,5 +131,102 @@ impl View for World {
             }
             None => table.entries().try_for_each(&mut take),
         }
+    }
+
+    /// The order of two rows by value.
+    fn compare(&self, relation: usize, a: u32, b: u32) -> Ordering {
+        let table = self.store.table(relation);
+        let mut columns = table.row(a).iter().zip(table.row(b));
+        let different = columns.find(|(a, b)| a != b);
+        different.map_or(Ordering::Equal, |(a, b)| self.store.interner.compare(*a, *b))
+    }
+
+    /// Like [`View::each`], smallest row first, and only rows of a rank below `below` if that is
+    /// not 0. Rows are put in order as far as they are asked for: the first costs one look at each.
+    pub(crate) fn each_smallest(
+        &self,
+        relation: usize,
+        wanted: &[Option<Value>],
+        below: u32,
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let table = self.store.table(relation);
+        let mut ids = Vec::new();
+        let _ = self.matching(relation, wanted, &mut |id| {
+            if below == 0 || table.meta(id).support < below {
+                ids.push(id);
+            }
+            ControlFlow::Continue(())
+        });
+        let (mut rest, mut step) = (ids.as_mut_slice(), 1);
+        while !rest.is_empty() {
+            let order = |a: &u32, b: &u32| self.compare(relation, *a, *b);
+            if step < rest.len() {
+                rest.select_nth_unstable_by(step - 1, order);
+            }
+            let (next, later) = rest.split_at_mut(step.min(rest.len()));
+            next.sort_unstable_by(order);
+            for id in next.iter() {
+                visit(&self.decode(table.row(*id)), self.note_of(relation, *id))?;
+            }
+            (rest, step) = (later, step * 16);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl View for World {
+    fn each(
+        &self,
+        relation: usize,
+        wanted: &[Option<Value>],
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let table = self.store.table(relation);
+        self.matching(relation, wanted, &mut |id| {
+            visit(&self.decode(table.row(id)), self.note_of(relation, id))
+        })
+    }
+
+    fn each_in_order(
+        &self,
+        relation: usize,
+        wanted: &[Option<Value>],
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.each_smallest(relation, wanted, 0, visit)
+    }
+
+    fn folded(&self, aggregate: &Aggregate, binding: &[Option<Value>]) -> Option<Folded> {
+        // The rows of `top` are stored in no order, and which is the best has to be known.
+        if matches!(aggregate.fold, Fold::Top(_)) {
+            return None;
+        }
+        let folds = self.compiled.units.iter().filter_map(|unit| match unit {
+            Unit::Fold(fold) => Some(fold),
+            Unit::Rules { .. } => None,
+        });
+        let unit = folds.into_iter().find(|fold| fold.aggregate.place == aggregate.place)?;
+        let wanted = |relation: usize| -> Vec<Option<Value>> {
+            let keys = aggregate.keys.iter().map(|key| binding[*key].clone());
+            let arity = self.store.table(relation).arity();
+            keys.chain(std::iter::repeat(None)).take(arity).collect()
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        let results = self.store.table(unit.result);
+        let _ = self.matching(unit.result, &wanted(unit.result), &mut |id| {
+            rows.push(self.decode(&results.row(id)[unit.keys..]));
+            ControlFlow::Continue(())
+        });
+        if rows.is_empty() {
+            rows.extend(empty_value(aggregate).map(|value| vec![value]));
+        }
+        let mut solutions = 0;
+        let group = self.store.table(unit.group);
+        let _ = self.matching(unit.group, &wanted(unit.group), &mut |id| {
+            solutions += u64::from(group.meta(id).support);
+            ControlFlow::Continue(())
+        });
+        Some(Folded { rows, solutions })
     }
 }

@@ -17,7 +17,7 @@ use crate::model::limits::EVENT_MESSAGE_BYTES_MAX;
 
 impl Act<'_> {
     pub(super) async fn event(&self, action: &Action) -> Vec<Effect> {
-        let Action::Event { object, topic, kind, reason, message, revision } = action else {
+        let Action::Event { object, topic, about, kind, reason, message, notes } = action else {
             return Vec::new();
         };
         let seen = self.executor.seen.get(object);
@@ -25,13 +25,17 @@ impl Act<'_> {
             let found = seen.as_deref().and_then(|seen| seen.pointer(pointer));
             found.and_then(Json::as_str).unwrap_or_default().to_owned()
         };
-        let mut annotations = BTreeMap::new();
-        if !revision.is_empty() {
-            annotations.insert(format!("{}/revision", object.group), revision.clone());
-        }
+        let notes = notes.lines().filter_map(|line| line.split_once(' '));
+        let annotations: BTreeMap<String, String> = notes
+            .map(|(key, value)| (format!("{}/{key}", object.group), value.to_owned()))
+            .collect();
         let event = ObjectEvent {
             about: object.clone(),
-            api_version: text("/apiVersion"),
+            api_version: if object.group.is_empty() {
+                "v1".to_owned()
+            } else {
+                text("/apiVersion")
+            },
             uid: text("/metadata/uid"),
             resource_version: text("/metadata/resourceVersion"),
             type_: if kind == "Warning" { EventType::Warning } else { EventType::Normal },
@@ -42,14 +46,12 @@ impl Act<'_> {
             at: self.executor.clock.now(),
         };
         let sent = self.executor.events.lock().await.record(&self.writer, &event).await;
-        let about = format!("{kind} {reason} {revision} {message}");
+        let done = || EffectResult::EventSent { topic: topic.clone(), about: about.clone() };
         let result = match sent {
-            Ok(()) => EffectResult::EventSent { topic: topic.clone(), about },
+            Ok(()) => done(),
             // An event that the server refuses is not worth a second try: the condition says it
             // too.
-            Err(error) if error.status().is_some() => {
-                EffectResult::EventSent { topic: topic.clone(), about }
-            }
+            Err(error) if error.status().is_some() => done(),
             Err(error) => unanswered(&error),
         };
         vec![plain_effect(object, result)]
@@ -57,7 +59,11 @@ impl Act<'_> {
 }
 
 fn controller(group: &str) -> &'static str {
-    if group == SOURCE_GROUP { "source-controller" } else { "kustomize-controller" }
+    match group {
+        SOURCE_GROUP => "source-controller",
+        "" => "hence",
+        _ => "kustomize-controller",
+    }
 }
 
 fn cut(message: &str) -> &str {

@@ -47,6 +47,7 @@ use crate::model::ObjectRef;
 use crate::model::UnitName;
 
 pub use lanes::Lanes;
+pub use lanes::Urgency;
 
 /// Custom resources as last seen: what a status patch starts from.
 #[derive(Clone, Default)]
@@ -130,7 +131,7 @@ impl Executor {
             }
             Action::Observe { object } => act.observe(object).await,
             Action::Adopt { unit, object, uid } => record::adopt(unit, object, uid),
-            Action::Forget { unit, object, .. } => record::forget(unit, object),
+            Action::Forget { unit, object, word, .. } => record::forget(unit, object, word),
             Action::Finalizer { object, set } => act.finalizer(object, *set).await,
             Action::Status { object, fields } => act.status(object, fields).await,
             Action::Event { .. } => act.event(action).await,

@@ -10,6 +10,6 @@ pub(super) fn adopt(unit: &UnitName, object: &ObjectRef, uid: &str) -> Vec<Effec
     vec![effect(unit, object, EffectResult::Adopted { uid: uid.to_owned() })]
 }
 
-pub(super) fn forget(unit: &UnitName, object: &ObjectRef) -> Vec<Effect> {
-    vec![effect(unit, object, EffectResult::Forgotten)]
+pub(super) fn forget(unit: &UnitName, object: &ObjectRef, word: &str) -> Vec<Effect> {
+    vec![effect(unit, object, EffectResult::Forgotten { word: word.to_owned() })]
 }

@@ -22,8 +22,15 @@ use crate::model::Timestamp;
 use crate::model::limits::CONDITION_MESSAGE_BYTES_MAX;
 
 /// Fields that are conditions.
-const CONDITIONS: &[&str] =
-    &["Ready", "Reconciling", "Stalled", "Healthy", "ArtifactInStorage", "FetchFailed"];
+const CONDITIONS: &[&str] = &[
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "Healthy",
+    "ArtifactInStorage",
+    "FetchFailed",
+    "StorageOperationFailed",
+];
 
 /// The field manager of status and finalizers (features 0.5).
 pub(super) fn status_manager(object: &ObjectRef) -> &'static str {
@@ -156,17 +163,17 @@ fn inventory(text: &str) -> Json {
     json!({ "entries": entries })
 }
 
-/// The text reads `revision digest url size path`.
+/// The text reads `revision digest url size`.
 fn artifact(old: &Json, text: &str, now: Timestamp) -> Json {
     let parts: Vec<&str> = text.split(' ').collect();
-    let [revision, digest, url] = parts[..] else { return Json::Null };
+    let [revision, digest, url, size] = parts[..] else { return Json::Null };
     let path = url.splitn(4, '/').nth(3).unwrap_or_default();
     let unchanged = old.pointer("/artifact/digest").and_then(Json::as_str) == Some(digest);
     let updated = old.pointer("/artifact/lastUpdateTime").and_then(Json::as_str);
     let updated = updated.filter(|_| unchanged).map_or_else(|| now.to_string(), str::to_owned);
     json!({
         "revision": revision, "digest": digest, "url": url, "path": path,
-        "lastUpdateTime": updated,
+        "lastUpdateTime": updated, "size": size.parse::<i64>().unwrap_or_default(),
     })
 }
 

@@ -36,9 +36,7 @@ pub fn why_not_live(reader: &Reader, wanted: &str, object: &ObjectRef) -> Answer
             answer = answer.line("because", said);
         }
         let checked = row(reader, "checked", &[Some(&source)]).map(|c| text(&c, 1));
-        return answer
-            .line_if("checked", checked)
-            .next(format!("hence reconcile source git {}", tail(&source)));
+        return answer.line_if("checked", checked).next(fetch_again(&source));
     }
     let manifest = text(&declared, 2);
     let applied = row(reader, "applied", &[Some(&unit), Some(&name)]);
@@ -71,6 +69,11 @@ fn unit_blocks(reader: &Reader, unit: &str) -> Answer {
 fn names(revision: &str, wanted: &str) -> bool {
     let commit = revision.rsplit_once(':').map_or(revision, |(_, commit)| commit);
     revision == wanted || (wanted.len() >= 4 && commit.starts_with(wanted))
+}
+
+/// The command that asks for a fetch of the source.
+pub(super) fn fetch_again(source: &str) -> String {
+    format!("hence reconcile source git {}", tail(source))
 }
 
 fn tail(source: &str) -> String {

@@ -27,6 +27,7 @@ pub use object_query::ObjectError;
 pub use object_query::ObjectQuery;
 pub use owners::owners;
 pub use pending::pending;
+pub use phrase::sentence;
 pub use pruned::Pruned;
 pub use pruned::why_pruned;
 pub use ready::why_not_ready;

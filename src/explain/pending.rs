@@ -10,6 +10,7 @@ use crate::explain::ask::fact;
 use crate::explain::ask::rows;
 use crate::explain::ask::show;
 use crate::explain::ask::text;
+use crate::explain::object::in_namespace;
 use crate::explain::phrase::phrase;
 
 /// Most lines of one kind.
@@ -42,20 +43,36 @@ pub fn pending(reader: &Reader) -> Answer {
     }
     let waiting: Vec<String> =
         waits.iter().map(|(unit, on)| format!("{unit} waits for {}", on.join(", "))).collect();
+    let failing: Vec<String> = rows(reader, "ready_condition", &[None, Some("False")])
+        .iter()
+        .filter(|row| !waits.contains_key(&text(row, 0)))
+        .map(|row| format!("{}: {}: {}", text(row, 0), text(row, 2), text(row, 3)))
+        .collect();
     let suspended: Vec<String> = rows(reader, "unit_flag", &[None, Some("suspend")])
         .iter()
         .map(|row| format!("{} is suspended", text(row, 0)))
         .collect();
-    let quiet = due.is_empty() && held.is_empty() && waiting.is_empty();
+    let quiet = [&due, &held, &waiting, &failing].iter().all(|list| list.is_empty());
     let verdict = if quiet { Verdict::True } else { Verdict::False };
     let headline = match quiet {
         true => "nothing is pending".to_owned(),
-        false => format!("{} due, {} held, {} waiting", due.len(), held.len(), waiting.len()),
+        false => format!(
+            "{} due, {} held, {} waiting, {} failing",
+            due.len(),
+            held.len(),
+            waiting.len(),
+            failing.len()
+        ),
     };
     let mut answer = Answer::new(verdict, headline, reader.generation());
-    for (label, list) in
-        [("due", due), ("held", held), ("waits", waiting), ("suspended", suspended)]
-    {
+    let first = failing.first().and_then(|line| line.split(':').next()).map(str::to_owned);
+    for (label, list) in [
+        ("due", due),
+        ("held", held),
+        ("fails", failing),
+        ("waits", waiting),
+        ("suspended", suspended),
+    ] {
         let more = list.len().saturating_sub(LISTED_MAX);
         for text in list.into_iter().take(LISTED_MAX) {
             answer = answer.line(label, text);
@@ -64,5 +81,8 @@ pub fn pending(reader: &Reader) -> Answer {
             answer = answer.line(label, format!("… {more} more"));
         }
     }
-    answer
+    match first {
+        Some(unit) => answer.next(format!("hence why-not ready ks/{}", in_namespace(&unit))),
+        None => answer,
+    }
 }

@@ -43,7 +43,24 @@ const PHRASES: &[(&str, &str)] = &[
     ("refused",         "the server refused {1:show} at {5}: {4}"),
     ("prune_held",      "{1:show} is not deleted: {2}"),
     ("reconciles",      "hence reconciles {0}"),
+    ("fetches",         "hence fetches {0} itself"),
+    ("source",          "{0} exists (uid {1})"),
+    ("unit",            "Kustomization {0} exists (uid {1})"),
+    ("active",          "{0} is reconciled: neither suspended nor being deleted"),
+    ("acts_as",         "{0} is written with the rights of `{1}` (empty: of hence)"),
+    ("part",            "the build of {0} depends on content {1}"),
+    ("reads",           "of tree {1} the build of {0} reads content {2}"),
+    ("build_key",       "the build of {0} follows from content {1}, spec {2}, variables {3}"),
+    ("unit_build",      "the spec fields that the build of {0} reads have digest {1}"),
+    ("variables",       "the variables of {0} have keyed digest {1}"),
+    ("kept_at",         "the files of {0} are kept"),
+    ("packed",          "the artifact of {0} at {2} is {3}, {5} bytes"),
 ];
+
+/// What a row of the relation says, as a person would say it.
+pub fn sentence(relation: &str, row: &[Value]) -> String {
+    phrase(&Fact::new(relation, row.to_vec()))
+}
 
 /// What the fact says.
 pub(super) fn phrase(fact: &Fact) -> String {

@@ -1,5 +1,7 @@
 //! Why a unit is not ready, down to the root cause (question 4).
 
+use std::collections::BTreeSet;
+
 use crate::datalog::Reader;
 use crate::explain::Answer;
 use crate::explain::Verdict;
@@ -8,7 +10,10 @@ use crate::explain::ask::row;
 use crate::explain::ask::rows;
 use crate::explain::ask::show;
 use crate::explain::ask::text;
+use crate::explain::live::fetch_again;
+use crate::explain::object::asked;
 use crate::explain::object::in_namespace;
+use crate::model::ObjectRef;
 use crate::model::UnitName;
 
 /// Most root causes and paths that are listed.
@@ -32,17 +37,12 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
             .next(format!("hence resume kustomization {}", in_namespace(&name)));
     }
     let causes = rows(reader, "root_cause", &[Some(&name)]);
-    let far = causes.iter().filter(|cause| text(cause, 1) != name).count();
-    let headline = match (causes.len(), far) {
-        (0, _) => format!("Kustomization {name}  NOT READY: it has only just been seen"),
-        (_, 0) => format!("Kustomization {name}  NOT READY"),
-        _ => format!("Kustomization {name}  NOT READY, the root cause is elsewhere"),
-    };
-    let mut answer = Answer::new(Verdict::False, headline, generation);
+    let roots: BTreeSet<String> = causes.iter().map(|cause| text(cause, 1)).collect();
+    let mut answer = Answer::new(Verdict::False, headline(reader, &name, &roots), generation);
     for cause in causes.iter().take(LISTED_MAX) {
         let (root, reason, message) = (text(cause, 1), text(cause, 2), text(cause, 3));
         if root != name {
-            answer = answer.line("path", path(reader, &name, &root).join(" ← "));
+            answer = answer.line("path", path(reader, &name, &root).join(" waits for "));
         }
         answer = answer.line("because", format!("{root}: {reason}: {message}"));
         answer = evidence(reader, &root, answer);
@@ -50,17 +50,79 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
     if causes.len() > LISTED_MAX {
         answer = answer.line("more", format!("{} other causes", causes.len() - LISTED_MAX));
     }
-    let blocked = rows(reader, "unready", &[]).len().saturating_sub(1);
-    if far > 0 && blocked > 1 {
-        answer = answer.line("also", format!("{blocked} other units are not ready"));
+    for root in &roots {
+        let waiting = rows(reader, "root_cause", &[None, Some(root)]);
+        let others: BTreeSet<String> = waiting
+            .iter()
+            .map(|row| text(row, 0))
+            .filter(|unit| *unit != name && unit != root)
+            .collect();
+        if !others.is_empty() {
+            answer = answer.line("also", format!("{} {}", listed(&others), waits(&others, root)));
+        }
     }
-    answer.next("hence pending")
+    let next = roots.first().map_or_else(|| "hence pending".to_owned(), |root| next(reader, root));
+    answer.next(next)
+}
+
+/// The verdict, and how far away its cause is.
+fn headline(reader: &Reader, unit: &str, roots: &BTreeSet<String>) -> String {
+    let head = format!("Kustomization {unit}  NOT READY");
+    let far: Vec<&String> = roots.iter().filter(|root| *root != unit).collect();
+    match (roots.len(), far.as_slice()) {
+        (0, _) => format!("{head}: it has only just been seen"),
+        (_, []) => head,
+        (1, [root]) => match path(reader, unit, root).len() - 1 {
+            1 => format!("{head}: the cause is {root}, a dependency"),
+            hops => format!("{head}: the cause is {root}, {hops} dependencies away"),
+        },
+        _ => format!("{head}: {} causes, {} of them elsewhere", roots.len(), far.len()),
+    }
+}
+
+/// The first few names, and how many more.
+fn listed(names: &BTreeSet<String>) -> String {
+    let shown: Vec<&str> = names.iter().take(LISTED_MAX).map(String::as_str).collect();
+    match names.len().saturating_sub(LISTED_MAX) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn waits(names: &BTreeSet<String>, root: &str) -> String {
+    let verb = if names.len() == 1 { "waits" } else { "wait" };
+    format!("{verb} for {root}")
+}
+
+/// What helps: fetch again where the source fails, look at the objects where they are unhealthy.
+fn next(reader: &Reader, root: &str) -> String {
+    let source = row(reader, "unit_source", &[Some(root)]).map(|source| text(&source, 1));
+    let failing = source.filter(|source| holds(reader, "fetch_failed", &[Some(source)]));
+    if let Some(source) = failing {
+        return fetch_again(&source);
+    }
+    if let Some(conflict) = row(reader, "conflict", &[Some(root)])
+        && let Some(object) = ObjectRef::parse_fact_text(&text(&conflict, 1))
+    {
+        return format!("hence owners {}", asked(&object));
+    }
+    if let Some(object) = row(reader, "unhealthy", &[Some(root)])
+        && let Some(object) = ObjectRef::parse_fact_text(&text(&object, 1))
+    {
+        return format!("kubectl describe {}", asked(&object));
+    }
+    format!(
+        "mend it and push, then: hence reconcile kustomization {} --with-source",
+        in_namespace(root)
+    )
 }
 
 /// Facts behind a unit's own cause: build failures with their place, refusals, unhealthy objects.
 fn evidence(reader: &Reader, unit: &str, mut answer: Answer) -> Answer {
     for failed in rows(reader, "build_failed", &[Some(unit)]) {
-        answer = answer.line("since", text(&failed, 3));
+        let retry = row(reader, "unit_timing", &[Some(unit)]).map(|timing| text(&timing, 2));
+        let again = retry.map(|retry| format!(", tried again every {retry}")).unwrap_or_default();
+        answer = answer.line("failed", format!("at {}{again}", text(&failed, 3)));
     }
     if let Some(source) = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1)) {
         for failed in rows(reader, "fetch_failed", &[Some(&source)]) {
@@ -77,7 +139,7 @@ fn evidence(reader: &Reader, unit: &str, mut answer: Answer) -> Answer {
 /// The shortest chain of units from `from` to `to` along unready dependencies.
 fn path(reader: &Reader, from: &str, to: &str) -> Vec<String> {
     let mut frontier = vec![vec![from.to_owned()]];
-    let mut seen = std::collections::BTreeSet::from([from.to_owned()]);
+    let mut seen = BTreeSet::from([from.to_owned()]);
     while !frontier.is_empty() {
         let mut next = Vec::new();
         for path in frontier {

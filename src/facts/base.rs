@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::datalog::Builtins;
 use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::Fact;
+use crate::datalog::Program;
 use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
 use crate::datalog::RelationKind;
@@ -26,13 +28,16 @@ use crate::model::Digest;
 use crate::model::Timestamp;
 
 /// Relations that describe the moment of observation: they do not survive a restart, because nobody
-/// watched while the daemon was down. Fetches and builds are listed too, since trees and manifests
-/// live in memory only.
+/// watched while the daemon was down. Builds are listed too, since manifests live in memory only;
+/// fetches are not: their trees are read again from our stores.
 pub const VOLATILE: &[&str] = &[
     "elapsed",
     "reconciles",
     "switch",
     "setting",
+    "amount",
+    "rules_rejected",
+    "artifact_host",
     "default_account",
     "listed",
     "served",
@@ -47,7 +52,6 @@ pub const VOLATILE: &[&str] = &[
     "overridden",
     "legacy",
     "drifted",
-    "fetched",
     "rendered",
     "reads",
     "variables",
@@ -118,9 +122,22 @@ impl FactBase {
         self.engine.reader()
     }
 
-    /// The engine, for rule changes.
-    pub fn engine_mut(&mut self) -> &mut Engine {
-        &mut self.engine
+    /// Puts other rules in force as one generation.
+    ///
+    /// # Errors
+    /// The fact log failed: nothing may be done that follows from these rules.
+    pub fn replace_program(
+        &mut self,
+        program: Program,
+        builtins: Builtins,
+        now: Timestamp,
+    ) -> Result<Delta, StoreError> {
+        let delta = self.engine.replace_program(program, builtins);
+        self.times.insert(delta.generation, now);
+        if let Some(log) = &mut self.log {
+            log.append(&logged(&self.engine, &delta, now))?;
+        }
+        Ok(delta)
     }
 
     /// Turns statements into the rows that come and go, in order, so that the last word counts.

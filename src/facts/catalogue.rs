@@ -95,10 +95,13 @@ pub mod relation {
         elapsed(key: str, at: Timestamp);
         reconciles(kind: str);
         switch(name: str);
+        artifact_host(host: str);
+        amount(name: str, value: i64);
         setting(name: str, value: Duration);
         default_account(name: str);
         started(key: str, at: Timestamp);
         own_namespace(name: str);
+        rules_rejected(message: str);
 
         unit(unit: UnitName, uid: str);
         unit_generation(unit: UnitName, generation: i64);
@@ -134,19 +137,25 @@ pub mod relation {
         source_generation(source: SourceName, generation: i64);
         source_spec(source: SourceName, digest: str);
         source_timing(source: SourceName, interval: Duration, timeout: Duration);
+        source_ignore(source: SourceName, text: str);
         source_suspended(source: SourceName);
         source_deleting(source: SourceName);
         source_finalizer(source: SourceName);
         source_requested(source: SourceName, token: str, seen: Timestamp);
         source_refused(source: SourceName, reason: str, message: str);
         offered(source: SourceName, revision: str, digest: str, url: str);
+        origin(source: SourceName, origin: str);
         source_shown(source: SourceName, field: str, value: str);
         uses_secret(source: SourceName, object: ObjectRef);
         checked(source: SourceName, at: Timestamp);
         fetched(source: SourceName, spec: str, revision: str, tree: str);
         fetch_failed(source: SourceName, spec: str, reason: str, message: str, at: Timestamp,
             failures: i64);
-        packed(source: SourceName, tree: str, revision: str, digest: str, url: str);
+        commit_of(source: SourceName, revision: str, subject: str);
+        kept_at(source: SourceName, place: str);
+        packed(source: SourceName, tree: str, revision: str, digest: str, path: str, size: i64);
+        pack_failed(source: SourceName, tree: str, message: str);
+        artifact_lost(source: SourceName);
 
         listed(kind: str);
         served(kind: str, namespaced: str);
@@ -164,6 +173,7 @@ pub mod relation {
 
         ours(unit: UnitName, object: ObjectRef, uid: str, how: str);
         applied(unit: UnitName, object: ObjectRef, uid: str, manifest: str, at: Timestamp);
+        attempted(object: ObjectRef, unit: UnitName);
         recorded(object: ObjectRef, uid: str, fields: str);
         differs(unit: UnitName, object: ObjectRef, manifest: str);
         refused(unit: UnitName, object: ObjectRef, manifest: str, reason: str, message: str,
@@ -171,6 +181,8 @@ pub mod relation {
         delete_refused(unit: UnitName, object: ObjectRef, reason: str, message: str,
             at: Timestamp);
         corrected(object: ObjectRef, path: str, manager: str, at: Timestamp);
+        changed(unit: UnitName, object: ObjectRef, what: str, at: Timestamp);
         event_sent(subject: str, topic: str, about: str);
+        noted(subject: str, what: str, about: str, at: Timestamp);
     }
 }

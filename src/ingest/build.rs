@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value as Json;
 
@@ -29,12 +31,17 @@ use crate::kustomize::flux::UnitBuild;
 use crate::kustomize::flux::UnitOutcome;
 use crate::model::Digest;
 use crate::model::DigestKey;
+use crate::model::Entry;
+use crate::model::FileTree;
 use crate::model::GroupKind;
 use crate::model::Manifest;
 use crate::model::ObjectRef;
 use crate::model::Timestamp;
+use crate::model::TreeError;
 use crate::model::UnitName;
 use crate::model::kinds;
+use crate::model::limits::MANIFEST_BYTES_MAX;
+use crate::model::limits::OBJECTS_MAX;
 use crate::sources::tree::SourceTree;
 
 /// Everything that a build needs, taken from the memory when the action starts.
@@ -59,6 +66,8 @@ pub struct Built {
     tree: Option<Arc<SourceTree>>,
     key: [String; 3],
     result: Result<Rendered, Failure>,
+    /// A file of the tree could not be read from our own stores.
+    damaged: bool,
 }
 
 /// A complete build.
@@ -84,6 +93,9 @@ struct Failure {
     reads: Option<ReadSet>,
 }
 
+/// Reason, message, and what was read when that decides.
+type Refusal = (&'static str, String, Option<ReadSet>);
+
 impl Ingest {
     /// The job for an `act_render` row.
     pub fn build_job(&self, name: &UnitName, tree: &str, key: &[String; 3]) -> Option<BuildJob> {
@@ -107,11 +119,17 @@ impl Ingest {
     }
 
     pub(super) fn built(&mut self, built: Built, now: Timestamp) -> Vec<Statement> {
-        let Built { unit, tree_id, tree, key: [p, b, v], result } = built;
-        if !self.units.contains_key(&unit) {
-            return Vec::new();
+        let Built { unit, tree_id, tree, key: [p, b, v], result, damaged } = built;
+        let Some(memory) = self.units.get(&unit) else { return Vec::new() };
+        if damaged {
+            // Nothing is known of the build: it starts again when the tree is whole.
+            let source = unit::source(&unit, &memory.spec);
+            tracing::error!(%source, %unit, "files of the source are damaged and fetched again");
+            return self.distrust(&source);
         }
-        match result {
+        // What earlier builds changed was told, or is not worth telling any more.
+        let mut said = vec![Statement::nothing("changed", vec![unit.column()])];
+        said.extend(match result {
             // A build that fails on what it read, absent files too, fails again until that changes.
             // Any other depends on the whole tree: any push may mend it.
             Err(failure) => {
@@ -156,7 +174,8 @@ impl Ingest {
                 self.hold(&unit, rendered);
                 said
             }
-        }
+        });
+        said
     }
 
     /// Holds the manifests of the new build and lets go of those of the old one.
@@ -219,20 +238,23 @@ impl Built {
 impl BuildJob {
     /// Runs the build; computes only, in proportion to the files that it reads.
     pub fn run(self) -> Built {
-        let result = self.build().map_err(|(reason, message, reads)| {
+        let damaged = AtomicBool::new(false);
+        let result = self.build(&damaged).map_err(|(reason, message, reads)| {
             let words = self.tree.as_deref().map(|tree| Words::of(tree, &self.path, &self.before));
             Failure { reason, message, words: words.unwrap_or_default(), reads }
         });
-        Built { unit: self.unit, tree_id: self.tree_id, tree: self.tree, key: self.key, result }
+        let (tree, damaged) = (self.tree, damaged.into_inner() && result.is_err());
+        Built { unit: self.unit, tree_id: self.tree_id, tree, key: self.key, result, damaged }
     }
 
-    fn build(&self) -> Result<Rendered, (&'static str, String, Option<ReadSet>)> {
+    fn build(&self, damaged: &AtomicBool) -> Result<Rendered, Refusal> {
         let Some(tree) = &self.tree else {
             let message = "the source's files are not loaded".to_owned();
             return Err(("ArtifactFailed", message, None));
         };
         let options = BuildOptions::default();
-        let built = flux::build_unit(tree.as_ref(), &self.path, &self.build, &options);
+        let tree = Watched { tree: tree.as_ref(), damaged };
+        let built = flux::build_unit(&tree, &self.path, &self.build, &options);
         let built = match built {
             Ok(UnitOutcome::Built(built)) => built,
             Ok(UnitOutcome::Needs(remote)) => {
@@ -243,6 +265,7 @@ impl BuildJob {
                 return Err((reason(&error), error.to_string(), error.reads().cloned()));
             }
         };
+        within_limits(&built.objects).map_err(|(reason, message)| (reason, message, None))?;
         let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();
         for object in built.objects {
@@ -289,6 +312,48 @@ impl BuildJob {
             }
         }
         Manifest { object, api_version, json: Arc::new(json), secret_fields: Arc::default() }
+    }
+}
+
+/// More or larger objects than any server would take are an error, never cut.
+fn within_limits(objects: &[flux::UnitObject]) -> Result<(), (&'static str, String)> {
+    let failed = |message: String| Err(("BuildFailed", message));
+    if objects.len() > OBJECTS_MAX {
+        let count = objects.len();
+        return failed(format!("{count} objects are more than OBJECTS_MAX = {OBJECTS_MAX}"));
+    }
+    match objects.iter().find(|object| object.text.len() > MANIFEST_BYTES_MAX) {
+        None => Ok(()),
+        Some(object) => failed(format!(
+            "{}:{}: a manifest of {} bytes is more than MANIFEST_BYTES_MAX = {MANIFEST_BYTES_MAX}",
+            object.origin.file,
+            object.origin.line,
+            object.text.len()
+        )),
+    }
+}
+
+/// A tree that notes when our own stores cannot give a file.
+struct Watched<'a> {
+    tree: &'a SourceTree,
+    damaged: &'a AtomicBool,
+}
+
+impl FileTree for Watched<'_> {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, TreeError> {
+        self.tree.entry(path)
+    }
+
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, TreeError> {
+        let read = self.tree.read(path);
+        if matches!(read, Err(TreeError::Read { .. })) {
+            self.damaged.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {
+        self.tree.list(path)
     }
 }
 

@@ -28,8 +28,13 @@ impl Ingest {
     pub(super) fn effect(&mut self, effect: Effect, now: Timestamp) -> Vec<Statement> {
         let Effect { unit, object, result } = effect;
         match (unit, result) {
-            (Some(unit), EffectResult::Applied { manifest, live, .. })
-            | (Some(unit), EffectResult::Same { manifest, live }) => {
+            (Some(unit), EffectResult::Applied { manifest, live, created }) => {
+                let word = if created { "created" } else { "configured" };
+                let mut said = self.applied(&unit, &object, &manifest, &live, now);
+                said.push(self.changed(&unit, &object, word, now));
+                said
+            }
+            (Some(unit), EffectResult::Same { manifest, live }) => {
                 self.applied(&unit, &object, &manifest, &live, now)
             }
             (Some(unit), EffectResult::ApplyRefused { manifest, reason, message }) => {
@@ -37,7 +42,7 @@ impl Ingest {
                     &unit, &object, &manifest, &reason, &message, &now,
                 ))]
             }
-            (Some(unit), EffectResult::Deleted) => self.deleted(&unit, &object),
+            (Some(unit), EffectResult::Deleted) => self.deleted(&unit, &object, now),
             (Some(unit), EffectResult::DeleteRefused { reason, message }) => {
                 vec![Statement::Holds(relation::delete_refused(
                     &unit, &object, &reason, &message, &now,
@@ -46,12 +51,22 @@ impl Ingest {
             (Some(unit), EffectResult::Adopted { uid }) => {
                 vec![Statement::Holds(relation::ours(&unit, &object, &uid, "adopted"))]
             }
-            (Some(unit), EffectResult::Forgotten) => forget(&unit, &object),
+            (Some(unit), EffectResult::Forgotten { word }) => {
+                let mut said = forget(&unit, &object);
+                if !word.is_empty() {
+                    said.push(self.changed(&unit, &object, &word, now));
+                }
+                said
+            }
             (Some(unit), EffectResult::Differs { manifest }) => {
                 vec![Statement::Holds(relation::differs(&unit, &object, &manifest))]
             }
             (_, EffectResult::EventSent { topic, about }) => {
                 vec![Statement::Holds(relation::event_sent(&subject(&object), &topic, &about))]
+            }
+            // Whether it took effect is not known: the object may be there, and be ours.
+            (Some(unit), EffectResult::Unknown { .. }) => {
+                vec![Statement::Holds(relation::attempted(&object, &unit))]
             }
             (_, EffectResult::Observed(None)) => self.gone(&object),
             (
@@ -99,6 +114,7 @@ impl Ingest {
             Statement::Holds(relation::recorded(object, uid, &fields.to_text())),
             Statement::nothing("refused", subject()),
             Statement::nothing("differs", subject()),
+            Statement::nothing("attempted", vec![object.column()]),
         ]);
         self.recorded.insert(object.clone(), fields);
         said.extend(self.object(object, live, now));
@@ -122,10 +138,24 @@ impl Ingest {
         said
     }
 
-    fn deleted(&mut self, unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
+    /// The unit wrote the object. Times of changes rise, so that each can be told apart.
+    fn changed(
+        &mut self,
+        unit: &UnitName,
+        object: &ObjectRef,
+        word: &str,
+        now: Timestamp,
+    ) -> Statement {
+        self.last_change = now.max(self.last_change.plus_ms(1));
+        Statement::Holds(relation::changed(unit, object, word, &self.last_change))
+    }
+
+    fn deleted(&mut self, unit: &UnitName, object: &ObjectRef, now: Timestamp) -> Vec<Statement> {
         let mut said = forget(unit, object);
+        said.push(self.changed(unit, object, "deleted", now));
         said.push(Statement::nothing("delete_refused", vec![unit.column(), object.column()]));
         said.push(Statement::nothing("recorded", vec![object.column()]));
+        said.push(Statement::nothing("attempted", vec![object.column()]));
         self.recorded.remove(object);
         said.extend(object::unseen(object));
         said
@@ -133,7 +163,9 @@ impl Ingest {
 
     fn gone(&mut self, object: &ObjectRef) -> Vec<Statement> {
         self.recorded.remove(object);
-        object::absent(object)
+        let mut said = object::absent(object);
+        said.push(Statement::nothing("attempted", vec![object.column()]));
+        said
     }
 }
 
@@ -148,6 +180,7 @@ fn forget(unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
 fn subject(object: &ObjectRef) -> String {
     match object.kind.as_str() {
         "Kustomization" => format!("{}/{}", object.namespace, object.name),
+        "Namespace" => format!("object:{}", object.fact_text()),
         kind => format!("{kind}/{}/{}", object.namespace, object.name),
     }
 }

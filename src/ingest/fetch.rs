@@ -9,19 +9,25 @@ use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
 use crate::ingest::Ingest;
+use crate::ingest::Place;
+use crate::model::ContentId;
 use crate::model::Digest;
 use crate::model::Entry;
 use crate::model::FileTree as _;
 use crate::model::SourceName;
 use crate::model::Timestamp;
 use crate::sources::artifact;
+use crate::sources::artifact::ArtifactError;
 use crate::sources::artifact::FetchRequest;
 use crate::sources::artifact::FileStore;
+use crate::sources::artifact::Retention;
 use crate::sources::artifact::Storage;
 use crate::sources::git;
+use crate::sources::git::GitError;
 use crate::sources::git::GitOutcome;
 use crate::sources::git::GitRequest;
 use crate::sources::git::GitStore;
+use crate::sources::git::RepositoryId;
 use crate::sources::secrets;
 use crate::sources::tree::SourceTree;
 
@@ -33,9 +39,22 @@ pub struct FetchJob {
 }
 
 enum Work {
-    Git { request: Box<GitRequest>, ignore: Option<String> },
-    Artifact { url: String, digest: String, revision: String },
-    Impossible { reason: String, message: String },
+    /// `damaged`: where files lie that must not be used again.
+    Git {
+        request: Box<GitRequest>,
+        ignore: Option<String>,
+        damaged: Option<Place>,
+    },
+    Artifact {
+        url: String,
+        digest: String,
+        revision: String,
+        retries: u32,
+    },
+    Impossible {
+        reason: String,
+        message: String,
+    },
 }
 
 /// Where fetched content is kept.
@@ -47,8 +66,8 @@ pub struct Stores {
     pub files: Arc<FileStore>,
     /// Artifact files on offer.
     pub artifacts: Arc<Storage>,
-    /// Host and port under which artifact files are offered.
-    pub advertised: String,
+    /// How long artifact files stay that are not on offer any more.
+    pub retention: Retention,
 }
 
 /// How a fetch ended.
@@ -74,7 +93,9 @@ impl Fetched {
     pub fn summary(&self) -> String {
         match &self.result {
             FetchResult::Unchanged => "unchanged".to_owned(),
-            FetchResult::Tree { revision, tree } => format!("{revision}, {} files", tree.files()),
+            FetchResult::Tree { revision, tree, .. } => {
+                format!("{revision}, {} files", tree.files())
+            }
             FetchResult::Failed { message, .. } => message.clone(),
         }
     }
@@ -90,6 +111,10 @@ pub enum FetchResult {
         revision: String,
         /// The files, ignore rules applied.
         tree: Arc<SourceTree>,
+        /// Where they lie.
+        place: Place,
+        /// The first line of the commit's message; `None` when it is no commit.
+        subject: Option<String>,
     },
     /// It failed.
     Failed {
@@ -117,6 +142,7 @@ impl Ingest {
                     url: a.url.clone(),
                     digest: a.digest.clone(),
                     revision: a.revision.clone(),
+                    retries: self.options.http_retries,
                 }),
                 None => impossible("ArtifactFailed", "the source has no artifact".to_owned()),
             };
@@ -132,12 +158,18 @@ impl Ingest {
         let named = credentials.as_ref().map(|(name, values)| (name.as_str(), values));
         let auth = match secrets::git_auth(&git.url, named) {
             Ok(auth) => auth,
-            Err(error) => return impossible("AuthenticationFailed", error.to_string()),
+            Err(error) => {
+                let message = format!("failed to configure authentication options: {error}");
+                return impossible("AuthenticationFailed", message);
+            }
         };
         let proxy = match secret(&git.proxy_secret_ref).map(|(n, v)| secrets::proxy(&n, &v)) {
             None => None,
             Some(Ok(proxy)) => Some(proxy),
-            Some(Err(error)) => return impossible("AuthenticationFailed", error.to_string()),
+            Some(Err(error)) => {
+                let message = format!("failed to configure proxy options: {error}");
+                return impossible("AuthenticationFailed", message);
+            }
         };
         let known = memory.tree.is_some().then(|| memory.revision.clone()).flatten();
         let request = GitRequest {
@@ -147,11 +179,12 @@ impl Ingest {
             identity: credentials.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
             proxy,
             timeout: seen.timeout,
-            host_key_algorithms: Vec::new(),
-            kex_algorithms: Vec::new(),
+            host_key_algorithms: self.options.ssh_host_key_algorithms.clone(),
+            kex_algorithms: self.options.ssh_kex_algorithms.clone(),
             known: known.filter(|_| memory.spec.as_deref() == Some(spec)),
         };
-        job(Work::Git { request: Box::new(request), ignore: git.ignore.clone() })
+        let (ignore, damaged) = (git.ignore.clone(), memory.damaged.clone());
+        job(Work::Git { request: Box::new(request), ignore, damaged })
     }
 
     pub(super) fn fetched(&mut self, fetched: Fetched, now: Timestamp) -> Vec<Statement> {
@@ -171,10 +204,13 @@ impl Ingest {
                     &source, &spec, &reason, &message, &now, &failures,
                 ))]
             }
-            FetchResult::Tree { revision, tree } => {
+            FetchResult::Tree { revision, tree, place, subject } => {
                 memory.failures = 0;
                 memory.spec = Some(spec.clone());
                 memory.revision = Some(revision.clone());
+                let at = relation::kept_at(&source, &place.text());
+                memory.place = Some(place);
+                memory.damaged = None;
                 let id = tree.id().to_string();
                 let old = memory.tree.replace(id.clone());
                 self.trees.insert(id.clone(), tree);
@@ -182,7 +218,11 @@ impl Ingest {
                     checked,
                     well,
                     Statement::Holds(relation::fetched(&source, &spec, &revision, &id)),
+                    Statement::Holds(at),
                 ];
+                if let Some(subject) = subject {
+                    said.push(Statement::Holds(relation::commit_of(&source, &revision, &subject)));
+                }
                 said.extend(self.parts_on(&source, &id));
                 if let Some(old) = old.filter(|old| *old != id) {
                     self.drop_tree(&old);
@@ -248,10 +288,14 @@ impl FetchJob {
     pub fn run(self, stores: &Stores, cancel: &CancellationToken) -> Fetched {
         let result = match self.work {
             Work::Impossible { reason, message } => FetchResult::Failed { reason, message },
-            Work::Artifact { url, digest, revision } => {
-                load(stores, &url, &digest, revision, cancel)
+            Work::Artifact { url, digest, revision, retries } => {
+                let request = FetchRequest { retries, ..FetchRequest::new(&url, &digest) };
+                load(stores, &request, revision, cancel)
             }
-            Work::Git { request, ignore } => clone(stores, &request, ignore.as_deref(), cancel),
+            Work::Git { request, ignore, damaged } => {
+                distrust(stores, damaged.as_ref());
+                clone(stores, &request, ignore, cancel)
+            }
         };
         Fetched { source: self.source, spec: self.spec, result }
     }
@@ -263,36 +307,75 @@ fn failed(reason: &str, error: &dyn std::fmt::Display) -> FetchResult {
 
 fn load(
     stores: &Stores,
-    url: &str,
-    digest: &str,
+    request: &FetchRequest,
     revision: String,
     cancel: &CancellationToken,
 ) -> FetchResult {
-    let fetched = artifact::fetch(&stores.files, &FetchRequest::new(url, digest), cancel);
-    match fetched.and_then(|fetched| stores.files.tree(&fetched.tree)) {
-        Ok(tree) => FetchResult::Tree { revision, tree: Arc::new(tree) },
+    let fetched = artifact::fetch(&stores.files, request, cancel);
+    let loaded = fetched.and_then(|fetched| {
+        let tree = stores.files.tree(&fetched.tree)?;
+        Ok((tree, Place::Files(fetched.tree.to_string())))
+    });
+    match loaded {
+        Ok((tree, place)) => {
+            FetchResult::Tree { revision, tree: Arc::new(tree), place, subject: None }
+        }
+        // The rules tell an artifact that is about to be replaced from other failures.
+        Err(error @ ArtifactError::NotFound { .. }) => failed("NotFound", &error),
         Err(error) => failed("ArtifactFailed", &error),
+    }
+}
+
+/// What lies there is not used by any later fetch.
+fn distrust(stores: &Stores, damaged: Option<&Place>) {
+    let Some(Place::Git { repository, tree, .. }) = damaged else { return };
+    let Some(repository) = RepositoryId::parse(repository) else { return };
+    if let Err(error) = stores.git.distrust(&repository, &ContentId::new(tree)) {
+        tracing::warn!(%error, "damaged Git objects cannot be set aside");
     }
 }
 
 fn clone(
     stores: &Stores,
     request: &GitRequest,
-    ignore: Option<&str>,
+    ignore: Option<String>,
     cancel: &CancellationToken,
 ) -> FetchResult {
-    match git::fetch(&stores.git, request, cancel) {
-        Err(error) => failed("GitOperationFailed", &error),
-        Ok(GitOutcome::Unchanged { .. }) => FetchResult::Unchanged,
-        Ok(GitOutcome::Fetched { revision, repository, tree, .. }) => {
-            let files = match stores.git.tree(&repository, &tree) {
-                Ok(files) => files,
-                Err(error) => return failed("GitOperationFailed", &error),
-            };
-            match files.ignore_rules(ignore) {
-                Ok(rules) => FetchResult::Tree { revision, tree: Arc::new(files.filtered(&rules)) },
-                Err(error) => failed("SourceIgnoreError", &error),
-            }
+    let (revision, commit, repository, tree) = match git::fetch(&stores.git, request, cancel) {
+        Ok(GitOutcome::Unchanged { .. }) => return FetchResult::Unchanged,
+        Ok(GitOutcome::Fetched { revision, commit, repository, tree, .. }) => {
+            (revision, commit, repository, tree)
+        }
+        Err(error @ GitError::Empty) => return failed("EmptyGitRepository", &error),
+        Err(error) => return not_checked_out(&error),
+    };
+    let place = Place::Git {
+        repository: repository.to_string(),
+        tree: tree.to_string(),
+        ignore: ignore.clone(),
+    };
+    let files = match stores.git.tree(&repository, &tree) {
+        Ok(files) => files,
+        Err(error) => {
+            // The next fetch brings all of it again.
+            distrust(stores, Some(&place));
+            return not_checked_out(&error);
+        }
+    };
+    match files.ignore_rules(ignore.as_deref()) {
+        Ok(rules) => {
+            let subject = commit.message.lines().next().unwrap_or_default().to_owned();
+            let tree = Arc::new(files.filtered(&rules));
+            FetchResult::Tree { revision, tree, place, subject: Some(subject) }
+        }
+        Err(error) => {
+            let message = format!("failed to load source ignore patterns from repository: {error}");
+            failed("SourceIgnoreError", &message)
         }
     }
+}
+
+/// The words of Flux for whatever keeps a revision from being checked out.
+fn not_checked_out(error: &dyn std::fmt::Display) -> FetchResult {
+    failed("GitOperationFailed", &format!("failed to checkout and determine revision: {error}"))
 }

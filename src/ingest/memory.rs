@@ -16,6 +16,8 @@ use crate::facts::Statement;
 use crate::facts::relation;
 use crate::ingest::AnySource;
 use crate::ingest::effect::Drift;
+use crate::ingest::keep::Place;
+use crate::ingest::keep::RecalledTree;
 use crate::ingest::object;
 use crate::ingest::object::Lens;
 use crate::ingest::source;
@@ -40,6 +42,12 @@ pub struct IngestOptions {
     pub overridden: Vec<String>,
     /// Refuse variables that are not set (gate StrictPostBuildSubstitutions).
     pub strict_substitution: bool,
+    /// How often a failed download of an artifact is tried again (`--http-retry`).
+    pub http_retries: u32,
+    /// Host key algorithms for ssh, most wanted first (`--ssh-hostkey-algos`).
+    pub ssh_host_key_algorithms: Vec<String>,
+    /// Key exchange algorithms for ssh, most wanted first (`--ssh-kex-algos`).
+    pub ssh_kex_algorithms: Vec<String>,
     /// Kinds of the custom stage (`--custom-apply-stage-kinds`).
     pub custom_stage: Vec<GroupKind>,
 }
@@ -57,11 +65,17 @@ pub struct Ingest {
     pub(super) listed: BTreeMap<GroupKind, BTreeSet<ObjectRef>>,
     pub(super) drift: BTreeMap<ObjectRef, Drift>,
     pub(super) corrected: BTreeMap<(ObjectRef, String, String), Vec<Timestamp>>,
+    /// The time of the last change that was told.
+    pub(super) last_change: Timestamp,
     /// The newest resourceVersion seen of each object since its kind was last listed.
     pub(super) newest: BTreeMap<ObjectRef, u64>,
     /// Units and sources of an earlier run that no list has shown yet.
     pub(super) recalled_units: BTreeSet<UnitName>,
     pub(super) recalled_sources: BTreeSet<SourceName>,
+    /// Trees of an earlier run whose source no list has shown yet.
+    pub(super) recalled_trees: BTreeMap<SourceName, RecalledTree>,
+    /// Paths of artifact files of an earlier run, likewise.
+    pub(super) recalled_files: BTreeMap<SourceName, String>,
 }
 
 /// What is remembered of one unit.
@@ -79,6 +93,12 @@ pub(super) struct SourceMemory {
     pub(super) spec: Option<String>,
     pub(super) tree: Option<String>,
     pub(super) revision: Option<String>,
+    /// Where the tree's files lie.
+    pub(super) place: Option<Place>,
+    /// Where files lie that turned out to be damaged: not to be used by the next fetch.
+    pub(super) damaged: Option<Place>,
+    /// The path of the artifact file on offer.
+    pub(super) packed: Option<String>,
     pub(super) failures: i64,
 }
 
@@ -97,9 +117,12 @@ impl Ingest {
             listed: BTreeMap::new(),
             drift: BTreeMap::new(),
             corrected: BTreeMap::new(),
+            last_change: Timestamp(0),
             newest: BTreeMap::new(),
             recalled_units: BTreeSet::new(),
             recalled_sources: BTreeSet::new(),
+            recalled_trees: BTreeMap::new(),
+            recalled_files: BTreeMap::new(),
         }
     }
 
@@ -119,19 +142,15 @@ impl Ingest {
         }
     }
 
-    /// The tree of a source that was fetched before this process started.
-    pub fn recall_tree(
+    /// The corrections that were made before this process started.
+    pub fn recall_corrections(
         &mut self,
-        name: &SourceName,
-        revision: &str,
-        tree: Arc<SourceTree>,
-        id: &str,
+        rows: impl Iterator<Item = (ObjectRef, String, String, Timestamp)>,
     ) {
-        self.trees.insert(id.to_owned(), tree);
-        if let Some(memory) = self.sources.get_mut(name) {
-            memory.tree = Some(id.to_owned());
-            memory.revision = Some(revision.to_owned());
+        for (object, path, manager, at) in rows {
+            self.corrected.entry((object, path, manager)).or_default().push(at);
         }
+        self.corrected.values_mut().for_each(|times| times.sort_unstable());
     }
 
     /// Whether something newer was seen of the object already: the answer to a write and the watch
@@ -260,13 +279,18 @@ impl Ingest {
             return Vec::new();
         }
         self.listed.entry(object.group_kind()).or_default().insert(object.clone());
-        let lens = Lens {
-            overridden: &self.options.overridden,
-            recorded: self.recorded.get(object),
-            key: &self.options.key,
-            now,
-        };
-        object::present(object, live, &lens)
+        let recorded = self.recorded.get(object);
+        let differences =
+            recorded.map(|recorded| recorded.compare(live, &self.options.key)).unwrap_or_default();
+        let lens = Lens { overridden: &self.options.overridden, differences: &differences, now };
+        let said = object::present(object, live, &lens);
+        let drift: Drift = differences.into_iter().map(|d| (d.path, d.manager)).collect();
+        if drift.is_empty() {
+            self.drift.remove(object);
+        } else {
+            self.drift.insert(object.clone(), drift);
+        }
+        said
     }
 
     /// The object left the watch with this state.

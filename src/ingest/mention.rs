@@ -77,12 +77,16 @@ fn join(folder: &str, name: &str) -> String {
 }
 
 impl Ingest {
-    /// The known objects of which these words speak, names taken less the unit's prefix and suffix.
+    /// The known objects of which these words speak, names taken less the unit's prefix and suffix;
+    /// a unit with a target namespace wants nothing in another.
     pub(super) fn mentioned(&self, unit: &UnitName, words: &Words) -> Vec<Fact> {
         let Some(memory) = self.units.get(unit) else { return Vec::new() };
         let prefix = memory.spec.name_prefix.as_deref().unwrap_or_default();
         let suffix = memory.spec.name_suffix.as_deref().unwrap_or_default();
-        let objects = self.listed.values().flatten();
+        let target = memory.spec.target_namespace.as_deref().unwrap_or_default();
+        let reachable =
+            |namespace: &str| target.is_empty() || namespace.is_empty() || namespace == target;
+        let objects = self.listed.values().flatten().filter(|o| reachable(&o.namespace));
         let spoken_of = objects.filter(|object| {
             let bare = object.name.strip_prefix(prefix).unwrap_or(&object.name);
             let bare = bare.strip_suffix(suffix).unwrap_or(bare);

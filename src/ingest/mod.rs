@@ -16,6 +16,7 @@
 mod build;
 mod effect;
 mod fetch;
+mod keep;
 mod memory;
 mod mention;
 mod object;
@@ -45,9 +46,15 @@ pub use build::Built;
 pub use fetch::FetchJob;
 pub use fetch::Fetched;
 pub use fetch::Stores;
+pub use keep::Holdings;
+pub use keep::Place;
+pub use keep::RecalledFile;
+pub use keep::RecalledTree;
+pub use keep::lost_files;
 pub use memory::Ingest;
 pub use memory::IngestOptions;
 pub use pack::PackJob;
+pub use pack::Packed;
 pub use source::AnySource;
 
 /// Something that was observed.
@@ -97,21 +104,21 @@ pub enum Observation {
     Fetched(Box<Fetched>),
     /// A build ended.
     Built(Box<Built>),
-    /// An artifact file was packed.
-    Packed {
-        /// The source.
-        source: SourceName,
-        /// The tree that it holds.
-        tree: String,
-        /// The revision.
-        revision: String,
-        /// Digest of the file.
-        digest: String,
-        /// Where it is served.
-        url: String,
-    },
+    /// Packing an artifact file ended.
+    Packed(Box<Packed>),
     /// An action of the executor had this effect.
     Effect(Effect),
+}
+
+impl Observation {
+    /// The kind of custom resources of which this is a complete list.
+    pub fn lists(&self) -> Option<&str> {
+        match self {
+            Self::Units(..) => Some("Kustomization"),
+            Self::Sources(kind, ..) => Some(kind),
+            _ => None,
+        }
+    }
 }
 
 impl Ingest {
@@ -140,9 +147,7 @@ impl Ingest {
             Observation::Values(object, values) => self.values(object, values),
             Observation::Fetched(fetched) => self.fetched(*fetched, now),
             Observation::Built(built) => self.built(*built, now),
-            Observation::Packed { source, tree, revision, digest, url } => {
-                vec![Statement::Holds(relation::packed(&source, &tree, &revision, &digest, &url))]
-            }
+            Observation::Packed(packed) => self.packed(*packed),
             Observation::Effect(effect) => self.effect(effect, now),
         }
     }

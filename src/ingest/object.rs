@@ -4,13 +4,12 @@ use serde_json::Value as Json;
 
 use crate::api::keys;
 use crate::cluster::fields;
-use crate::cluster::fields::RecordedFields;
+use crate::cluster::fields::Difference;
 use crate::cluster::health;
 use crate::datalog::Fact;
 use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
-use crate::model::DigestKey;
 use crate::model::ObjectRef;
 use crate::model::Timestamp;
 use crate::model::UnitName;
@@ -33,10 +32,8 @@ const OBSERVED: &[&str] = &[
 pub(super) struct Lens<'a> {
     /// Managers whose fields are taken over.
     pub overridden: &'a [String],
-    /// What we recorded after our last apply, if anything.
-    pub recorded: Option<&'a RecordedFields>,
-    /// Digests secret values.
-    pub key: &'a DigestKey,
+    /// How the object differs from what we recorded after our last apply.
+    pub differences: &'a [Difference],
     /// The time of the observation: stands in for a manager without a time.
     pub now: Timestamp,
 }
@@ -61,7 +58,10 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
     let managers = fields::overridden_managers(live, lens.overridden);
     facts.extend(managers.iter().map(|manager| relation::overridden(object, manager)));
     facts.extend(legacy(live).map(|name| relation::legacy(object, name)));
-    facts.extend(drift(object, live, lens));
+    facts.extend(lens.differences.iter().map(|difference| {
+        let at = difference.at.unwrap_or(lens.now);
+        relation::drifted(object, &difference.path, &difference.manager, &at)
+    }));
     about(object, facts)
 }
 
@@ -116,14 +116,4 @@ pub(super) fn toggles(object: &Json) -> Vec<(&'static str, String)> {
     found.sort();
     found.dedup();
     found
-}
-
-fn drift(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<Fact> {
-    let Some(recorded) = lens.recorded else { return Vec::new() };
-    let differences = recorded.compare(live, lens.key);
-    let fact = |difference: fields::Difference| {
-        let at = difference.at.unwrap_or(lens.now);
-        relation::drifted(object, &difference.path, &difference.manager, &at)
-    };
-    differences.into_iter().map(fact).collect()
 }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use crate::facts::Column as _;
+use crate::facts::Statement;
+use crate::facts::relation;
 use crate::ingest::Ingest;
-use crate::ingest::Observation;
 use crate::ingest::Stores;
+use crate::ingest::keep;
 use crate::model::Digest;
 use crate::model::SourceName;
 use crate::model::Timestamp;
-use crate::sources::artifact::ArtifactOwner;
+use crate::sources::artifact::ArtifactError;
+use crate::sources::artifact::Stored;
 use crate::sources::artifact::pack;
 use crate::sources::tree::SourceTree;
 
@@ -17,8 +21,32 @@ pub struct PackJob {
     source: SourceName,
     tree_id: String,
     tree: Arc<SourceTree>,
+    place: String,
     revision: String,
     at: Timestamp,
+}
+
+/// How packing ended.
+pub struct Packed {
+    source: SourceName,
+    tree: String,
+    revision: String,
+    result: Result<Stored, String>,
+}
+
+impl Packed {
+    /// Why it failed, if it did.
+    pub fn failure(&self) -> Option<&str> {
+        self.result.as_ref().err().map(String::as_str)
+    }
+
+    /// What it brought, in a few words.
+    pub fn summary(&self) -> String {
+        match &self.result {
+            Ok(stored) => format!("{} {}, {} bytes", stored.path, stored.digest, stored.size),
+            Err(message) => message.clone(),
+        }
+    }
 }
 
 impl Ingest {
@@ -30,37 +58,51 @@ impl Ingest {
         revision: &str,
         now: Timestamp,
     ) -> Option<PackJob> {
+        let place = self.sources.get(source)?.place.as_ref()?;
         Some(PackJob {
             source: source.clone(),
             tree_id: tree.to_owned(),
             tree: Arc::clone(self.trees.get(tree)?),
+            place: place.text(),
             revision: revision.to_owned(),
             at: now,
         })
+    }
+
+    pub(super) fn packed(&mut self, packed: Packed) -> Vec<Statement> {
+        let Packed { source, tree, revision, result } = packed;
+        let Some(memory) = self.sources.get_mut(&source) else { return Vec::new() };
+        let stored = match result {
+            Ok(stored) => stored,
+            Err(message) => {
+                return vec![Statement::Holds(relation::pack_failed(&source, &tree, &message))];
+            }
+        };
+        memory.packed = Some(stored.path.clone());
+        let size = i64::try_from(stored.size).unwrap_or(i64::MAX);
+        let (digest, path) = (&stored.digest, &stored.path);
+        vec![
+            Statement::nothing("pack_failed", vec![source.column()]),
+            Statement::nothing("artifact_lost", vec![source.column()]),
+            Statement::Holds(relation::packed(&source, &tree, &revision, digest, path, &size)),
+        ]
     }
 }
 
 impl PackJob {
     /// Writes the file, unless the one that is kept was made from the same.
-    ///
-    /// # Errors
-    /// The disk failed; the text says where.
-    pub fn run(self, stores: &Stores) -> Result<Observation, String> {
-        let SourceName { kind, namespace, name } = self.source.clone();
-        let owner = ArtifactOwner { kind, namespace, name };
+    pub fn run(self, stores: &Stores) -> Packed {
+        let result = self.store(stores).map_err(|error| error.to_string());
+        Packed { source: self.source, tree: self.tree_id, revision: self.revision, result }
+    }
+
+    fn store(&self, stores: &Stores) -> Result<Stored, ArtifactError> {
+        // The place names the tree before filtering and the rules by which it is filtered.
+        let inputs = [&self.place, &self.tree_id, &self.revision];
+        let inputs = Digest::of_parts(inputs.map(String::as_bytes));
         let file = file_name(&self.revision);
-        let inputs = Digest::of(format!("{} {}", self.tree_id, self.revision).as_bytes());
         let write = |out: &mut dyn std::io::Write| pack(&self.tree, out);
-        let stored = stores.artifacts.store(&owner, &file, &inputs, self.at, write);
-        let stored = stored.map_err(|error| error.to_string())?;
-        let url = format!("http://{}/{}", stores.advertised, stored.path);
-        Ok(Observation::Packed {
-            source: self.source,
-            tree: self.tree_id,
-            revision: self.revision,
-            digest: stored.digest,
-            url,
-        })
+        stores.artifacts.store(&keep::owner(&self.source), &file, &inputs, self.at, write)
     }
 }
 

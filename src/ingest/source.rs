@@ -11,6 +11,8 @@ use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
 use crate::ingest::Ingest;
+use crate::ingest::keep::Place;
+use crate::ingest::keep::RecalledTree;
 use crate::ingest::memory::SourceMemory;
 use crate::ingest::memory::first_seen;
 use crate::ingest::unit;
@@ -26,22 +28,40 @@ const OBSERVED: &[&str] = &[
     "source_generation",
     "source_spec",
     "source_timing",
+    "source_ignore",
     "source_suspended",
     "source_deleting",
     "source_finalizer",
     "source_requested",
     "source_refused",
     "offered",
+    "origin",
     "source_shown",
     "uses_secret",
 ];
 
-/// Conditions of a source that rules know of.
-const SHOWN_CONDITIONS: [&str; 5] =
-    ["Ready", "ArtifactInStorage", "FetchFailed", "Reconciling", "Stalled"];
-
 /// Relations whose rows begin with a source and that end with it.
-const RECORDED: &[&str] = &["checked", "fetched", "fetch_failed", "packed", "event_sent"];
+const RECORDED: &[&str] = &[
+    "checked",
+    "fetched",
+    "kept_at",
+    "commit_of",
+    "fetch_failed",
+    "packed",
+    "pack_failed",
+    "artifact_lost",
+    "event_sent",
+];
+
+/// Conditions that rules write.
+const SHOWN_CONDITIONS: &[&str] = &[
+    "Ready",
+    "ArtifactInStorage",
+    "FetchFailed",
+    "StorageOperationFailed",
+    "Reconciling",
+    "Stalled",
+];
 
 /// A source of any kind, as far as units and fetches need it.
 #[derive(Clone)]
@@ -60,6 +80,8 @@ pub struct AnySource {
     pub artifact: Option<api::Artifact>,
     /// `status.conditions`.
     pub conditions: Vec<api::Condition>,
+    /// `status.observedIgnore`.
+    pub observed_ignore: String,
     /// `status.observedGeneration`.
     pub observed_generation: i64,
     /// `status.lastHandledReconcileAt`.
@@ -90,6 +112,7 @@ impl AnySource {
             timeout: duration("/spec/timeout", 60),
             artifact: read(part("/status/artifact"))?,
             conditions: read::<Option<_>>(part("/status/conditions"))?.unwrap_or_default(),
+            observed_ignore: read::<Option<_>>(part("/status/observedIgnore"))?.unwrap_or_default(),
             observed_generation: part("/status/observedGeneration")
                 .as_i64()
                 .unwrap_or(keys::NEVER_OBSERVED),
@@ -109,11 +132,14 @@ impl AnySource {
 
     fn shown(&self) -> Vec<Fact> {
         let artifact = self.artifact.as_ref();
-        let artifact = artifact.map(|a| format!("{} {} {}", a.revision, a.digest, a.url));
+        let artifact = artifact.map(|a| {
+            format!("{} {} {} {}", a.revision, a.digest, a.url, a.size.unwrap_or_default())
+        });
         let mut shown = vec![
             ("observedGeneration", self.observed_generation.to_string()),
             ("artifact", artifact.unwrap_or_default()),
             ("lastHandledReconcileAt", self.last_handled.clone()),
+            ("observedIgnore", self.observed_ignore.clone()),
         ];
         for kind in SHOWN_CONDITIONS {
             shown.push((kind, unit::condition_text(&self.conditions, kind)));
@@ -180,14 +206,12 @@ impl Ingest {
             return Vec::new();
         }
         let token = unit::requested_token(&source.metadata).map(str::to_owned);
-        let memory = self.sources.entry(name.clone()).or_insert_with(|| SourceMemory {
-            source: source.clone(),
-            requested: None,
-            spec: None,
-            tree: None,
-            revision: None,
-            failures: 0,
-        });
+        let recalled = self.recalled_trees.remove(&name);
+        let packed = self.recalled_files.remove(&name);
+        let memory = self
+            .sources
+            .entry(name.clone())
+            .or_insert_with(|| remembered(&source, recalled, packed));
         memory.source = source;
         memory.requested = first_seen(memory.requested.take(), token, now);
         self.source_statements(&name)
@@ -195,9 +219,9 @@ impl Ingest {
 
     pub(super) fn source_gone(&mut self, name: &SourceName) -> Vec<Statement> {
         self.outdate(&name.object());
-        if let Some(tree) = self.sources.remove(name).and_then(|memory| memory.tree) {
-            self.drop_tree(&tree);
-        }
+        let tree = self.sources.remove(name).and_then(|memory| memory.tree);
+        let recalled = self.recalled_trees.remove(name).map(|recalled| recalled.tree);
+        tree.into_iter().chain(recalled).for_each(|tree| self.drop_tree(&tree));
         let all = OBSERVED.iter().chain(RECORDED);
         all.map(|relation| Statement::nothing(relation, vec![name.column()])).collect()
     }
@@ -217,6 +241,9 @@ impl Ingest {
             relation::source_generation(name, &metadata.generation),
             relation::source_timing(name, &source.interval, &source.timeout),
         ];
+        if let Some(ignore) = source.git.as_ref().and_then(|git| git.ignore.as_ref()) {
+            facts.push(relation::source_ignore(name, ignore));
+        }
         if source.suspended {
             facts.push(relation::source_suspended(name));
         }
@@ -232,6 +259,8 @@ impl Ingest {
         if let Some(artifact) = &source.artifact {
             let (digest, url) = (&artifact.digest, &artifact.url);
             facts.push(relation::offered(name, &artifact.revision, digest, url));
+            let origin = artifact.metadata.get(keys::ORIGIN_REVISION);
+            facts.extend(origin.map(|origin| relation::origin(name, origin)));
         }
         facts.extend(source.secrets().iter().map(|secret| relation::uses_secret(name, secret)));
         facts.extend(source.shown());
@@ -269,6 +298,30 @@ impl Ingest {
         let digest = Digest::of_parts(parts.iter().map(Vec::as_slice));
         vec![relation::source_spec(&source.name, &digest.to_string())]
     }
+}
+
+/// What is remembered of a source that is seen for the first time in this run.
+fn remembered(
+    source: &AnySource,
+    recalled: Option<RecalledTree>,
+    packed: Option<String>,
+) -> SourceMemory {
+    let mut memory = SourceMemory {
+        source: source.clone(),
+        requested: None,
+        spec: None,
+        tree: None,
+        revision: None,
+        place: None,
+        damaged: None,
+        packed,
+        failures: 0,
+    };
+    if let Some(RecalledTree { spec, revision, tree, place, .. }) = recalled {
+        memory.place = Place::parse(&place);
+        (memory.spec, memory.revision, memory.tree) = (Some(spec), Some(revision), Some(tree));
+    }
+    memory
 }
 
 /// The spec fields that decide what a fetch brings.

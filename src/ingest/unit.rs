@@ -60,7 +60,9 @@ const RECORDED: &[&str] = &[
     "differs",
     "refused",
     "delete_refused",
+    "changed",
     "event_sent",
+    "noted",
 ];
 
 /// The name of the unit that this custom resource is.
@@ -283,9 +285,11 @@ fn status_facts(name: &UnitName, status: &api::KustomizationStatus) -> Vec<Fact>
     let mut shown = vec![
         ("observedGeneration", observed),
         ("lastAppliedRevision", text(&status.last_applied_revision)),
+        ("lastAppliedOriginRevision", text(&status.last_applied_origin_revision)),
         ("lastAttemptedRevision", text(&status.last_attempted_revision)),
         ("lastHandledReconcileAt", text(&status.last_handled_reconcile_at)),
-        ("inventory", lines.join("\n")),
+        ("inventory", status.inventory.as_ref().map_or("-".to_owned(), |_| lines.join("\n"))),
+        ("history", history_text(&status.history)),
     ];
     for kind in ["Ready", "Reconciling", "Stalled", "Healthy"] {
         shown.push((kind, condition_text(&status.conditions, kind)));
@@ -297,6 +301,14 @@ fn status_facts(name: &UnitName, status: &api::KustomizationStatus) -> Vec<Fact>
         Some(relation::inventory(name, &object, &entry.v))
     }));
     facts
+}
+
+/// The history as the rules' `history_with` writes it; empty when there is none.
+fn history_text(history: &[api::Snapshot]) -> String {
+    match serde_json::to_value(history) {
+        Ok(entries) if !history.is_empty() => entries.to_string(),
+        _ => String::new(),
+    }
 }
 
 /// A condition as rules write it: `status reason generation: message`; empty when absent.

@@ -108,11 +108,9 @@ impl Ingest {
                 }
                 Some(None) if reference.optional => {}
                 Some(None) => {
-                    let (plural, path) =
-                        (plural(kind), format!("{}/{}", name.namespace, reference.name));
+                    let (plural, name) = (plural(kind), &reference.name);
                     return Resolved::Missing(format!(
-                        "substitute from '{kind}/{}' error: {plural} \"{}\" not found",
-                        path, reference.name
+                        "substitute from '{kind}/{name}' error: {plural} \"{name}\" not found"
                     ));
                 }
             }

@@ -28,7 +28,7 @@ use super::yaml::FileId;
 use super::yaml::Node;
 use super::yaml::Place;
 use super::yaml::YamlError;
-use super::yaml::read_resources;
+use super::yaml::read_resources_at;
 use crate::model::ContentId;
 
 /// Most bytes of files whose objects one build keeps, in case that a second base reads them.
@@ -204,7 +204,7 @@ impl<'t> Build<'t> {
 
     /// The objects of a text: checked, lists spelt out. `start.line` lines stand before it.
     pub(crate) fn nodes(&self, bytes: &[u8], start: Place) -> Result<Vec<Node>> {
-        let read = read_resources(bytes, start).map_err(|error| self.malformed(&error))?;
+        let read = read_resources_at(bytes, start).map_err(|error| self.malformed(&error))?;
         let mut queue = checked(read).map_err(|(error, node)| self.at_node(error, &node))?;
         let mut nodes = Vec::with_capacity(queue.len());
         let mut at = 0;

@@ -137,6 +137,14 @@ impl Decoder {
         sorted
     }
 
+    /// The text of a key; in a kustomization file YAML 1.1 decides what that is.
+    fn key(&self, key: &Node) -> String {
+        match self.dialect {
+            Dialect::V2 => key.kustomization_key(),
+            Dialect::V3 => key.text().unwrap_or_default().to_owned(),
+        }
+    }
+
     pub(crate) fn enter(&mut self, name: &str) {
         self.path.push(name.to_owned());
     }
@@ -264,7 +272,7 @@ impl Decode for BTreeMap<String, String> {
         for entry in decoder.entries(node, "map[string]string") {
             let mut value = String::new();
             decoder.fill(&mut value, &entry.value);
-            self.insert(entry.key.text().unwrap_or_default().to_owned(), value);
+            self.insert(decoder.key(&entry.key), value);
         }
     }
 

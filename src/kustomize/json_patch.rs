@@ -100,7 +100,7 @@ fn spelt_out(node: &Node) -> Result<Node> {
     if let Some(entries) = node.entries() {
         let mut made = Vec::with_capacity(entries.len());
         for entry in entries {
-            let key = Node::string(path::text(&entry.key)).at(entry.key.place());
+            let key = Node::string(&entry.key.kustomization_key()).at(entry.key.place());
             made.push(Entry { key, value: spelt_out(&entry.value)? });
         }
         return Ok(Node::mapping(made).at(place));

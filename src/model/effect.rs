@@ -60,7 +60,10 @@ pub enum EffectResult {
         uid: String,
     },
     /// The record of ownership was dropped.
-    Forgotten,
+    Forgotten {
+        /// What an event says of it: `deleted`, `skipped`, or nothing.
+        word: String,
+    },
     /// A dry-run of the manifest equals the live object.
     Same {
         /// Digest of the manifest.
@@ -79,7 +82,7 @@ pub enum EffectResult {
     EventSent {
         /// Its topic.
         topic: String,
-        /// What it said, as `event_due` compares it.
+        /// What it told of, as `event_due` compares it.
         about: String,
     },
     /// The world changed since the plan was made; nothing was done, observe again.
@@ -109,7 +112,7 @@ impl EffectResult {
             Self::Deleted | Self::Terminating(_) => "deleted",
             Self::Observed(_) => "observed",
             Self::Adopted { .. } => "adopted",
-            Self::Forgotten => "forgotten",
+            Self::Forgotten { .. } => "forgotten",
             Self::Same { .. } => "unchanged",
             Self::Differs { .. } => "differs",
             Self::Written(_) => "written",

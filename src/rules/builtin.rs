@@ -10,14 +10,12 @@ use crate::datalog::Value;
 use crate::model::Digest;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
+use crate::model::kinds;
 use crate::rules::calendar;
+use crate::rules::history;
 
-/// First wait after a failed fetch (Flux: `--min-retry-delay`).
-const BACKOFF_FIRST_MS: i64 = 750;
-/// Longest wait after failed fetches (Flux: `--max-retry-delay`).
-const BACKOFF_MAX_MS: i64 = 15 * 60 * 1000;
-/// How far an interval is moved at most, in percent (Flux: `--interval-jitter-percentage`).
-const JITTER_PERCENT: i64 = 5;
+/// How much of a commit's subject is shown.
+const SUBJECT_CHARS: usize = 50;
 
 /// The functions that shipped and user rules may call.
 pub fn builtins() -> Builtins {
@@ -35,11 +33,11 @@ pub fn builtins() -> Builtins {
     known.function("hold_key", &[symbol, symbol], symbol, |args| {
         Ok(Value::from(format!("hold {} {}", text(args, 0)?, text(args, 1)?)))
     });
-    known.function("jittered", &[symbol, duration], duration, |args| {
-        Ok(Value::Duration(jittered(text(args, 0)?, whole(args, 1)?)))
+    known.function("jittered", &[symbol, duration, number], duration, |args| {
+        Ok(Value::Duration(jittered(text(args, 0)?, whole(args, 1)?, whole(args, 2)?)))
     });
-    known.function("backoff", &[number], duration, |args| {
-        Ok(Value::Duration(backoff_ms(whole(args, 0)?)))
+    known.function("backoff", &[number, duration, duration], duration, |args| {
+        Ok(Value::Duration(backoff_ms(whole(args, 0)?, whole(args, 1)?, whole(args, 2)?)))
     });
     known.function("text", &[number], symbol, |args| Ok(whole(args, 0)?.to_string().into()));
     known.function("go_duration", &[duration], symbol, |args| {
@@ -49,10 +47,29 @@ pub fn builtins() -> Builtins {
         let (status, reason, message) = (text(args, 0)?, text(args, 1)?, text(args, 2)?);
         Ok(format!("{status} {reason} {}: {message}", whole(args, 3)?).into())
     });
+    known.function("short", &[symbol], symbol, |args| Ok(short(text(args, 0)?).into()));
     known.function("show", &[symbol], symbol, |args| Ok(object(args, 0)?.to_string().into()));
     known.function("inventory_id", &[symbol], symbol, |args| {
         Ok(object(args, 0)?.inventory_id().into())
     });
+    known.function("place", &[symbol], symbol, |args| {
+        let object = object(args, 0)?;
+        let stage = kinds::stage(&object.group_kind()) as i64;
+        Ok(format!("{stage}{}", kinds::order_key(&object)).into())
+    });
+    known.function("name_of", &[symbol], symbol, |args| {
+        let name = text(args, 0)?;
+        Ok(name.rsplit('/').next().unwrap_or(name).into())
+    });
+    known.function("word", &[symbol, number], symbol, |args| {
+        let at = usize::try_from(whole(args, 1)? - 1).unwrap_or(usize::MAX);
+        Ok(text(args, 0)?.split(' ').nth(at).unwrap_or_default().into())
+    });
+    known.function("stamp", &[Type::Time], symbol, |args| {
+        Ok(format!("{:020}", whole(args, 0)?.max(0)).into())
+    });
+    let columns = [symbol, symbol, symbol, Type::Time, duration, symbol, symbol];
+    known.function("history_with", &columns, symbol, |args| history::with(args));
     known.function("self_object", &[symbol], symbol, |args| {
         let unit = text(args, 0)?;
         let unit = UnitName::parse(unit).ok_or_else(|| format!("`{unit}` is not a unit"))?;
@@ -70,12 +87,12 @@ pub fn builtins() -> Builtins {
     known
 }
 
-fn text(args: &[Value], at: usize) -> Result<&str, String> {
+pub(super) fn text(args: &[Value], at: usize) -> Result<&str, String> {
     let value = args.get(at).and_then(Value::as_symbol);
     value.ok_or_else(|| format!("argument {} is not a symbol", at + 1))
 }
 
-fn whole(args: &[Value], at: usize) -> Result<i64, String> {
+pub(super) fn whole(args: &[Value], at: usize) -> Result<i64, String> {
     match args.get(at) {
         Some(Value::Number(n) | Value::Duration(n) | Value::Time(n)) => Ok(*n),
         _ => Err(format!("argument {} is not a number", at + 1)),
@@ -101,21 +118,22 @@ fn namespace_of(name: &str) -> Result<Value, String> {
     }
 }
 
-/// The interval moved by up to 5 % either way, always the same way for one key.
-fn jittered(key: &str, interval_ms: i64) -> i64 {
+/// The interval moved by up to `percent` either way, always the same way for one key.
+fn jittered(key: &str, interval_ms: i64, percent: i64) -> i64 {
     let steps = i64::from(Digest::of(key.as_bytes()).as_bytes()[0]) - 128;
-    let share = i128::from(interval_ms) * i128::from(steps * JITTER_PERCENT) / (128 * 100);
+    let share =
+        i128::from(interval_ms) * i128::from(steps) * i128::from(percent.clamp(0, 100)) / 12_800;
     interval_ms.saturating_add(i64::try_from(share).unwrap_or(0))
 }
 
-/// The wait after the `failures`-th failure in a row: 750 ms doubling up to 15 min.
-fn backoff_ms(failures: i64) -> i64 {
+/// The wait after the `failures`-th failure in a row: the first doubled each time, bounded.
+fn backoff_ms(failures: i64, first_ms: i64, longest_ms: i64) -> i64 {
     let doublings = u32::try_from(failures.saturating_sub(1).clamp(0, 40)).unwrap_or(0);
-    BACKOFF_FIRST_MS.saturating_mul(1 << doublings).min(BACKOFF_MAX_MS)
+    first_ms.saturating_mul(1 << doublings).min(longest_ms)
 }
 
 /// Go's `Duration.String`: `10m0s`, `1h0m0s`, `1.5s`, `250ms`.
-fn go_duration(ms: i64) -> String {
+pub(super) fn go_duration(ms: i64) -> String {
     let (sign, ms) = if ms < 0 { ("-", ms.unsigned_abs()) } else { ("", ms.unsigned_abs()) };
     if ms == 0 {
         return "0s".to_owned();
@@ -132,6 +150,14 @@ fn go_duration(ms: i64) -> String {
         (0, 0) => format!("{sign}{seconds}"),
         (0, minutes) => format!("{sign}{minutes}m{seconds}"),
         (hours, minutes) => format!("{sign}{hours}h{minutes}m{seconds}"),
+    }
+}
+
+/// The subject of a commit as Flux shows it: 50 characters, then `...`.
+fn short(subject: &str) -> String {
+    match subject.char_indices().nth(SUBJECT_CHARS) {
+        Some((end, _)) => format!("{}...", &subject[..end]),
+        None => subject.to_owned(),
     }
 }
 
@@ -161,16 +187,17 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_a_quarter_of_an_hour() {
-        let waits: Vec<i64> = [1, 2, 3, 20, 99].into_iter().map(backoff_ms).collect();
+        let wait = |failures| backoff_ms(failures, 750, 900_000);
+        let waits: Vec<i64> = [1, 2, 3, 20, 99].into_iter().map(wait).collect();
         assert_eq!(waits, [750, 1500, 3000, 900_000, 900_000]);
     }
 
     #[test]
     fn jitter_stays_within_five_percent_and_is_stable() {
         for key in ["a", "b", "c", "d", "e"] {
-            let moved = jittered(key, 600_000);
+            let moved = jittered(key, 600_000, 5);
             assert!((570_000..=630_000).contains(&moved), "{key}: {moved}");
-            assert_eq!(moved, jittered(key, 600_000));
+            assert_eq!(moved, jittered(key, 600_000, 5));
         }
     }
 

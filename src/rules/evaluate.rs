@@ -66,7 +66,7 @@ pub struct Inquiry {
 }
 
 /// Rows of derived relations, by name.
-pub type Rows = BTreeMap<String, Vec<Vec<Json>>>;
+type Rows = BTreeMap<String, Vec<Vec<Json>>>;
 
 /// What came and went; a relation without change is not in it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

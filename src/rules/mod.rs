@@ -8,6 +8,7 @@
 mod builtin;
 mod calendar;
 mod evaluate;
+mod history;
 #[cfg(test)]
 mod literate_tests;
 #[cfg(test)]
@@ -46,9 +47,11 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rules/time.dl", include_str!("../../rules/time.dl")),
     ("rules/health.dl", include_str!("../../rules/health.dl")),
     ("rules/status.dl", include_str!("../../rules/status.dl")),
+    ("rules/attempts.dl", include_str!("../../rules/attempts.dl")),
     ("rules/shows.dl", include_str!("../../rules/shows.dl")),
     ("rules/source_status.dl", include_str!("../../rules/source_status.dl")),
     ("rules/events.dl", include_str!("../../rules/events.dl")),
+    ("rules/source_events.dl", include_str!("../../rules/source_events.dl")),
     ("rules/actions.dl", include_str!("../../rules/actions.dl")),
 ];
 

@@ -178,7 +178,7 @@ fn what_is_not_known_is_not_deleted() {
     world.no_longer(r#"live("ConfigMap/shop/a", "o1", "7")"#);
     insta::assert_snapshot!(world.actions(), @r#"act_observe("ConfigMap/shop/a")"#);
     world.told(r#"absent("ConfigMap/shop/a")"#);
-    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "it is gone already")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "it is gone already", "deleted")"#);
 }
 
 #[test]
@@ -195,8 +195,82 @@ fn an_object_that_moves_to_another_unit_is_transferred() {
     world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
     insta::assert_snapshot!(world.actions(), @r#"
     act_apply("shop/new", "ConfigMap/shop/a", "m1", 4, "015a", "never applied", "o1", "")
-    act_forget("shop/web", "ConfigMap/shop/a", "wanted by shop/new")
+    act_forget("shop/web", "ConfigMap/shop/a", "wanted by shop/new", "skipped")
     "#);
+}
+
+#[test]
+fn an_owner_that_is_being_built_keeps_what_it_may_want() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.told(&BUILT.replace("shop/web", "shop/other").replace("\"m1\"", "\"m2\""));
+    insta::assert_snapshot!(world.actions(), @"");
+    let conflict = [r#"conflict("shop/other", "ConfigMap/shop/a", "shop/web")"#];
+    assert_eq!(world.rows("conflict"), conflict);
+    // A push: the owner is built again, the other's inputs are what they were.
+    world.told(
+        r#"fetched("GitRepository/shop/repo", "spec", "main@sha1:2", "tree2")
+           reads("shop/web", "tree2", "part2") reads("shop/other", "tree2", "part1")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @r#"act_render("shop/web", "main@sha1:2", "tree2", "part2", "b", "v")"#);
+    assert!(world.rows("conflict").is_empty(), "nothing is decided while it is built");
+    world.told(
+        r#"render_failed("shop/web", "part2", "b", "v", "BuildFailed", "broken", t"2026-01-01T00:02:00Z")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    assert_eq!(world.rows("conflict"), conflict);
+}
+
+#[test]
+fn a_new_artifact_is_announced_once_and_a_failure_is_over_once() {
+    let source = r#"
+        reconciles("GitRepository") artifact_host("a:1") source("GitRepository/n/r", "s")
+        source_generation("GitRepository/n/r", 1) source_spec("GitRepository/n/r", "spec")
+        source_timing("GitRepository/n/r", 1m, 1m) source_finalizer("GitRepository/n/r")
+        checked("GitRepository/n/r", t"2026-01-01T00:00:00Z")
+        fetched("GitRepository/n/r", "spec", "main@sha1:1", "tree1")
+        commit_of("GitRepository/n/r", "main@sha1:1", "First")
+        packed("GitRepository/n/r", "tree1", "main@sha1:1", "sha256:d", "p", 7)
+        source_shown("GitRepository/n/r", "artifact", "")
+    "#;
+    let mut world = World::new(source);
+    assert!(world.rows("act_event").is_empty(), "not before the status offers it");
+    world.told(
+        r#"source_shown("GitRepository/n/r", "artifact", "main@sha1:1 sha256:d http://a:1/p 7")"#,
+    );
+    insta::assert_snapshot!(world.rows("act_event").join("\n"), @r#"act_event("GitRepository/n/r", "artifact", "Normal NewArtifact main@sha1:1 sha256:d stored artifact for commit 'First'", "Normal", "NewArtifact", "stored artifact for commit 'First'", "revision main@sha1:1\ndigest sha256:d")"#);
+    world.told(
+        r#"event_sent("GitRepository/n/r", "artifact",
+             "Normal NewArtifact main@sha1:1 sha256:d stored artifact for commit 'First'")"#,
+    );
+    assert!(world.rows("act_event").is_empty());
+    let failed = r#"fetch_failed("GitRepository/n/r", "spec", "GitOperationFailed", "down",
+             t"2026-01-01T00:01:00Z", 1)"#;
+    world.told(failed);
+    insta::assert_snapshot!(world.rows("act_event").join("\n"), @r#"act_event("GitRepository/n/r", "failure", "Warning GitOperationFailed main@sha1:1 sha256:d down", "Warning", "GitOperationFailed", "down", "")"#);
+    world.told(
+        r#"event_sent("GitRepository/n/r", "failure",
+             "Warning GitOperationFailed main@sha1:1 sha256:d down")"#,
+    );
+    world.no_longer(failed);
+    insta::assert_snapshot!(world.rows("act_event").join("\n"), @r#"act_event("GitRepository/n/r", "failure", "Normal Succeeded main@sha1:1 sha256:d stored artifact for commit 'main@sha1:1'", "Normal", "Succeeded", "stored artifact for commit 'main@sha1:1'", "revision main@sha1:1\ndigest sha256:d")"#);
+}
+
+#[test]
+fn a_lost_artifact_is_withdrawn_before_it_is_made_again() {
+    let mut world = World::new(
+        r#"reconciles("GitRepository") artifact_host("a:1") source("GitRepository/n/r", "s")
+           source_generation("GitRepository/n/r", 1) source_spec("GitRepository/n/r", "spec")
+           source_timing("GitRepository/n/r", 1m, 1m) source_finalizer("GitRepository/n/r")
+           checked("GitRepository/n/r", t"2026-01-01T00:00:00Z")
+           fetched("GitRepository/n/r", "spec", "main@sha1:1", "tree1")
+           artifact_lost("GitRepository/n/r")
+           offered("GitRepository/n/r", "main@sha1:1", "sha256:d", "http://a:1/p")
+           source_shown("GitRepository/n/r", "artifact", "main@sha1:1 sha256:d http://a:1/p 7")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    insta::assert_snapshot!(world.rows("act_source_status").join("\n"), @r#"act_source_status("GitRepository/n/r", "artifact", "")"#);
+    world.no_longer(r#"offered("GitRepository/n/r", "main@sha1:1", "sha256:d", "http://a:1/p")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_pack("GitRepository/n/r", "tree1", "main@sha1:1")"#);
 }
 
 #[test]
@@ -220,7 +294,8 @@ fn a_dependent_waits_for_its_dependency() {
     insta::assert_snapshot!(world.actions(), @"");
     assert_eq!(
         world.shows("shop/web")["Ready"],
-        "False DependencyNotReady 1: dependency 'shop/db' is not ready"
+        "False DependencyNotReady 1: dependency 'shop/db' not found: \
+         kustomizations.kustomize.toolkit.fluxcd.io \"db\" not found"
     );
     let db = format!("{BUILT}{APPLIED}").replace("shop/web", "shop/db").replace("shop/a", "shop/d");
     world.told(&db);
@@ -362,7 +437,7 @@ fn a_deleted_unit_whose_account_is_gone_leaves_its_objects() {
     );
     insta::assert_snapshot!(world.actions(), @r#"act_observe("ServiceAccount/shop/deployer")"#);
     world.told(r#"absent("ServiceAccount/shop/deployer")"#);
-    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "the unit is deleted and leaves its objects")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "the unit is deleted and leaves its objects", "")"#);
     world.told(r#"live("ServiceAccount/shop/deployer", "s", "3")"#);
     world.no_longer(r#"absent("ServiceAccount/shop/deployer")"#);
     insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "system:serviceaccount:shop:deployer")"#);
@@ -379,7 +454,7 @@ fn waiting_for_termination_ends_with_the_timeout() {
     world.told(r#"started("end shop/web", t"2026-01-01T00:03:00Z")"#);
     insta::assert_snapshot!(world.actions(), @"");
     world.told(r#"elapsed("end shop/web", t"2026-01-01T00:12:30Z")"#);
-    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "it is being deleted already")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "it is being deleted already", "deleted")"#);
 }
 
 #[test]
@@ -393,6 +468,22 @@ fn a_unit_that_cannot_be_read_is_stalled_and_loses_nothing() {
         world.shows("shop/web")["Stalled"],
         "True UnsupportedField 1: spec.interval: unknown"
     );
-    let event = r#"act_event("shop/web", "ready", "Warning", "UnsupportedField", "spec.interval: unknown", "")"#;
-    assert!(world.rows("act_event").contains(&event.to_owned()), "{:?}", world.rows("act_event"));
+    insta::assert_snapshot!(world.rows("act_event").join("\n"), @r#"act_event("shop/web", "result", "1 UnsupportedField spec.interval: unknown", "Warning", "UnsupportedField", "spec.interval: unknown", "")"#);
+}
+
+#[test]
+fn a_refused_delete_is_tried_again_after_the_retry_interval() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
+    world.told(
+        r#"delete_refused("shop/web", "ConfigMap/shop/a", "Forbidden", "no", t"2026-01-01T00:02:00Z")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    assert!(
+        world.rows("timer").contains(&r#"timer("retry shop/web", t"2026-01-01T00:12:00Z")"#.into()),
+        "{:?}",
+        world.rows("timer")
+    );
+    world.told(r#"elapsed("retry shop/web", t"2026-01-01T00:12:00Z")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "")"#);
 }

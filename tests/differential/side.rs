@@ -138,12 +138,8 @@ impl Side {
                 "metadata": { "name": SOURCE },
                 "spec": { "interval": "1h", "url": "oci://registry.invalid/empty" },
             });
-            flux::apply(
-                &flux::api(&self.client, flux::OCI_REPOSITORY, namespace),
-                SOURCE,
-                &source,
-            )
-            .await;
+            flux::apply(&flux::api(&self.client, flux::OCI_REPOSITORY, namespace), SOURCE, &source)
+                .await;
             return;
         };
         let mut artifact = artifact.as_ref().clone();
@@ -181,7 +177,8 @@ impl Side {
         let api = self.api(&edit.api, &edit.kind, namespace);
         let done = match &edit.patch {
             Some(patch) => {
-                let params = PatchParams { field_manager: Some(edit.manager.clone()), ..Default::default() };
+                let params =
+                    PatchParams { field_manager: Some(edit.manager.clone()), ..Default::default() };
                 api.patch(&edit.name, &params, &Patch::Merge(patch)).await.map(|_| ())
             }
             None => api.delete(&edit.name, &DeleteParams::default()).await.map(|_| ()),
@@ -192,10 +189,14 @@ impl Side {
     /// Applies an object as the test, once its kind is served.
     async fn apply(&self, object: &Value, namespace: &str) {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or("");
-        let api = self.api(text("/apiVersion"), text("/kind"), match text("/metadata/namespace") {
-            "" => namespace,
-            named => named,
-        });
+        let api = self.api(
+            text("/apiVersion"),
+            text("/kind"),
+            match text("/metadata/namespace") {
+                "" => namespace,
+                named => named,
+            },
+        );
         let name = text("/metadata/name");
         let started = Instant::now();
         loop {

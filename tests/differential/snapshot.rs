@@ -47,7 +47,8 @@ pub(super) async fn take(client: &Client, scenario: &Scenario) -> Value {
     let mut objects = Map::new();
     let owned = format!("kustomize.toolkit.fluxcd.io/namespace={namespace}");
     for (api_version, kind, plural) in NAMESPACED {
-        let api = Api::namespaced_with(client.clone(), &namespace, &resource(api_version, kind, plural));
+        let api =
+            Api::namespaced_with(client.clone(), &namespace, &resource(api_version, kind, plural));
         collect(&api, kind, &ListParams::default(), &mut objects).await;
     }
     for (api_version, kind, plural) in CLUSTER_WIDE {
@@ -179,7 +180,8 @@ async fn events(client: &Client, namespace: &str) -> Value {
         if event.data["involvedObject"]["kind"] != "Kustomization" {
             continue;
         }
-        let text = |pointer: &str| event.data.pointer(pointer).and_then(Value::as_str).unwrap_or("-");
+        let text =
+            |pointer: &str| event.data.pointer(pointer).and_then(Value::as_str).unwrap_or("-");
         let about = text("/involvedObject/name").to_owned();
         let name = event.metadata.name.clone().unwrap_or_default();
         let time = name.rsplit('.').next().unwrap_or_default().to_owned();
@@ -212,7 +214,8 @@ async fn events(client: &Client, namespace: &str) -> Value {
     Value::Object(by_unit)
 }
 
-/// Durations that a run took become `TIME`; those that a spec or a flag sets stay.
+/// Durations that a run took become `TIME`; those that a spec or a flag sets stay. The folder into
+/// which an artifact was unpacked goes.
 fn mask(text: &str) -> String {
     static TOOK: OnceLock<Regex> = OnceLock::new();
     let took = TOOK.get_or_init(|| {
@@ -220,7 +223,10 @@ fn mask(text: &str) -> String {
         Regex::new(&format!(r"\b(passed in|failed after|finished in) {duration}\b"))
             .expect("it is constant")
     });
-    took.replace_all(text, "$1 TIME").into_owned()
+    static UNPACKED: OnceLock<Regex> = OnceLock::new();
+    let unpacked = UNPACKED
+        .get_or_init(|| Regex::new(r"/[^ :']*/kustomization-[0-9]+").expect("it is constant"));
+    unpacked.replace_all(&took.replace_all(text, "$1 TIME"), "").into_owned()
 }
 
 #[cfg(test)]
@@ -236,6 +242,7 @@ mod tests {
             ("Reconciliation finished in 92.1µs, next run in 1h0m0s",
              "Reconciliation finished in TIME, next run in 1h0m0s"),
             ("retrying in 30s", "retrying in 30s"),
+            ("stat /tmp/x/kustomization-12/app: no", "stat /app: no"),
         ];
         for (text, want) in cases {
             assert_eq!(mask(text), want);

@@ -8,6 +8,7 @@ mod cluster;
 mod harness;
 mod journal;
 mod reconcile;
+mod rules;
 mod sandbox;
 mod sources;
 mod support;

@@ -5,7 +5,8 @@ use crate::tree::MemoryTree;
 /// The smallest tree found for which `shows` still holds.
 pub fn shrink(tree: &MemoryTree, shows: &mut dyn FnMut(&MemoryTree) -> bool) -> MemoryTree {
     let mut best = tree.clone();
-    let mut budget = 1500;
+    let mut budget = 5000;
+    remove_files(&mut best, &mut budget, shows);
     loop {
         let before = size(&best);
         for path in best.0.keys().cloned().collect::<Vec<_>>() {
@@ -21,6 +22,33 @@ pub fn shrink(tree: &MemoryTree, shows: &mut dyn FnMut(&MemoryTree) -> bool) -> 
         }
         if size(&best) == before || budget <= 0 {
             return best;
+        }
+    }
+}
+
+/// Takes out entries of `resources` and the files that then stand alone, in blocks of files.
+fn remove_files(
+    best: &mut MemoryTree,
+    budget: &mut i32,
+    shows: &mut dyn FnMut(&MemoryTree) -> bool,
+) {
+    for path in best.0.keys().cloned().collect::<Vec<_>>() {
+        let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
+        let directory = path.split('/').next().unwrap_or(&path).to_owned();
+        let is_base = name.to_lowercase().starts_with("kustomization");
+        let entry = if is_base { format!("- ../{directory}") } else { format!("- {name}") };
+        let mut smaller = best.clone();
+        for (other, text) in &mut smaller.0 {
+            if other.to_lowercase().contains("kustomization") {
+                let kept: Vec<&str> =
+                    text.lines().filter(|line| !line.trim_end().ends_with(&entry)).collect();
+                *text = kept.join("\n") + "\n";
+            }
+        }
+        smaller.0.remove(&path);
+        *budget -= 1;
+        if smaller.0 != best.0 && shows(&smaller) {
+            *best = smaller;
         }
     }
 }

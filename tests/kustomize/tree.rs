@@ -1,6 +1,7 @@
 //! A file tree in memory.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hence::kustomize;
@@ -33,8 +34,13 @@ impl FileTree for MemoryTree {
         text.map(|text| text.as_bytes().into()).ok_or(TreeError::NotAFile { path: path.into() })
     }
 
-    fn list(&self, _: &str) -> Result<Vec<(String, Entry)>, TreeError> {
-        Ok(Vec::new())
+    fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {
+        let below = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let first = |key: &String| Some(key.strip_prefix(&below)?.split('/').next()?.to_owned());
+        let names: BTreeSet<String> = self.0.keys().filter_map(first).collect();
+        let entry =
+            |name: String| Some((name.clone(), self.entry(&format!("{below}{name}")).ok()??));
+        Ok(names.into_iter().filter_map(entry).collect())
     }
 }
 

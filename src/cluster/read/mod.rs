@@ -7,10 +7,12 @@
 
 mod get;
 mod list;
+mod proxy;
 mod watch;
 
 pub use list::ListOptions;
 pub use list::Listed;
+pub use proxy::ServicePort;
 pub use watch::WatchEvent;
 pub use watch::WatchHandle;
 pub use watch::WatchMessage;

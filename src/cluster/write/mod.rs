@@ -122,6 +122,7 @@ impl Writer {
             query: write.query,
             accept: "application/json",
             content: write.content,
+            header: None,
             purpose: self.purpose.clone(),
         };
         self.cluster.wait_for_turn().await;

@@ -80,6 +80,11 @@ fn arrange(
     order
 }
 
+/// The order of a body whose head gives some variables their values already.
+pub(crate) fn order_given(body: &[Literal], mut bound: BTreeSet<usize>) -> Vec<usize> {
+    arrange(body, &mut bound, &mut BTreeSet::new())
+}
+
 /// True when an aggregate's own conditions bind all its keys.
 pub(crate) fn binds_alone(aggregate: &Aggregate) -> bool {
     let (mut bound, mut unbound) = (BTreeSet::new(), BTreeSet::new());

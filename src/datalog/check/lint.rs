@@ -25,7 +25,7 @@ pub(super) fn lint(
     for clause in resolved.clauses.iter().filter(|clause| clause.sound) {
         singletons(clause, complaints);
         never_fires(clause, scope, complaints);
-        cross_product(clause, files, complaints);
+        cross_product(clause, files, scope, complaints);
     }
 }
 
@@ -68,13 +68,23 @@ fn never_fires(clause: &CheckedClause, scope: &Scope, complaints: &mut Complaint
     }
 }
 
+/// A relation that may have no more rows than this multiplies nothing worth a warning.
+const SMALL: u64 = 100;
+
 /// Two groups of conditions that share no variable multiply.
-fn cross_product(clause: &CheckedClause, files: &[File], complaints: &mut Complaints) {
+fn cross_product(
+    clause: &CheckedClause,
+    files: &[File],
+    scope: &Scope,
+    complaints: &mut Complaints,
+) {
     let mut bound: BTreeSet<usize> = BTreeSet::new();
     let mut atoms = 0;
     for &at in &clause.clause.order {
         let literal = &clause.clause.body[at];
-        if let LiteralKind::Atom { args, negated: false, .. } = &literal.kind {
+        if let LiteralKind::Atom { relation, args, negated: false } = &literal.kind
+            && scope.relations[*relation].limit.is_none_or(|limit| limit > SMALL)
+        {
             let joins = args.iter().any(|arg| match arg {
                 Term::Variable(variable) => bound.contains(variable),
                 Term::Constant(_) => true,
@@ -86,8 +96,10 @@ fn cross_product(clause: &CheckedClause, files: &[File], complaints: &mut Compla
                 let message = format!("`{text}` shares no variable with what stands before it");
                 let complaint = Complaint::warning(Code::CrossProduct, message);
                 let complaint = complaint.at(span, "every row of it meets every row before");
-                complaints
-                    .push(complaint.help("join on a shared variable, or keep one side very small"));
+                let name = &scope.relations[*relation].name;
+                complaints.push(complaint.help(format!(
+                    "join on a shared variable, or bound one side: .limitsize {name}(n={SMALL})"
+                )));
             }
             atoms += 1;
         }

@@ -15,6 +15,7 @@ mod resolve;
 mod strata;
 
 pub(crate) use bind::binds_alone;
+pub(crate) use bind::order_given;
 pub(crate) use bind::readiness;
 pub(crate) use bind::solvable_without;
 

@@ -94,6 +94,15 @@ orphan(_) :- owns(_, O), O = error(O)."#),
     }
 }
 
+/// A side that is declared small may meet every row of the other.
+#[test]
+fn a_small_relation_may_be_joined_without_a_variable() {
+    let text = "orphan(O) :- setting(_), owns(_, O), wants(_, O).\n.input setting(n: number)\n";
+    assert!(complain(text).contains("rules::cross_product"));
+    let bounded = format!("{text}.limitsize setting(n=10)\n");
+    assert!(!complain(&bounded).contains("rules::cross_product"), "{}", complain(&bounded));
+}
+
 #[test]
 fn user_files_stay_in_their_place() {
     let text = "orphan(O) :- owns(_, O).\nowns(\"a\", \"b\").\n.output deny\n\

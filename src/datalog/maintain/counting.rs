@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::datalog::compile::CoreClause;
 use crate::datalog::exec::Ages;
-use crate::datalog::exec::Found;
+use crate::datalog::exec::Heads;
 use crate::datalog::fault::Fault;
 use crate::datalog::maintain::Starts;
 use crate::datalog::maintain::Work;
@@ -25,14 +25,36 @@ impl Work<'_> {
         clauses: &[CoreClause],
     ) -> Result<(), Fault> {
         relations.iter().for_each(|relation| self.reset(*relation));
-        for clause in clauses {
-            let ages = Ages::All(Age::New);
-            let found = self.run(clause, &clause.full, Starts::Nowhere, ages, u32::MAX)?;
-            let mut tally = Tally::new();
-            add_up(&mut tally, found, 1);
-            self.apply(clause.head, tally);
+        for &relation in relations {
+            let (mut words, mut count) = (Vec::new(), 0);
+            for clause in clauses.iter().filter(|clause| clause.head == relation) {
+                let ages = Ages::All(Age::New);
+                let heads = self.run(clause, &clause.full, Starts::Nowhere, ages, u32::MAX)?;
+                words.extend_from_slice(heads.words());
+                count += heads.len();
+            }
+            self.count_up(relation, &words, count);
         }
         Ok(())
+    }
+
+    /// Adds one derivation for each of some rows.
+    fn count_up(&mut self, relation: usize, words: &[u32], count: usize) {
+        let table = self.store.table_mut(relation);
+        if table.is_untouched() && self.full {
+            table.fill(words, count, |times| times);
+            self.touched[relation].extend(table.ids());
+            return;
+        }
+        let ids = table.place_many(words, count);
+        for id in &ids {
+            table.set_new(*id, table.meta(*id).support + 1, true);
+        }
+        if self.compiled.relations[relation].hidden {
+            let changes = self.counts.entry(relation).or_default();
+            changes.extend(ids.iter().map(|id| (*id, 1)));
+        }
+        self.touched[relation].extend(ids);
     }
 
     /// Counts the derivations that the changes below bring and take.
@@ -44,7 +66,7 @@ impl Work<'_> {
                 for sign in [1, -1] {
                     let ages = Ages::Split(*at);
                     let found = self.run_changed(clause, stored, plan, sign > 0, ages)?;
-                    add_up(&mut tally, found, sign);
+                    add_up(&mut tally, &found, sign);
                 }
             }
             tallies.push((clause.head, tally));
@@ -61,15 +83,13 @@ impl Work<'_> {
             if change == 0 {
                 continue;
             }
-            let id = self.place(head, &row);
+            let id = self.store.table_mut(head).place(&row);
             let count = i64::from(self.store.table(head).meta(id).support) + change;
             let count = u32::try_from(count).unwrap_or_else(|_| {
                 self.inconsistent = true;
                 0
             });
-            let meta = self.store.table_mut(head).meta_mut(id);
-            meta.support = count;
-            meta.set_new(count > 0);
+            self.store.table_mut(head).set_new(id, count, count > 0);
             self.touched[head].push(id);
             if is_group {
                 self.counts.entry(head).or_default().push((id, change));
@@ -78,8 +98,11 @@ impl Work<'_> {
     }
 }
 
-fn add_up(tally: &mut Tally, found: Vec<Found>, sign: i64) {
-    for found in found {
-        *tally.entry(found.head).or_default() += sign;
+fn add_up(tally: &mut Tally, heads: &Heads, sign: i64) {
+    for (row, _) in heads.iter() {
+        match tally.get_mut(row) {
+            Some(count) => *count += sign,
+            None => drop(tally.insert(row.into(), sign)),
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::datalog::compile::empty_value;
 use crate::datalog::expr::Stop;
 use crate::datalog::fault::Fault;
 use crate::datalog::fold;
+use crate::datalog::maintain::Change;
 use crate::datalog::maintain::Work;
 use crate::datalog::store::Age;
 use crate::datalog::store::Interner;
@@ -31,14 +32,55 @@ impl Work<'_> {
         if !is_total {
             self.reorder(unit);
         }
+        if self.full {
+            return self.fold_in_full(unit);
+        }
         let groups = self.touched_groups(unit, full);
         for (group, change) in groups {
             let rows = if is_total && !full {
                 self.total_changed(unit, &group, change)?
             } else {
-                self.results(unit, &group)?
+                let members = if is_total { self.members(unit, &group) } else { Vec::new() };
+                self.results(unit, &group, &members)?
             };
             self.put(unit, &group, rows);
+        }
+        Ok(())
+    }
+
+    /// Folds every group from nothing.
+    fn fold_in_full(&mut self, unit: &FoldUnit) -> Result<(), Fault> {
+        self.reset(unit.result);
+        let table = self.store.table(unit.group);
+        let is_total = matches!(unit.aggregate.fold, Fold::Count | Fold::Sum);
+        let ids: Vec<u32> = if is_total {
+            let mut ids = table.ids().filter(|id| table.meta(*id).is_in(Age::New)).collect();
+            sort_by_group(table, unit.keys, &mut ids, |_, _| Ordering::Equal);
+            ids
+        } else {
+            table.ordered.iter().copied().collect()
+        };
+        let same = |a: &u32, b: &u32| {
+            let table = self.store.table(unit.group);
+            table.row(*a)[..unit.keys] == table.row(*b)[..unit.keys]
+        };
+        let groups: Vec<&[u32]> = ids.chunk_by(same).collect();
+        let (mut words, mut count) = (Vec::new(), 0);
+        for members in groups {
+            let group = self.store.table(unit.group).row(members[0])[..unit.keys].to_vec();
+            for row in self.results(unit, &group, members)? {
+                words.extend_from_slice(&row);
+                count += 1;
+            }
+        }
+        let table = self.store.table_mut(unit.result);
+        if table.is_untouched() {
+            table.fill(&words, count, |_| 1);
+            self.touched[unit.result].extend(table.ids());
+        } else {
+            let ids = table.place_many(&words, count);
+            ids.iter().for_each(|id| table.set_new(*id, 1, true));
+            self.touched[unit.result].extend(ids);
         }
         Ok(())
     }
@@ -142,22 +184,31 @@ impl Work<'_> {
         row.into()
     }
 
-    /// The result rows of a group, read from its members.
-    fn results(&mut self, unit: &FoldUnit, group: &[u32]) -> Result<Vec<Box<[u32]>>, Fault> {
+    fn members(&self, unit: &FoldUnit, group: &[u32]) -> Vec<u32> {
+        self.of_group(unit.group, unit.group_index, group, Age::New)
+    }
+
+    /// The result rows of a group, read from its members; only totals need to be told which.
+    fn results(
+        &mut self,
+        unit: &FoldUnit,
+        group: &[u32],
+        members: &[u32],
+    ) -> Result<Vec<Box<[u32]>>, Fault> {
         let aggregate = &unit.aggregate;
         match &aggregate.fold {
             Fold::Count | Fold::Sum => {
-                let members = self.of_group(unit.group, unit.group_index, group, Age::New);
                 if members.is_empty() {
                     return Ok(Vec::new());
                 }
                 let table = self.store.table(unit.group);
                 let mut total: i128 = 0;
                 for id in members {
-                    let times = i128::from(table.meta(id).support);
+                    let (row, meta) = table.row_and_meta(*id);
+                    let times = i128::from(meta.support);
                     total += match aggregate.fold {
                         Fold::Count => times,
-                        _ => times * fold::wide(&self.selected(unit, table.row(id))),
+                        _ => times * fold::wide(&self.selected(unit, row)),
                     };
                 }
                 self.total_row(unit, group, total).map(|row| vec![row])
@@ -203,23 +254,20 @@ impl Work<'_> {
 
     /// Keeps the ordered index of a group relation up to date with its rows.
     fn reorder(&mut self, unit: &FoldUnit) {
-        let (added, removed) = {
-            let change = &self.changes[unit.group];
-            (change.added.clone(), change.removed.clone())
-        };
         let mut ordered = std::mem::take(&mut self.store.table_mut(unit.group).ordered);
         let table = self.store.table(unit.group);
         let interner = &self.store.interner;
         let order = |a: u32, b: u32| order(unit, interner, table, a, b);
-        for id in removed {
-            ordered.remove(|other| order(*other, id).is_lt(), |other| *other == id);
-        }
-        if added.len() > 64 + ordered.len() / 4 {
-            let mut all: Vec<u32> = ordered.iter().copied().chain(added).collect();
-            all.sort_by(|a, b| order(*a, *b));
+        let Change { added, removed } = &self.changes[unit.group];
+        if self.full {
+            let mut all = table.ids().filter(|id| table.meta(*id).is_in(Age::New)).collect();
+            sort_by_group(table, unit.keys, &mut all, order);
             ordered = Sorted::from_sorted(&all);
         } else {
-            for id in added {
+            for &id in removed {
+                ordered.remove(|other| order(*other, id).is_lt(), |other| *other == id);
+            }
+            for &id in added {
                 ordered.insert(id, |other| order(*other, id).is_lt());
             }
         }
@@ -233,16 +281,15 @@ impl Work<'_> {
             standing.iter().map(|id| self.store.table(unit.result).row(*id).into()).collect();
         for (id, row) in standing.iter().zip(&before) {
             if !rows.contains(row) {
-                self.store.table_mut(unit.result).meta_mut(*id).set_new(false);
+                self.store.table_mut(unit.result).clear_new(*id);
                 self.touched[unit.result].push(*id);
             }
         }
         for row in &rows {
-            let id = self.place(unit.result, row);
-            if !self.store.table(unit.result).meta(id).is_in(Age::New) {
-                let meta = self.store.table_mut(unit.result).meta_mut(id);
-                meta.set_new(true);
-                meta.support = 1;
+            let table = self.store.table_mut(unit.result);
+            let id = table.place(row);
+            if !table.meta(id).is_in(Age::New) {
+                table.set_new(id, 1, true);
                 self.touched[unit.result].push(id);
             }
         }
@@ -269,6 +316,32 @@ impl Work<'_> {
             changes.extend(after.into_iter().map(|row| (row, true)));
         }
     }
+}
+
+/// Sorts row ids so that groups are apart, and by `order` within. The words of two keys settle most
+/// comparisons without a look at the rows.
+fn sort_by_group(
+    table: &Table,
+    keys: usize,
+    ids: &mut Vec<u32>,
+    order: impl Fn(u32, u32) -> Ordering,
+) {
+    let word = |row: &[u32], at: usize| if at < keys { u64::from(row[at]) } else { 0 };
+    let mut keyed: Vec<(u64, u32)> = ids
+        .iter()
+        .map(|id| {
+            let row = table.row(*id);
+            (word(row, 0) << 32 | word(row, 1), *id)
+        })
+        .collect();
+    let rest = 2.min(keys)..keys;
+    keyed.sort_unstable_by(|(a_key, a), (b_key, b)| {
+        let by_key = a_key.cmp(b_key);
+        let by_key =
+            by_key.then_with(|| table.row(*a)[rest.clone()].cmp(&table.row(*b)[rest.clone()]));
+        by_key.then_with(|| order(*a, *b)).then_with(|| a.cmp(b))
+    });
+    *ids = keyed.into_iter().map(|(_, id)| id).collect();
 }
 
 /// The order of a group relation: groups apart, best first within.

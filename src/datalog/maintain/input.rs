@@ -6,11 +6,45 @@
 
 use crate::datalog::maintain::Work;
 use crate::datalog::store::Age;
+use crate::datalog::store::key_of;
 
 /// Set in a row's support when a transaction asserted it.
 pub(crate) const ASSERTED: u32 = 1;
 
+/// From how many rows on a table is filled in one go.
+const MANY: usize = 32;
+
+/// True when no two of some rows have the same key.
+fn have_own_keys<'a>(key: &[usize], count: usize, row: impl Fn(usize) -> &'a [u32]) -> bool {
+    let same = |a: &[u32], b: &[u32]| key.iter().all(|column| a[*column] == b[*column]);
+    let hash = |at: usize| u64::from(key_of(key.iter().map(|column| row(at)[*column])));
+    let mut keys: Vec<u64> = (0..count).map(|at| hash(at) << 32 | at as u64).collect();
+    keys.sort_unstable();
+    let same_hash = keys.chunk_by(|a, b| a >> 32 == b >> 32);
+    let row = |key: &u64| row(*key as u32 as usize);
+    same_hash.filter(|keys| keys.len() > 1).all(|keys| {
+        let mut rest = keys.iter().enumerate();
+        rest.all(|(at, a)| keys[at + 1..].iter().all(|b| !same(row(a), row(b))))
+    })
+}
+
 impl Work<'_> {
+    /// Asserts many rows, which stand in `words` one after the other.
+    pub(crate) fn assert_many(&mut self, relation: usize, words: &[u32], count: usize) {
+        let table = self.store.table(relation);
+        let arity = table.arity();
+        let row = |at: usize| &words[at * arity..(at + 1) * arity];
+        let key = self.compiled.program.info(relation).key.as_deref();
+        let is_plain = key.is_none_or(|key| have_own_keys(key, count, row));
+        if count >= MANY && table.is_untouched() && is_plain {
+            let table = self.store.table_mut(relation);
+            table.fill(words, count, |_| ASSERTED);
+            self.touched[relation].extend(table.ids());
+        } else {
+            (0..count).for_each(|at| self.assert(relation, row(at)));
+        }
+    }
+
     /// Asserts a row; with a key, the row that has the key leaves.
     pub(crate) fn assert(&mut self, relation: usize, row: &[u32]) {
         let key = self.compiled.program.info(relation).key.clone();
@@ -21,7 +55,7 @@ impl Work<'_> {
                 }
             }
         }
-        let id = self.place(relation, row);
+        let id = self.store.table_mut(relation).place(row);
         if self.compiled.key_indexes[relation].is_some() {
             self.store.table_mut(relation).index();
         }
@@ -60,7 +94,7 @@ impl Work<'_> {
         {
             return;
         }
-        let id = self.place(relation, row);
+        let id = self.store.table_mut(relation).place(row);
         self.store.table_mut(relation).index();
         if !self.store.table(relation).meta(id).is_in(Age::New) {
             self.set_input(relation, id, 0, true);
@@ -68,9 +102,7 @@ impl Work<'_> {
     }
 
     fn set_input(&mut self, relation: usize, id: u32, support: u32, holds: bool) {
-        let meta = self.store.table_mut(relation).meta_mut(id);
-        meta.support = support;
-        meta.set_new(holds);
+        self.store.table_mut(relation).set_new(id, support, holds);
         self.touched[relation].push(id);
     }
 }

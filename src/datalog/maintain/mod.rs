@@ -27,7 +27,7 @@ use crate::datalog::compile::Stored;
 use crate::datalog::compile::Unit;
 use crate::datalog::exec::Ages;
 use crate::datalog::exec::Exec;
-use crate::datalog::exec::Found;
+use crate::datalog::exec::Heads;
 use crate::datalog::exec::NOWHERE;
 use crate::datalog::exec::Start;
 use crate::datalog::expr::Stop;
@@ -37,6 +37,7 @@ use crate::datalog::plan::Plan;
 use crate::datalog::store::Age;
 use crate::datalog::store::Sorted;
 use crate::datalog::store::Store;
+use crate::datalog::store::Uses;
 
 /// Work of one transaction, counted: exact, and the same on every machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,8 +151,10 @@ impl<'a> Work<'a> {
         }
         let mut touched = std::mem::take(&mut self.touched);
         for ids in &mut touched {
-            ids.sort_unstable();
-            ids.dedup();
+            if !ids.is_sorted_by(|a, b| a < b) {
+                ids.sort_unstable();
+                ids.dedup();
+            }
         }
         let touched = touched.into_iter().enumerate().filter(|(_, ids)| !ids.is_empty()).collect();
         Outcome { changes: self.changes, effort: self.effort, touched }
@@ -222,8 +225,10 @@ impl<'a> Work<'a> {
         if touched.is_empty() {
             return;
         }
-        touched.sort_unstable();
-        touched.dedup();
+        if !touched.is_sorted_by(|a, b| a < b) {
+            touched.sort_unstable();
+            touched.dedup();
+        }
         self.store.table_mut(relation).index();
         let table = self.store.table(relation);
         let change = &mut self.changes[relation];
@@ -294,7 +299,7 @@ impl<'a> Work<'a> {
         plan: &Plan,
         to_true: bool,
         ages: Ages,
-    ) -> Result<Vec<Found>, Fault> {
+    ) -> Result<Heads, Fault> {
         if stored.default.is_some() {
             let changes = self.fold_changes.get(&stored.relation);
             let wanted = changes.into_iter().flatten().filter(|(_, came)| *came == to_true);
@@ -315,7 +320,7 @@ impl<'a> Work<'a> {
         starts: Starts<'_>,
         ages: Ages,
         rank_limit: u32,
-    ) -> Result<Vec<Found>, Fault> {
+    ) -> Result<Heads, Fault> {
         let spent = clause
             .user_file
             .as_ref()
@@ -366,30 +371,29 @@ impl<'a> Work<'a> {
         Fault::stopped(program, &program.inner.clauses[source], stop)
     }
 
-    /// The id of a row, added in no version when the relation does not have it.
-    fn place(&mut self, relation: usize, row: &[u32]) -> u32 {
-        match self.store.table(relation).find(row) {
-            Some(id) => id,
-            None => self.store.table_mut(relation).add(row),
-        }
-    }
-
     /// Takes every row of a relation out of the new version.
     fn reset(&mut self, relation: usize) {
-        for id in self.store.table(relation).ids() {
-            let meta = self.store.table_mut(relation).meta_mut(id);
-            meta.support = 0;
-            meta.set_new(false);
-            self.touched[relation].push(id);
+        if self.store.table(relation).is_untouched() {
+            return;
         }
+        let table = self.store.table_mut(relation);
+        let ids: Vec<u32> = table.ids().collect();
+        ids.iter().for_each(|id| table.set_new(*id, 0, false));
+        self.touched[relation].extend(ids);
     }
 }
 
-/// Makes the new version of all touched rows the old one.
-pub(crate) fn commit(store: &mut Store, outcome: &Outcome, generation: u64) {
+/// Makes the new version of all touched rows the old one, and counts who uses which word.
+pub(crate) fn commit(
+    store: &mut Store,
+    outcome: &Outcome,
+    generation: u64,
+    uses: Option<&mut Uses>,
+) {
+    let uses = std::cell::RefCell::new(uses);
+    let came = |row: &[u32]| uses.borrow_mut().iter_mut().for_each(|uses| uses.add(row));
+    let went = |row: &[u32]| uses.borrow_mut().iter_mut().for_each(|uses| uses.remove(row));
     for (relation, ids) in &outcome.touched {
-        for id in ids {
-            store.table_mut(*relation).commit(*id, generation);
-        }
+        store.table_mut(*relation).commit(ids, generation, came, went);
     }
 }

@@ -19,15 +19,21 @@ use std::collections::HashSet;
 
 use crate::datalog::compile::CoreClause;
 use crate::datalog::exec::Ages;
-use crate::datalog::exec::Found;
+use crate::datalog::exec::Heads;
 use crate::datalog::fault::Fault;
 use crate::datalog::fault::FaultKind;
 use crate::datalog::maintain::Starts;
 use crate::datalog::maintain::Work;
 use crate::datalog::store::Age;
 
-/// Rows waiting for their turn, by rank, then relation.
-type Arrivals = BTreeMap<u32, BTreeMap<usize, HashSet<Box<[u32]>>>>;
+/// Rows waiting for their turn, by rank, then relation; one after the other, maybe several times.
+type Arrivals = BTreeMap<u32, BTreeMap<usize, Waiting>>;
+
+#[derive(Default)]
+struct Waiting {
+    words: Vec<u32>,
+    count: usize,
+}
 
 /// Ids waiting for their turn, by rank, then relation.
 type Suspects = BTreeMap<u32, BTreeMap<usize, BTreeSet<u32>>>;
@@ -46,9 +52,8 @@ impl Work<'_> {
                 continue; // Its own stratum is empty.
             }
             let ages = Ages::All(Age::New);
-            for found in self.run(clause, &clause.full, Starts::Nowhere, ages, u32::MAX)? {
-                self.arrive(&mut arrivals, clause.head, found.head, found.rank + 1);
-            }
+            let heads = self.run(clause, &clause.full, Starts::Nowhere, ages, u32::MAX)?;
+            self.arrive(&mut arrivals, clause.head, &heads);
         }
         self.take_in(relations, clauses, arrivals)
     }
@@ -67,19 +72,16 @@ impl Work<'_> {
                 continue;
             };
             let (starts, ages) = (Starts::Ids(clause.head, ids), Ages::All(Age::New));
-            for found in self.run(clause, backward, starts, ages, u32::MAX)? {
-                let id = ids[found.tag as usize];
-                let row: Box<[u32]> = self.store.table(clause.head).row(id).into();
-                self.arrive(&mut arrivals, clause.head, row, found.rank + 1);
-            }
+            // The head of a backward plan is the row that it started from.
+            let heads = self.run(clause, backward, starts, ages, u32::MAX)?;
+            self.arrive(&mut arrivals, clause.head, &heads);
         }
         for clause in clauses {
             for (_, stored, plan) in clause.deltas.iter().filter(|(_, stored, _)| !stored.recursive)
             {
                 let ages = Ages::All(Age::New);
-                for found in self.run_changed(clause, stored, plan, true, ages)? {
-                    self.arrive(&mut arrivals, clause.head, found.head, found.rank + 1);
-                }
+                let heads = self.run_changed(clause, stored, plan, true, ages)?;
+                self.arrive(&mut arrivals, clause.head, &heads);
             }
         }
         self.take_in(relations, clauses, arrivals)?;
@@ -99,7 +101,7 @@ impl Work<'_> {
             {
                 let ages = Ages::All(Age::Old);
                 let found = self.run_changed(clause, stored, plan, false, ages)?;
-                self.suspect(&mut suspects, clause.head, found, 0);
+                self.suspect(&mut suspects, clause.head, &found, 0);
             }
         }
         let mut out: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
@@ -107,7 +109,7 @@ impl Work<'_> {
             for (relation, ids) in level {
                 let gone = self.unsupported(clauses, relation, ids, rank)?;
                 for &id in &gone {
-                    self.store.table_mut(relation).meta_mut(id).set_new(false);
+                    self.store.table_mut(relation).clear_new(id);
                     self.touched[relation].push(id);
                 }
                 for clause in clauses {
@@ -117,7 +119,7 @@ impl Work<'_> {
                     for (_, _, plan) in clause.deltas.iter().filter(|(_, stored, _)| own(stored)) {
                         let (starts, ages) = (Starts::Ids(relation, &gone), Ages::All(Age::Old));
                         let found = self.run(clause, plan, starts, ages, u32::MAX)?;
-                        self.suspect(&mut suspects, clause.head, found, rank);
+                        self.suspect(&mut suspects, clause.head, &found, rank);
                     }
                 }
                 out.entry(relation).or_default().extend(gone);
@@ -127,9 +129,9 @@ impl Work<'_> {
     }
 
     /// Adds old heads that lost a derivation, those above `rank`.
-    fn suspect(&self, suspects: &mut Suspects, head: usize, found: Vec<Found>, rank: u32) {
+    fn suspect(&self, suspects: &mut Suspects, head: usize, heads: &Heads, rank: u32) {
         let table = self.store.table(head);
-        for id in found.iter().filter_map(|found| table.find(&found.head)) {
+        for id in heads.iter().filter_map(|(row, _)| table.find(row)) {
             let meta = table.meta(id);
             if meta.is_in(Age::New) && meta.support > rank {
                 let level = suspects.entry(meta.support).or_default();
@@ -154,18 +156,24 @@ impl Work<'_> {
             }
             let (starts, ages) = (Starts::Ids(relation, &left), Ages::All(Age::New));
             let found = self.run(clause, backward, starts, ages, rank)?;
-            let held: HashSet<u32> = found.iter().map(|found| left[found.tag as usize]).collect();
+            let held: HashSet<u32> =
+                found.iter().map(|(_, note)| left[note.tag as usize]).collect();
             left.retain(|id| !held.contains(id));
         }
         Ok(left)
     }
 
-    /// Notes a derivation, unless the row is there with as low a rank.
-    fn arrive(&self, arrivals: &mut Arrivals, relation: usize, row: Box<[u32]>, rank: u32) {
+    /// Notes derivations, except of rows that are there with as low a rank.
+    fn arrive(&self, arrivals: &mut Arrivals, relation: usize, heads: &Heads) {
         let table = self.store.table(relation);
-        let known = table.find(&row).map(|id| table.meta(id));
-        if !known.is_some_and(|meta| meta.is_in(Age::New) && meta.support <= rank) {
-            arrivals.entry(rank).or_default().entry(relation).or_default().insert(row);
+        for (row, note) in heads.iter() {
+            let rank = note.rank + 1;
+            let known = table.find(row).map(|id| table.meta(id));
+            if !known.is_some_and(|meta| meta.is_in(Age::New) && meta.support <= rank) {
+                let waiting = arrivals.entry(rank).or_default().entry(relation).or_default();
+                waiting.words.extend_from_slice(row);
+                waiting.count += 1;
+            }
         }
     }
 
@@ -178,16 +186,14 @@ impl Work<'_> {
     ) -> Result<(), Fault> {
         while let Some((rank, level)) = arrivals.pop_first() {
             let mut fresh: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-            for (relation, rows) in level {
-                for row in rows {
-                    let id = self.place(relation, &row);
-                    let meta = self.store.table(relation).meta(id);
+            for (relation, Waiting { words, count }) in level {
+                let table = self.store.table_mut(relation);
+                for id in table.place_many(&words, count) {
+                    let meta = table.meta(id);
                     if meta.is_in(Age::New) && meta.support <= rank {
                         continue;
                     }
-                    let meta = self.store.table_mut(relation).meta_mut(id);
-                    meta.set_new(true);
-                    meta.support = rank;
+                    table.set_new(id, rank, true);
                     self.touched[relation].push(id);
                     fresh.entry(relation).or_default().push(id);
                 }
@@ -200,9 +206,8 @@ impl Work<'_> {
                 {
                     let Some(ids) = fresh.get(&stored.relation) else { continue };
                     let (starts, ages) = (Starts::Ids(stored.relation, ids), Ages::All(Age::New));
-                    for found in self.run(clause, plan, starts, ages, u32::MAX)? {
-                        self.arrive(&mut arrivals, clause.head, found.head, found.rank + 1);
-                    }
+                    let heads = self.run(clause, plan, starts, ages, u32::MAX)?;
+                    self.arrive(&mut arrivals, clause.head, &heads);
                 }
             }
         }
@@ -218,8 +223,7 @@ impl Work<'_> {
             if table.live() as u64 + touched <= limit {
                 continue;
             }
-            let ids = table.ids();
-            let have = ids.iter().filter(|id| table.meta(**id).is_in(Age::New)).count() as u64;
+            let have = table.ids().filter(|id| table.meta(*id).is_in(Age::New)).count() as u64;
             if have > limit {
                 let kind = FaultKind::Limit { have, limit };
                 return Err(Fault::new(&self.compiled.program, relation, kind));

@@ -1,32 +1,77 @@
 //! The interner: one word per value, equal words for equal values and for nothing else.
 //!
-//! Numbers from 0 to 2³¹-1 are their own word with the top bit set; every other value has a slot.
-//! Dead slots are found by [`Interner::keep`] and used again; a reader that is pinned to an older
-//! generation has its own clone, in which the slot still means what it meant.
+//! | top bits of a word | the rest |
+//! | --- | --- |
+//! | `1` | a number from 0 to 2³¹-1 |
+//! | `01` | the slot of a symbol `sha256:…`, kept as 32 bytes instead of 71 |
+//! | `00` | the slot of any other value |
+//!
+//! A slot whose value no row holds any more is freed by whoever counts the rows (`uses`) and used
+//! again; a reader that is pinned to an older generation has its own clone, in which the slot still
+//! means what it meant.
 
 use std::cmp::Ordering;
+use std::hash::BuildHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
-use std::sync::Arc;
+use std::hash::RandomState;
 
-use crate::datalog::store::sorted::Sorted;
+use crate::datalog::store::pool::Entry;
+use crate::datalog::store::pool::Pool;
 use crate::datalog::value::Value;
 
 const INLINE: u32 = 1 << 31;
-const BLOCK: usize = 256;
+const DIGEST: u32 = 1 << 30;
+const DIGEST_PREFIX: &str = "sha256:";
+const DIGEST_LEN: usize = 71;
+
+/// The 32 bytes of a symbol `sha256:…`.
+type Digest = [u8; 32];
 
 /// Words and their values. A clone shares everything.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Interner {
-    blocks: Arc<Vec<Arc<Vec<Option<Value>>>>>,
-    /// Hash of the value above, slot below.
-    by_hash: Sorted<u64>,
-    slots: u32,
-    free: Arc<Vec<u32>>,
+    values: Pool<Value>,
+    digests: Pool<Digest>,
+    /// Words made since [`Interner::take_fresh`].
+    fresh: Vec<u32>,
+    /// Chosen at random, so that nobody can prepare texts that fall into one bucket.
+    seed: u64,
 }
 
-/// A quick hash in the upper half of a word. Texts come from many hands, but a collision costs one
-/// more comparison, and a piece of the run holds them together: no table degrades.
+impl Default for Interner {
+    fn default() -> Self {
+        let seed = RandomState::new().hash_one(DIGEST_PREFIX);
+        Self { values: Pool::default(), digests: Pool::default(), fresh: Vec::new(), seed }
+    }
+}
+
+impl Entry for Value {
+    fn vacant(next: u32) -> Self {
+        Self::Number(i64::from(next))
+    }
+
+    fn next(&self) -> u32 {
+        match self {
+            Self::Number(next) => *next as u32,
+            _ => u32::MAX,
+        }
+    }
+}
+
+impl Entry for Digest {
+    fn vacant(next: u32) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&next.to_le_bytes());
+        bytes
+    }
+
+    fn next(&self) -> u32 {
+        u32::from_le_bytes([self[0], self[1], self[2], self[3]])
+    }
+}
+
+/// A quick hash: eight bytes a step.
 struct Mix(u64);
 
 impl Hasher for Mix {
@@ -52,67 +97,118 @@ impl Hasher for Mix {
     }
 }
 
-fn hash_of(value: &Value) -> u64 {
-    let mut hasher = Mix(0x517c_c1b7_2722_0a95);
-    value.hash(&mut hasher);
-    hasher.finish() & 0xffff_ffff_0000_0000
+/// Where a value stands, or how it is found.
+enum Key {
+    Word(u32),
+    Digest(Digest),
+    Value,
+}
+
+impl Key {
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Number(number) => match u32::try_from(*number) {
+                Ok(small) if small & INLINE == 0 => Self::Word(small | INLINE),
+                _ => Self::Value,
+            },
+            Value::Symbol(text) => digest_of(text).map_or(Self::Value, Self::Digest),
+            _ => Self::Value,
+        }
+    }
+}
+
+/// The bytes of a digest in exactly the text form that [`digest_text`] gives back.
+fn digest_of(text: &str) -> Option<Digest> {
+    if text.len() != DIGEST_LEN {
+        return None;
+    }
+    let hex = text.strip_prefix(DIGEST_PREFIX)?.as_bytes();
+    let nibble = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(digest)
+}
+
+fn digest_text(digest: &Digest) -> Value {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(DIGEST_LEN);
+    text.push_str(DIGEST_PREFIX);
+    for byte in digest {
+        text.push(char::from(HEX[usize::from(byte >> 4)]));
+        text.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    Value::from(text)
 }
 
 impl Interner {
-    /// The word of `value`, if it has one.
-    pub(crate) fn find(&self, value: &Value) -> Option<u32> {
-        if let Some(word) = inline(value) {
-            return Some(word);
+    fn hash_of(&self, value: &Value) -> u32 {
+        let mut hasher = Mix(self.seed);
+        match value {
+            Value::Symbol(text) => hasher.write(text.as_bytes()),
+            other => other.hash(&mut hasher),
         }
-        self.find_hashed(value, hash_of(value))
+        (hasher.finish() >> 32) as u32
     }
 
-    fn find_hashed(&self, value: &Value, hash: u64) -> Option<u32> {
-        let same = self.by_hash.items_from(|entry| *entry < hash);
-        let mut same = same.take_while(|entry| **entry & 0xffff_ffff_0000_0000 == hash);
-        same.find(|entry| self.slot(**entry as u32) == Some(value)).map(|entry| *entry as u32)
+    fn hash_of_digest(&self, digest: &Digest) -> u32 {
+        let mut hasher = Mix(self.seed);
+        let mut word = [0; 8];
+        word.copy_from_slice(&digest[..8]);
+        hasher.write_u64(u64::from_le_bytes(word));
+        (hasher.finish() >> 32) as u32
+    }
+
+    /// The word of `value`, if it has one.
+    pub(crate) fn find(&self, value: &Value) -> Option<u32> {
+        match Key::of(value) {
+            Key::Word(word) => Some(word),
+            Key::Digest(digest) => {
+                let hash = self.hash_of_digest(&digest);
+                self.digests.find(hash, |other| *other == digest).map(|slot| slot | DIGEST)
+            }
+            Key::Value => self.values.find(self.hash_of(value), |other| other == value),
+        }
     }
 
     /// The word of `value`, made when it has none.
     pub(crate) fn intern(&mut self, value: &Value) -> u32 {
-        if let Some(word) = inline(value) {
-            return word;
-        }
-        let hash = hash_of(value);
-        if let Some(word) = self.find_hashed(value, hash) {
-            return word;
-        }
-        let free = if self.free.is_empty() { None } else { Arc::make_mut(&mut self.free).pop() };
-        let slot = free.unwrap_or_else(|| {
-            self.slots += 1;
-            assert!(self.slots < INLINE, "fewer than 2^31 different values fit in memory");
-            self.slots - 1
-        });
-        let blocks = Arc::make_mut(&mut self.blocks);
-        if slot as usize / BLOCK == blocks.len() {
-            blocks.push(Arc::new(Vec::with_capacity(BLOCK)));
-        }
-        let block = Arc::make_mut(&mut blocks[slot as usize / BLOCK]);
-        if slot as usize % BLOCK == block.len() {
-            block.push(Some(value.clone()));
-        } else {
-            block[slot as usize % BLOCK] = Some(value.clone());
-        }
-        let entry = hash | u64::from(slot);
-        self.by_hash.insert(entry, |other| *other < entry);
-        slot
-    }
-
-    fn slot(&self, slot: u32) -> Option<&Value> {
-        self.blocks.get(slot as usize / BLOCK)?.get(slot as usize % BLOCK)?.as_ref()
+        let word = match Key::of(value) {
+            Key::Word(word) => return word,
+            Key::Digest(digest) => {
+                let hash = self.hash_of_digest(&digest);
+                if let Some(slot) = self.digests.find(hash, |other| *other == digest) {
+                    return slot | DIGEST;
+                }
+                self.digests.add(hash, digest) | DIGEST
+            }
+            Key::Value => {
+                let hash = self.hash_of(value);
+                if let Some(slot) = self.values.find(hash, |other| other == value) {
+                    return slot;
+                }
+                self.values.add(hash, value.clone())
+            }
+        };
+        assert!(word & !DIGEST < DIGEST, "fewer than 2^30 different values fit in memory");
+        self.fresh.push(word);
+        word
     }
 
     /// The value of `word`.
     pub(crate) fn value(&self, word: u32) -> Value {
         if word & INLINE != 0 {
-            return Value::Number(i64::from(word & !INLINE));
+            Value::Number(i64::from(word & !INLINE))
+        } else if word & DIGEST != 0 {
+            digest_text(self.digests.get(word & !DIGEST))
+        } else {
+            self.values.get(word).clone()
         }
-        self.slot(word).cloned().expect("a row holds only words whose slots are kept")
     }
 
     /// The order of the values of two words.
@@ -123,48 +219,142 @@ impl Interner {
         if a & b & INLINE != 0 {
             return a.cmp(&b);
         }
-        match (self.slot(a), self.slot(b)) {
-            (Some(a), Some(b)) => a.cmp(b),
-            _ => self.value(a).cmp(&self.value(b)),
+        if (a | b) & (INLINE | DIGEST) == 0 {
+            return self.values.get(a).cmp(self.values.get(b));
         }
+        if a & b & DIGEST != 0 && (a | b) & INLINE == 0 {
+            // Hexadecimal digits stand in the order of what they mean.
+            return self.digests.get(a & !DIGEST).cmp(self.digests.get(b & !DIGEST));
+        }
+        self.value(a).cmp(&self.value(b))
     }
 
-    /// Slots in use.
+    /// Values that have a slot.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.by_hash.len()
+        self.values.len() + self.digests.len()
     }
 
-    /// Frees every slot that `live` (one flag per slot) does not name.
-    pub(crate) fn keep(&mut self, live: &[bool]) {
-        for slot in 0..self.slots {
-            if live.get(slot as usize) == Some(&true) || self.slot(slot).is_none() {
-                continue;
-            }
-            let block = Arc::make_mut(&mut Arc::make_mut(&mut self.blocks)[slot as usize / BLOCK]);
-            if let Some(value) = block[slot as usize % BLOCK].take() {
-                let entry = hash_of(&value) | u64::from(slot);
-                self.by_hash.remove(|other| *other < entry, |other| *other == entry);
-                Arc::make_mut(&mut self.free).push(slot);
-            }
+    /// Words made since this was last asked.
+    pub(crate) fn take_fresh(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Frees the slot of a word that nothing uses.
+    pub(crate) fn free(&mut self, word: u32) {
+        if word & DIGEST != 0 {
+            let slot = word & !DIGEST;
+            let hash = self.hash_of_digest(self.digests.get(slot));
+            self.digests.remove(hash, slot);
+        } else {
+            let hash = self.hash_of(self.values.get(word));
+            self.values.remove(hash, word);
         }
-    }
-
-    /// How many slots exist, free ones included.
-    pub(crate) fn slots(&self) -> usize {
-        self.slots as usize
-    }
-
-    /// The slot of a word, when it has one.
-    pub(crate) fn slot_of(word: u32) -> Option<usize> {
-        (word & INLINE == 0).then_some(word as usize)
     }
 }
 
-fn inline(value: &Value) -> Option<u32> {
-    match value {
-        Value::Number(number) => {
-            u32::try_from(*number).ok().filter(|n| n & INLINE == 0).map(|n| n | INLINE)
+/// How many rows and constants use each word of an interner.
+#[derive(Default)]
+pub(crate) struct Uses {
+    values: Vec<u32>,
+    digests: Vec<u32>,
+    /// Words whose last use may have gone.
+    loose: Vec<u32>,
+}
+
+impl Uses {
+    fn count(&mut self, word: u32) -> Option<&mut u32> {
+        if word & INLINE != 0 {
+            return None;
         }
-        _ => None,
+        let (counts, slot) = if word & DIGEST != 0 {
+            (&mut self.digests, (word & !DIGEST) as usize)
+        } else {
+            (&mut self.values, word as usize)
+        };
+        if slot >= counts.len() {
+            counts.resize(slot + 1, 0);
+        }
+        Some(&mut counts[slot])
+    }
+
+    /// Notes that a row with these words came.
+    pub(crate) fn add(&mut self, words: &[u32]) {
+        for word in words {
+            if let Some(count) = self.count(*word) {
+                *count += 1;
+            }
+        }
+    }
+
+    /// Notes that a row with these words left.
+    pub(crate) fn remove(&mut self, words: &[u32]) {
+        for word in words {
+            let Some(count) = self.count(*word) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                self.loose.push(*word);
+            }
+        }
+    }
+
+    /// Frees every word of `interner` that has no use, of those that lost one or were just made.
+    pub(crate) fn settle(&mut self, interner: &mut Interner) {
+        let mut loose = std::mem::take(&mut self.loose);
+        loose.sort_unstable();
+        loose.dedup();
+        let mut unused = interner.take_fresh();
+        unused.retain(|word| loose.binary_search(word).is_err());
+        unused.append(&mut loose);
+        for word in unused {
+            if self.count(word).is_some_and(|count| *count == 0) {
+                interner.free(word);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stand_for_values_and_are_used_again() {
+        let (mut interner, mut uses) = (Interner::default(), Uses::default());
+        let value = |at: u64| match at % 3 {
+            0 => Value::from(format!("text {at}")),
+            1 => Value::from(format!("sha256:{at:064x}")),
+            _ => Value::Time(at as i64),
+        };
+        let words: Vec<u32> = (0..5_000).map(|at| interner.intern(&value(at))).collect();
+        for (at, word) in words.iter().enumerate() {
+            assert_eq!(interner.value(*word), value(at as u64));
+            assert_eq!(interner.find(&value(at as u64)), Some(*word));
+            let order = value(at as u64).cmp(&value(7));
+            assert_eq!(interner.compare(*word, words[7]), order);
+        }
+        uses.add(&words[..1_000]);
+        let pinned = interner.clone();
+        uses.settle(&mut interner);
+        assert_eq!(interner.len(), 1_000);
+        assert_eq!(interner.find(&value(4_000)), None);
+        let again: Vec<u32> = (9_000..12_900).map(|at| interner.intern(&value(at))).collect();
+        let highest = again.iter().chain(&words[..1_000]).map(|word| word & !DIGEST).max();
+        assert!(highest <= words.iter().map(|word| word & !DIGEST).max(), "slots are used again");
+        for (at, word) in words.iter().enumerate() {
+            assert_eq!(pinned.value(*word), value(at as u64), "a pinned clone does not change");
+        }
+        uses.remove(&words[..1_000]);
+        uses.settle(&mut interner);
+        assert_eq!(interner.len(), 0);
+    }
+
+    #[test]
+    fn only_exact_digests_are_packed() {
+        let digest = format!("sha256:{:064x}", 77);
+        assert!(digest_of(&digest).is_some());
+        for other in [digest.to_uppercase(), format!("{digest}0"), digest.replace('d', "g")] {
+            assert!(digest_of(&other).is_none(), "{other}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Store ─▶ Table ─▶ blocks of 256 rows (words, notes)
-//!    │        └───▶ indexes: sorted runs of (key, row id)
-//!    └─▶ Interner: word ◀─▶ value
+//!    │        └───▶ indexes: sorted runs of (key, row id), in leaves of 128
+//!    └─▶ Interner: word ◀─▶ value, in pools
 //! ```
 //!
 //! All of it is made of shared blocks that are copied when written while somebody else holds them.
@@ -12,12 +12,15 @@
 //! are such clones; dropping one frees exactly the blocks that only it held.
 
 mod intern;
+mod pool;
+mod shared;
 mod sorted;
 mod table;
 
 use std::sync::Arc;
 
 pub(crate) use intern::Interner;
+pub(crate) use intern::Uses;
 pub(crate) use sorted::Sorted;
 pub(crate) use table::Table;
 pub(crate) use table::key_of;

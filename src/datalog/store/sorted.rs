@@ -1,42 +1,103 @@
-//! A sorted set in shared pieces: the run that every index is.
+//! A sorted set in shared leaves: the run that every index is.
 //!
-//! Pieces of at most 512 items behind one directory; a clone shares all of them, and a write copies
-//! the directory and the one piece it touches, if somebody else holds them. Look-up: two binary
-//! searches. The order is the caller's: every search takes a predicate "stands before the wanted
+//! Leaves of at most 128 items behind a directory of two levels; a clone shares all of them, and a
+//! write copies one leaf and the part of the directory above it, if somebody else holds them.
+//! Look-up: three binary searches. Nothing is ever compacted: a write moves at most one leaf's
+//! items. The order is the caller's: every search takes a predicate "stands before the wanted
 //! place".
 
 use std::sync::Arc;
 
-/// Most items of a piece. Larger copies more per write, smaller makes a larger directory.
-const PIECE_MAX: usize = 512;
+/// Most items of a leaf. Larger copies more per write, smaller makes a larger directory.
+const LEAF_MAX: usize = 128;
+/// Items that a leaf gets when many are sorted at once: some room, for what comes next.
+const LEAF_FILL: usize = LEAF_MAX * 7 / 8;
+/// Most leaves behind one entry of the top level.
+const GROUP_MAX: usize = 128;
 
-/// A piece, and its last item for searching without touching it.
+/// A leaf, and its last item for searching without touching it.
 #[derive(Clone)]
-struct Piece<T> {
+struct Leaf<T> {
     last: T,
     items: Arc<Vec<T>>,
+}
+
+#[derive(Clone)]
+struct Group<T> {
+    last: T,
+    leaves: Arc<Vec<Leaf<T>>>,
 }
 
 /// A sorted set of small items.
 #[derive(Clone)]
 pub(crate) struct Sorted<T> {
-    pieces: Arc<Vec<Piece<T>>>,
+    groups: Arc<Vec<Group<T>>>,
     len: usize,
 }
 
 impl<T: Copy> Default for Sorted<T> {
     fn default() -> Self {
-        Self { pieces: Arc::default(), len: 0 }
+        Self { groups: Arc::default(), len: 0 }
+    }
+}
+
+/// Where an item stands or would stand.
+#[derive(Clone, Copy)]
+struct Place {
+    group: usize,
+    leaf: usize,
+    item: usize,
+}
+
+impl<T: Copy> Leaf<T> {
+    fn new(items: Vec<T>) -> Self {
+        Self { last: items[items.len() - 1], items: Arc::new(items) }
+    }
+
+    /// The items, owned by this leaf alone and with room for one more.
+    fn items_mut(&mut self) -> &mut Vec<T> {
+        if Arc::get_mut(&mut self.items).is_none() {
+            let mut own = Vec::with_capacity((self.items.len() + 8).min(LEAF_MAX + 1));
+            own.extend_from_slice(&self.items);
+            self.items = Arc::new(own);
+        }
+        let items = Arc::make_mut(&mut self.items);
+        if items.len() == items.capacity() {
+            items.reserve_exact(
+                (items.len() / 4 + 4).min((LEAF_MAX + 1).saturating_sub(items.len())),
+            );
+        }
+        items
+    }
+}
+
+impl<T: Copy> Group<T> {
+    fn new(leaves: Vec<Leaf<T>>) -> Self {
+        Self { last: leaves[leaves.len() - 1].last, leaves: Arc::new(leaves) }
     }
 }
 
 impl<T: Copy> Sorted<T> {
     /// The set of `items`, which are sorted and different.
     pub(crate) fn from_sorted(items: &[T]) -> Self {
-        let pieces = items
-            .chunks(PIECE_MAX * 3 / 4)
-            .map(|chunk| Piece { last: chunk[chunk.len() - 1], items: Arc::new(chunk.to_vec()) });
-        Self { pieces: Arc::new(pieces.collect()), len: items.len() }
+        let leaves: Vec<Leaf<T>> =
+            items.chunks(LEAF_FILL).map(|chunk| Leaf::new(chunk.to_vec())).collect();
+        let groups = leaves.chunks(GROUP_MAX * 7 / 8).map(|chunk| Group::new(chunk.to_vec()));
+        Self { groups: Arc::new(groups.collect()), len: items.len() }
+    }
+
+    /// Adds many items, sorted and not in the set.
+    pub(crate) fn merge(&mut self, items: &[T], before: impl Fn(&T, &T) -> bool) {
+        let mut all = Vec::with_capacity(self.len + items.len());
+        let mut new = items.iter().peekable();
+        for item in self.iter() {
+            while let Some(next) = new.next_if(|next| before(next, item)) {
+                all.push(*next);
+            }
+            all.push(*item);
+        }
+        all.extend(new);
+        *self = Self::from_sorted(&all);
     }
 
     /// How many items there are.
@@ -44,67 +105,117 @@ impl<T: Copy> Sorted<T> {
         self.len
     }
 
+    /// The place behind all that are `before` it; in the last leaf, when it is behind them all.
+    fn place(&self, before: impl Fn(&T) -> bool) -> Option<Place> {
+        let group = self.groups.partition_point(|group| before(&group.last));
+        let group = group.min(self.groups.len().checked_sub(1)?);
+        let leaves = &self.groups[group].leaves;
+        let leaf = leaves.partition_point(|leaf| before(&leaf.last)).min(leaves.len() - 1);
+        let item = leaves[leaf].items.partition_point(&before);
+        Some(Place { group, leaf, item })
+    }
+
     /// Adds an item that is not in the set, behind all that are `before` it.
     pub(crate) fn insert(&mut self, item: T, before: impl Fn(&T) -> bool) {
-        let pieces = Arc::make_mut(&mut self.pieces);
         self.len += 1;
-        if pieces.is_empty() {
-            pieces.push(Piece { last: item, items: Arc::new(vec![item]) });
+        let Some(place) = self.place(before) else {
+            self.groups = Arc::new(vec![Group::new(vec![Leaf::new(vec![item])])]);
             return;
-        }
-        let found = pieces.partition_point(|piece| before(&piece.last));
-        let at = found.min(pieces.len() - 1);
-        let piece = &mut pieces[at];
-        let items = Arc::make_mut(&mut piece.items);
-        let place = items.partition_point(&before);
-        items.insert(place, item);
-        if items.len() > PIECE_MAX {
-            // At the end, rising items come one after another: keep the full piece full.
-            let cut = if found > at { PIECE_MAX } else { PIECE_MAX / 2 };
-            let upper = items.split_off(cut);
-            piece.last = items[cut - 1];
-            let next = Piece { last: upper[upper.len() - 1], items: Arc::new(upper) };
-            pieces.insert(at + 1, next);
+        };
+        let groups = Arc::make_mut(&mut self.groups);
+        let at_end = place.group + 1 == groups.len();
+        let group = &mut groups[place.group];
+        let leaves = Arc::make_mut(&mut group.leaves);
+        let at_end = at_end && place.leaf + 1 == leaves.len();
+        let leaf = &mut leaves[place.leaf];
+        let items = leaf.items_mut();
+        let at_end = at_end && place.item == items.len();
+        items.insert(place.item, item);
+        if items.len() > LEAF_MAX {
+            // At the end, rising items come one after another: keep the full leaf full.
+            let upper = items.split_off(if at_end { LEAF_MAX } else { LEAF_MAX / 2 });
+            items.shrink_to_fit();
+            leaf.last = items[items.len() - 1];
+            leaves.insert(place.leaf + 1, Leaf::new(upper));
         } else {
-            piece.last = items[items.len() - 1];
+            leaf.last = items[items.len() - 1];
+        }
+        group.last = leaves[leaves.len() - 1].last;
+        if leaves.len() > GROUP_MAX {
+            let upper = leaves.split_off(if at_end { GROUP_MAX } else { GROUP_MAX / 2 });
+            group.last = leaves[leaves.len() - 1].last;
+            groups.insert(place.group + 1, Group::new(upper));
         }
     }
 
     /// Removes the item at the place behind all that are `before` it, when `is` says so.
     pub(crate) fn remove(&mut self, before: impl Fn(&T) -> bool, is: impl Fn(&T) -> bool) -> bool {
-        let at = self.pieces.partition_point(|piece| before(&piece.last));
-        let Some(piece) = self.pieces.get(at) else { return false };
-        let place = piece.items.partition_point(&before);
-        if !piece.items.get(place).is_some_and(&is) {
+        let Some(place) = self.place(before) else { return false };
+        let leaf = &self.groups[place.group].leaves[place.leaf];
+        if !leaf.items.get(place.item).is_some_and(&is) {
             return false;
         }
-        let pieces = Arc::make_mut(&mut self.pieces);
-        let piece = &mut pieces[at];
-        let items = Arc::make_mut(&mut piece.items);
-        items.remove(place);
         self.len -= 1;
-        if items.is_empty() {
-            pieces.remove(at);
-        } else {
-            piece.last = items[items.len() - 1];
+        let groups = Arc::make_mut(&mut self.groups);
+        let group = &mut groups[place.group];
+        let leaves = Arc::make_mut(&mut group.leaves);
+        let leaf = &mut leaves[place.leaf];
+        let items = leaf.items_mut();
+        items.remove(place.item);
+        match items.last() {
+            Some(last) => leaf.last = *last,
+            None => drop(leaves.remove(place.leaf)),
+        }
+        match leaves.last() {
+            Some(last) => group.last = last.last,
+            None => drop(groups.remove(place.group)),
         }
         true
     }
 
     /// The items from the place behind all that are `before` it, in order.
-    pub(crate) fn items_from(&self, before: impl Fn(&T) -> bool) -> impl Iterator<Item = &T> {
-        let at = self.pieces.partition_point(|piece| before(&piece.last));
-        let place = self.pieces.get(at).map_or(0, |piece| piece.items.partition_point(&before));
-        let (first, rest) = match self.pieces.get(at..) {
-            Some([first, rest @ ..]) => (&first.items[place..], rest),
-            _ => (&[][..], &[][..]),
-        };
-        first.iter().chain(rest.iter().flat_map(|piece| piece.items.iter()))
+    pub(crate) fn items_from(&self, before: impl Fn(&T) -> bool) -> Items<'_, T> {
+        let Some(place) = self.place(before) else { return Items::default() };
+        let group = &self.groups[place.group];
+        Items {
+            items: group.leaves[place.leaf].items[place.item..].iter(),
+            leaves: group.leaves[place.leaf + 1..].iter(),
+            groups: self.groups[place.group + 1..].iter(),
+        }
     }
 
     /// All items in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.pieces.iter().flat_map(|piece| piece.items.iter())
+    pub(crate) fn iter(&self) -> Items<'_, T> {
+        Items { groups: self.groups.iter(), ..Items::default() }
+    }
+}
+
+/// Items in order, leaf by leaf.
+pub(crate) struct Items<'a, T> {
+    items: std::slice::Iter<'a, T>,
+    leaves: std::slice::Iter<'a, Leaf<T>>,
+    groups: std::slice::Iter<'a, Group<T>>,
+}
+
+impl<T> Default for Items<'_, T> {
+    fn default() -> Self {
+        Self { items: [].iter(), leaves: [].iter(), groups: [].iter() }
+    }
+}
+
+impl<'a, T> Iterator for Items<'a, T> {
+    type Item = &'a T;
+
+    fn next(&mut self) -> Option<&'a T> {
+        loop {
+            if let Some(item) = self.items.next() {
+                return Some(item);
+            }
+            match self.leaves.next() {
+                Some(leaf) => self.items = leaf.items.iter(),
+                None => self.leaves = self.groups.next()?.leaves.iter(),
+            }
+        }
     }
 }
 
@@ -141,5 +252,25 @@ mod tests {
         assert!(!sorted.remove(|other| *other < 77_777, |other| *other == 77_777));
         let rebuilt = Sorted::from_sorted(&plain.iter().copied().collect::<Vec<_>>());
         assert!(rebuilt.iter().eq(plain.iter()));
+        let (odd, even): (Vec<u64>, Vec<u64>) =
+            plain.iter().copied().partition(|item| item % 2 == 1);
+        let mut merged = Sorted::from_sorted(&odd);
+        merged.merge(&even, |a, b| a < b);
+        assert!(merged.iter().eq(plain.iter()));
+    }
+
+    #[test]
+    fn a_run_of_three_levels_grows_and_shrinks() {
+        let mut sorted = Sorted::default();
+        for item in 0..60_000_u64 {
+            let item = item * 7_919 % 60_000;
+            sorted.insert(item, |other| *other < item);
+        }
+        assert!(sorted.iter().copied().eq(0..60_000));
+        for item in (0..60_000_u64).filter(|item| item % 16 != 0) {
+            assert!(sorted.remove(|other| *other < item, |other| *other == item));
+        }
+        assert!(sorted.iter().copied().eq((0..60_000).step_by(16)));
+        assert!(sorted.items_from(|other| *other < 59_999).next().is_none());
     }
 }

@@ -1,5 +1,10 @@
 //! One relation's rows: words and notes in shared blocks, found by row id or through sorted runs.
 //!
+//! ```text
+//! block   256 rows of: columns … · support · state        (one allocation, one cache line a row)
+//! by_row  (hash of the row, id)        index  (key of some columns, id)        both sorted
+//! ```
+//!
 //! A row has two visible versions during a transaction (bits OLD and NEW) and stays in all indexes
 //! until the commit, so both versions can be joined. Its `support` is the number of derivations in
 //! a counted relation, the rank in a recursive one, and flags for an input.
@@ -7,13 +12,20 @@
 use std::sync::Arc;
 
 use crate::datalog::store::Age;
+use crate::datalog::store::shared::Shared;
+use crate::datalog::store::sorted::Items;
 use crate::datalog::store::sorted::Sorted;
 
-const BLOCK: u32 = 256;
+const BLOCK: usize = 256;
 const OLD: u32 = 1;
 const NEW: u32 = 2;
+/// Words of a row behind its columns: support, then state.
+const NOTES: usize = 2;
+/// The state of a slot without a row: in no version, and held since no generation there is.
+const VACANT: u32 = !(OLD | NEW);
+const NONE: u32 = u32::MAX;
 
-/// What is noted of a row: 8 bytes.
+/// What is noted of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Meta {
     /// Derivations, rank, or input flags.
@@ -30,16 +42,6 @@ impl Meta {
     pub(crate) fn since(self) -> u64 {
         u64::from(self.state >> 2)
     }
-
-    pub(crate) fn set_new(&mut self, holds: bool) {
-        self.state = if holds { self.state | NEW } else { self.state & !NEW };
-    }
-}
-
-#[derive(Clone, Default)]
-struct Block {
-    words: Vec<u32>,
-    metas: Vec<Meta>,
 }
 
 /// A run over some columns: entries are the key above, the row id below.
@@ -53,9 +55,9 @@ struct Index {
 #[derive(Clone)]
 pub(crate) struct Table {
     arity: usize,
-    blocks: Arc<Vec<Arc<Block>>>,
+    blocks: Shared<Arc<[u32]>>,
     slots: u32,
-    free: Arc<Vec<u32>>,
+    first_vacant: u32,
     live: usize,
     by_row: Sorted<u64>,
     indexes: Vec<Index>,
@@ -81,10 +83,23 @@ fn entry(key: u32, id: u32) -> u64 {
     u64::from(key) << 32 | u64::from(id)
 }
 
-fn with_key(run: &Sorted<u64>, key: u32) -> impl Iterator<Item = &u64> {
+/// Entries of one key, in the order of their ids.
+pub(crate) struct WithKey<'a> {
+    items: Items<'a, u64>,
+    key: u32,
+}
+
+impl<'a> Iterator for WithKey<'a> {
+    type Item = &'a u64;
+
+    fn next(&mut self) -> Option<&'a u64> {
+        self.items.next().filter(|entry| (**entry >> 32) as u32 == self.key)
+    }
+}
+
+fn with_key(run: &Sorted<u64>, key: u32) -> WithKey<'_> {
     let first = entry(key, 0);
-    run.items_from(move |other| *other < first)
-        .take_while(move |other| (**other >> 32) as u32 == key)
+    WithKey { items: run.items_from(move |other| *other < first), key }
 }
 
 impl Table {
@@ -94,9 +109,9 @@ impl Table {
             |columns: &Arc<[usize]>| Index { columns: Arc::clone(columns), run: Sorted::default() };
         Self {
             arity,
-            blocks: Arc::default(),
+            blocks: Shared::default(),
             slots: 0,
-            free: Arc::default(),
+            first_vacant: NONE,
             live: 0,
             by_row: Sorted::default(),
             indexes: indexes.iter().map(index).collect(),
@@ -110,21 +125,58 @@ impl Table {
         self.live
     }
 
+    /// True when it has never had a row.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.slots == 0
+    }
+
+    pub(crate) fn arity(&self) -> usize {
+        self.arity
+    }
+
+    fn stride(&self) -> usize {
+        self.arity + NOTES
+    }
+
+    /// The columns and notes of a row.
+    fn slot(&self, id: u32) -> &[u32] {
+        let at = id as usize % BLOCK * self.stride();
+        &self.blocks[id as usize / BLOCK][at..at + self.stride()]
+    }
+
+    fn slot_mut(&mut self, id: u32) -> &mut [u32] {
+        let (stride, at) = (self.stride(), id as usize % BLOCK * self.stride());
+        let block = Arc::make_mut(self.blocks.get_mut(id as usize / BLOCK));
+        &mut block[at..at + stride]
+    }
+
     /// The words of a row.
     pub(crate) fn row(&self, id: u32) -> &[u32] {
-        let at = (id % BLOCK) as usize * self.arity;
-        &self.blocks[(id / BLOCK) as usize].words[at..at + self.arity]
+        &self.slot(id)[..self.arity]
     }
 
     /// The notes of a row.
     pub(crate) fn meta(&self, id: u32) -> Meta {
-        self.blocks[(id / BLOCK) as usize].metas[(id % BLOCK) as usize]
+        self.row_and_meta(id).1
     }
 
-    /// Changes the notes of a row.
-    pub(crate) fn meta_mut(&mut self, id: u32) -> &mut Meta {
-        let blocks = Arc::make_mut(&mut self.blocks);
-        &mut Arc::make_mut(&mut blocks[(id / BLOCK) as usize]).metas[(id % BLOCK) as usize]
+    pub(crate) fn row_and_meta(&self, id: u32) -> (&[u32], Meta) {
+        let (row, notes) = self.slot(id).split_at(self.arity);
+        (row, Meta { support: notes[0], state: notes[1] })
+    }
+
+    /// Says whether a row is in the new version, and with which support.
+    pub(crate) fn set_new(&mut self, id: u32, support: u32, holds: bool) {
+        let arity = self.arity;
+        let slot = self.slot_mut(id);
+        slot[arity] = support;
+        slot[arity + 1] = slot[arity + 1] & !NEW | if holds { NEW } else { 0 };
+    }
+
+    /// Takes a row out of the new version.
+    pub(crate) fn clear_new(&mut self, id: u32) {
+        let state = self.arity + 1;
+        self.slot_mut(id)[state] &= !NEW;
     }
 
     /// The id of a row, in any version.
@@ -135,17 +187,17 @@ impl Table {
 
     /// Entries whose row may have the wanted words at the columns of index `at`; check multi-column
     /// keys again.
-    pub(crate) fn probe(&self, at: usize, key: u32) -> impl Iterator<Item = &u64> {
+    pub(crate) fn probe(&self, at: usize, key: u32) -> WithKey<'_> {
         with_key(&self.indexes[at].run, key)
     }
 
     /// Entries whose whole row may have this key.
-    pub(crate) fn probe_row(&self, key: u32) -> impl Iterator<Item = &u64> {
+    pub(crate) fn probe_row(&self, key: u32) -> WithKey<'_> {
         with_key(&self.by_row, key)
     }
 
     /// Entries of all rows, in any version.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &u64> {
+    pub(crate) fn entries(&self) -> Items<'_, u64> {
         self.by_row.iter()
     }
 
@@ -156,27 +208,110 @@ impl Table {
 
     /// Adds a row that is in no version yet; it is visible in none, and in no index until
     /// [`Table::index`].
-    pub(crate) fn add(&mut self, row: &[u32]) -> u32 {
-        let id = self.take_slot();
-        let blocks = Arc::make_mut(&mut self.blocks);
-        if (id / BLOCK) as usize == blocks.len() {
-            blocks.push(Arc::default());
-        }
-        let block = Arc::make_mut(&mut blocks[(id / BLOCK) as usize]);
-        let place = (id % BLOCK) as usize;
-        if place == block.metas.len() {
-            block.words.extend_from_slice(row);
-            block.metas.push(Meta::default());
-        } else {
-            block.words[place * self.arity..(place + 1) * self.arity].copy_from_slice(row);
-            block.metas[place] = Meta::default();
-        }
+    fn add(&mut self, row: &[u32]) -> u32 {
+        let id = self.put(row);
         let new = entry(key_of(row.iter().copied()), id);
         self.by_row.insert(new, |other| *other < new);
+        id
+    }
+
+    fn put(&mut self, row: &[u32]) -> u32 {
+        let id = self.take_slot();
+        let arity = self.arity;
+        let slot = self.slot_mut(id);
+        slot[..arity].copy_from_slice(row);
+        slot[arity..].fill(0);
         if !self.indexes.is_empty() {
             self.unindexed.push(id);
         }
         id
+    }
+
+    fn take_slot(&mut self) -> u32 {
+        if self.first_vacant != NONE {
+            let id = self.first_vacant;
+            self.first_vacant = self.meta(id).support;
+            return id;
+        }
+        if (self.slots as usize).is_multiple_of(BLOCK) {
+            self.blocks.push(std::iter::repeat_n(0, BLOCK * self.stride()).collect());
+        }
+        self.slots += 1;
+        self.slots - 1
+    }
+
+    /// Fills an untouched table: `words` has the rows one after the other, equal ones included, and
+    /// `support` says what a row gets that occurs so many times. All are in the new version, with
+    /// ids from 0 in the order of their first occurrence. Returns the ids in the order of `words`;
+    /// none for later occurrences.
+    pub(crate) fn fill(
+        &mut self,
+        words: &[u32],
+        count: usize,
+        support: impl Fn(u32) -> u32,
+    ) -> Vec<Option<u32>> {
+        let arity = self.arity;
+        let row = |at: u32| &words[at as usize * arity..(at as usize + 1) * arity];
+        let mut found = sorted_entries(count, row);
+        let times = occurrences(&mut found, count, row);
+        let mut ids = vec![None; count];
+        let mut block = Vec::with_capacity(BLOCK * self.stride());
+        let mut blocks = Vec::with_capacity(count / BLOCK + 1);
+        for (at, times) in times.iter().enumerate().filter(|(_, times)| **times > 0) {
+            ids[at] = Some(self.slots);
+            block.extend_from_slice(row(at as u32));
+            block.extend([support(*times), NEW]);
+            self.slots += 1;
+            if (self.slots as usize).is_multiple_of(BLOCK) {
+                blocks.push(Arc::from(&*block));
+                block.clear();
+            }
+        }
+        if !block.is_empty() {
+            block.resize(BLOCK * self.stride(), 0);
+            blocks.push(Arc::from(block));
+        }
+        self.blocks = Shared::from_items(blocks);
+        // The ids rise with the places, so the entries stay sorted.
+        for item in &mut found {
+            *item = entry((*item >> 32) as u32, ids[*item as u32 as usize].unwrap_or(NONE));
+        }
+        self.by_row = Sorted::from_sorted(&found);
+        if !self.indexes.is_empty() {
+            self.unindexed.extend(0..self.slots);
+        }
+        ids
+    }
+
+    /// The ids of many rows, which stand in `words` one after the other; rows that the table does
+    /// not have are added as by [`Table::add`].
+    pub(crate) fn place_many(&mut self, words: &[u32], count: usize) -> Vec<u32> {
+        let arity = self.arity;
+        let row = |at: u32| &words[at as usize * arity..(at as usize + 1) * arity];
+        if count <= 64 + self.by_row.len() / 16 {
+            return (0..count as u32).map(|at| self.place(row(at))).collect();
+        }
+        let mut ids = vec![NONE; count];
+        let mut new: Vec<u64> = Vec::new();
+        for item in sorted_entries(count, row) {
+            let (key, at) = ((item >> 32) as u32, item as u32);
+            let mut just_added = new.iter().rev().take_while(|other| (**other >> 32) as u32 == key);
+            let known = just_added.find(|other| self.row(**other as u32) == row(at));
+            let known = known.map(|other| *other as u32).or_else(|| self.find(row(at)));
+            ids[at as usize] = known.unwrap_or_else(|| {
+                let id = self.put(row(at));
+                new.push(entry(key, id));
+                id
+            });
+        }
+        new.sort_unstable();
+        self.by_row.merge(&new, |a, b| a < b);
+        ids
+    }
+
+    /// The id of a row, added in no version when the table does not have it.
+    pub(crate) fn place(&mut self, row: &[u32]) -> u32 {
+        self.find(row).unwrap_or_else(|| self.add(row))
     }
 
     /// Puts all added rows into the indexes: one by one, or by one sort when they are many.
@@ -185,47 +320,58 @@ impl Table {
         if ids.is_empty() {
             return;
         }
-        for at in 0..self.indexes.len() {
-            let columns = Arc::clone(&self.indexes[at].columns);
-            let mut run = std::mem::take(&mut self.indexes[at].run);
+        let mut indexes = std::mem::take(&mut self.indexes);
+        for Index { columns, run } in &mut indexes {
             let new = ids.iter().map(|id| {
                 let row = self.row(*id);
                 entry(key_of(columns.iter().map(|column| row[*column])), *id)
             });
-            if ids.len() > 64 + run.len() / 4 {
-                let mut all: Vec<u64> = run.iter().copied().chain(new).collect();
-                all.sort_unstable();
-                run = Sorted::from_sorted(&all);
+            if ids.len() > 64 + run.len() / 16 {
+                let mut new: Vec<u64> = new.collect();
+                new.sort_unstable();
+                run.merge(&new, |a, b| a < b);
             } else {
                 new.for_each(|new| run.insert(new, |other| *other < new));
             }
-            self.indexes[at].run = run;
         }
+        self.indexes = indexes;
     }
 
-    fn take_slot(&mut self) -> u32 {
-        if !self.free.is_empty()
-            && let Some(id) = Arc::make_mut(&mut self.free).pop()
-        {
-            return id;
-        }
-        self.slots += 1;
-        self.slots - 1
-    }
-
-    /// Makes the new version of a row the old one; a row in neither leaves for good.
-    pub(crate) fn commit(&mut self, id: u32, generation: u64) {
-        let meta = self.meta(id);
-        match (meta.is_in(Age::Old), meta.is_in(Age::New)) {
-            (true, true) => {}
-            (false, true) => {
-                self.meta_mut(id).state = (generation as u32) << 2 | OLD | NEW;
-                self.live += 1;
+    /// Makes the new version of some rows the old one; a row in neither leaves for good. Tells
+    /// `came` and `went` of rows whose presence changed.
+    pub(crate) fn commit(
+        &mut self,
+        ids: &[u32],
+        generation: u64,
+        mut came: impl FnMut(&[u32]),
+        mut went: impl FnMut(&[u32]),
+    ) {
+        let (arity, stride) = (self.arity, self.stride());
+        let held = (generation as u32) << 2 | OLD | NEW;
+        for ids in ids.chunk_by(|a, b| *a as usize / BLOCK == *b as usize / BLOCK) {
+            let at = ids[0] as usize / BLOCK;
+            let mut gone: Vec<u32> = Vec::new();
+            let block = Arc::make_mut(self.blocks.get_mut(at));
+            for id in ids {
+                let slot = &mut block[*id as usize % BLOCK * stride..][..stride];
+                let state = slot[arity + 1];
+                match (state & OLD != 0, state & NEW != 0) {
+                    (true, true) => {}
+                    (false, true) => {
+                        slot[arity + 1] = held;
+                        self.live += 1;
+                        came(&slot[..arity]);
+                    }
+                    (was, false) => {
+                        if was {
+                            self.live -= 1;
+                            went(&slot[..arity]);
+                        }
+                        gone.push(*id);
+                    }
+                }
             }
-            (was, false) => {
-                self.live -= usize::from(was);
-                self.forget(id);
-            }
+            gone.into_iter().for_each(|id| self.forget(id));
         }
     }
 
@@ -237,18 +383,53 @@ impl Table {
             let old = entry(key_of(index.columns.iter().map(|column| row[*column])), id);
             index.run.remove(|other| *other < old, |other| *other == old);
         }
-        *self.meta_mut(id) = Meta::default();
-        Arc::make_mut(&mut self.free).push(id);
+        let (arity, next) = (self.arity, self.first_vacant);
+        let slot = self.slot_mut(id);
+        (slot[arity], slot[arity + 1]) = (next, VACANT);
+        self.first_vacant = id;
     }
 
-    /// Ids of all rows, in any version, in no meaningful order.
-    pub(crate) fn ids(&self) -> Vec<u32> {
-        self.by_row.iter().map(|entry| *entry as u32).collect()
+    /// Ids of all rows, in any version, rising.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
+        (0..self.slots).filter(|id| self.meta(*id).state != VACANT)
     }
 
     /// Sets since when a row holds, for rows that come from a record.
     pub(crate) fn set_since(&mut self, id: u32, generation: u64) {
-        let meta = self.meta_mut(id);
-        meta.state = (generation as u32) << 2 | (meta.state & (OLD | NEW));
+        let state = self.arity + 1;
+        let slot = self.slot_mut(id);
+        slot[state] = (generation as u32) << 2 | (slot[state] & (OLD | NEW));
     }
+}
+
+/// The entries of some rows, with their places for ids.
+fn sorted_entries<'a>(count: usize, row: impl Fn(u32) -> &'a [u32]) -> Vec<u64> {
+    let rows = 0..u32::try_from(count).expect("fewer than 2^32 rows fit in memory");
+    let mut entries: Vec<u64> = rows.map(|at| entry(key_of(row(at).iter().copied()), at)).collect();
+    entries.sort_unstable();
+    entries
+}
+
+/// Leaves one entry of each different row, its first, and says how often the row of each place
+/// occurs; places of later occurrences get 0.
+fn occurrences<'a>(found: &mut Vec<u64>, count: usize, row: impl Fn(u32) -> &'a [u32]) -> Vec<u32> {
+    let mut times = vec![1; count];
+    for start in 0..found.len() {
+        let (key, first) = ((found[start] >> 32) as u32, found[start] as u32);
+        if times[first as usize] == 0 {
+            continue;
+        }
+        for later in &found[start + 1..] {
+            if (*later >> 32) as u32 != key {
+                break;
+            }
+            let at = *later as u32;
+            if times[at as usize] > 0 && row(at) == row(first) {
+                times[at as usize] = 0;
+                times[first as usize] += 1;
+            }
+        }
+    }
+    found.retain(|item| times[*item as u32 as usize] > 0);
+    times
 }

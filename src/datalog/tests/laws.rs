@@ -17,6 +17,7 @@ use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
 use crate::datalog::RuleFile;
 use crate::datalog::Transaction;
+use crate::datalog::Value;
 use crate::datalog::check;
 use crate::datalog::program::RelationKind;
 use crate::datalog::proof::Failure;
@@ -117,6 +118,121 @@ fn repeating_a_clause_changes_nothing() {
     });
 }
 
+/// The same facts under other names: only what compares names may differ, and nothing here does.
+#[test]
+fn names_do_not_matter() {
+    let text = "
+        .input e(a: symbol, b: symbol)
+        .input u(a: symbol)
+        .output reach(a: symbol, b: symbol)
+        .output out(a: symbol)
+        .output degree(a: symbol, n: number)
+        reach(A, B) :- e(A, B).
+        reach(A, C) :- reach(A, B), e(B, C).
+        out(A) :- u(A), !reach(A, A).
+        degree(A, N) :- u(A), N = count : { reach(A, _) }.";
+    let turned = |value: &Value| match value.as_symbol() {
+        Some(name) => Value::from(name.chars().rev().collect::<String>()),
+        None => value.clone(),
+    };
+    let rename = |fact: &Fact| {
+        Fact::new(fact.relation.clone(), fact.row.iter().map(turned).collect::<Row>())
+    };
+    let mut dice = Dice(0x1234_5678_9abc_def1);
+    let (mut plain, mut other) =
+        (crate::datalog::tests::engine(text), crate::datalog::tests::engine(text));
+    for _ in 0..300 {
+        let node = |dice: &mut Dice| Value::from(format!("n{}", dice.roll(6)));
+        let fact = match dice.roll(3) {
+            0 => Fact::new("u", vec![node(&mut dice)]),
+            _ => Fact::new("e", vec![node(&mut dice), node(&mut dice)]),
+        };
+        let change = |fact: Fact, comes: bool| match comes {
+            true => Transaction { inserts: vec![fact], deletes: Vec::new() },
+            false => Transaction { inserts: Vec::new(), deletes: vec![fact] },
+        };
+        let comes = dice.chance(55);
+        plain.transact(change(fact.clone(), comes));
+        other.transact(change(rename(&fact), comes));
+        let named = |(relation, row, rank): (String, Row, u32)| {
+            (relation, row.iter().map(turned).collect::<Row>(), rank)
+        };
+        let mut want: Vec<_> = state(&plain).into_iter().map(named).collect();
+        let mut have = state(&other);
+        want.sort();
+        have.sort();
+        assert_eq!(have, want);
+    }
+}
+
+/// Facts that a relation is not reached from leave it as it is, and cost it nothing.
+#[test]
+fn what_is_not_read_does_not_matter() {
+    check_laws(|seeds, transactions| {
+        let (text, _) = program(seeds);
+        let file = RuleFile {
+            name: "r.dl".into(),
+            text: format!(
+                "{text}.input far(a: symbol)\n.output away(a: symbol)\naway(A) :- far(A)."
+            )
+            .into(),
+            origin: FileOrigin::BuiltIn,
+        };
+        let mut engine = engine(&check(&[file], &Builtins::new()).unwrap());
+        for codes in transactions {
+            engine.transact(transaction(codes, 2));
+            let far = |name: &str| Fact::new("far", vec![name.into()]);
+            let inserts = vec![far("x"), far("s1")];
+            let delta = engine.transact(Transaction { inserts, deletes: Vec::new() });
+            let touched = delta.added.keys().chain(delta.removed.keys());
+            assert!(touched.clone().all(|name| ["far", "away"].contains(&&**name)), "{delta:?}");
+            engine.transact(Transaction { inserts: Vec::new(), deletes: vec![far("x")] });
+        }
+    });
+}
+
+/// A long look for text that the parser cannot bear: shipped rules, broken in random places.
+#[test]
+#[ignore = "long: a hundred thousand broken texts"]
+fn broken_rules_are_read_without_a_panic() {
+    let shipped: Vec<String> =
+        ["schema", "prune", "status", "shows", "ownership", "drift", "sources"]
+            .iter()
+            .map(|name| {
+                let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+                std::fs::read_to_string(root.join(format!("rules/{name}.dl"))).unwrap()
+            })
+            .collect();
+    let mut dice = Dice(0x5eed_0000_0000_0001);
+    for _ in 0..100_000 {
+        let whole = &shipped[dice.roll(shipped.len())];
+        let start = floor(whole, dice.roll(whole.len()));
+        let mut text = whole[start..floor(whole, start + dice.roll(400))].to_owned();
+        for _ in 0..1 + dice.roll(6) {
+            let at = floor(&text, dice.roll(text.len() + 1));
+            let to = floor(&text, (at + dice.roll(12)).min(text.len()));
+            match dice.roll(4) {
+                0 => text.replace_range(at..to, ""),
+                1 => text.insert_str(
+                    at,
+                    ["\"", "(", "}", ".", ":-", "≤", "\\", "//", "[", "\0"][dice.roll(10)],
+                ),
+                2 => {
+                    let again = text[at..to].to_owned();
+                    text.insert_str(at, &again);
+                }
+                _ => text.truncate(to),
+            }
+        }
+        read_in_every_way(&text);
+    }
+}
+
+/// The next boundary of a character at or below `at`.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
 fn why_not(reader: &Reader, fact: &Fact) -> Vec<FailedRule> {
     let answer = reader.why_not(&fact.pattern(), &QueryOptions::default());
     assert!(answer.complete);
@@ -193,7 +309,7 @@ fn step(reader: &Reader, remedy: Transaction, fact: &Fact, rule: &FailedRule) {
 #[test]
 fn changes_are_what_they_were() {
     // The seeds of failures mean something only while a code stands for the same change.
-    assert_eq!(change(1).1.to_string(), "e(\"s2\", \"s4\")");
+    assert_eq!(change(1).1.to_string(), "e(\"s4\", \"s0\")");
 }
 
 #[test]
@@ -245,21 +361,32 @@ fn any_text_is_read_without_a_panic() {
             text.push_str(PIECES[dice.roll(PIECES.len())]);
             text.push_str(if dice.chance(30) { " " } else { "" });
         }
-        let file =
-            RuleFile { name: "x.dl".into(), text: text.as_str().into(), origin: FileOrigin::User };
-        if let Err(complaints) = check(&[file], &Builtins::new()) {
-            for complaint in complaints {
-                assert!(complaint.span().end as usize <= text.len(), "{text:?}");
-                assert!(complaint.span().start <= complaint.span().end, "{text:?}");
-                let _ = format!("{:?}", miette::Report::new(complaint));
-            }
-        }
-        let _ = crate::datalog::parse_transaction("x", &text);
-        let _ = (Fact::parse(&text), crate::datalog::format("x", &text));
+        read_in_every_way(&text);
     }
     let deep = format!("p({}1{}).", "(".repeat(5_000), ")".repeat(5_000));
     let long = format!("p(1{}).", " + 1".repeat(50_000));
     for text in [deep, long] {
         assert!(Fact::parse(&text).is_err());
+    }
+}
+
+/// Reads a text as everything that it could be; complaints point into it, and what is printed from
+/// it reads back as the same.
+fn read_in_every_way(text: &str) {
+    let file = RuleFile { name: "x.dl".into(), text: text.into(), origin: FileOrigin::User };
+    if let Err(complaints) = check(&[file], &Builtins::new()) {
+        for complaint in complaints {
+            assert!(complaint.span().end as usize <= text.len(), "{text:?}");
+            assert!(complaint.span().start <= complaint.span().end, "{text:?}");
+            assert!(complaint.places().iter().all(|place| place.line > 0 && place.column > 0));
+            let _ = format!("{:?}", miette::Report::new(complaint));
+        }
+    }
+    let _ = crate::datalog::parse_transaction("x", text);
+    if let Ok(fact) = Fact::parse(text) {
+        assert_eq!(Fact::parse(&fact.to_string()).unwrap(), fact);
+    }
+    if let Ok(once) = crate::datalog::format("x", text) {
+        assert_eq!(crate::datalog::format("x", &once).unwrap(), once, "{text:?}");
     }
 }

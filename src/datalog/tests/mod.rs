@@ -1,10 +1,14 @@
 //! Whole programs in a few lines: text in, rows out.
 
+mod coverage;
 mod effort;
 mod faults;
 mod laws;
 mod naive;
+mod oracle;
+mod proofs;
 mod random;
+mod reference;
 
 use crate::datalog::Builtins;
 use crate::datalog::CheckError;
@@ -44,11 +48,11 @@ fn checked(text: &str) -> Result<Program, Vec<CheckError>> {
     check(&[file("rules/t.dl", text, FileOrigin::BuiltIn)], &builtins())
 }
 
-fn engine(text: &str) -> Engine {
+pub(super) fn engine(text: &str) -> Engine {
     Engine::new(checked(text).unwrap(), builtins(), EngineOptions::default())
 }
 
-fn change(inserts: &[&str], deletes: &[&str]) -> Transaction {
+pub(super) fn change(inserts: &[&str], deletes: &[&str]) -> Transaction {
     let parse = |texts: &[&str]| texts.iter().map(|text| Fact::parse(text).unwrap()).collect();
     Transaction { inserts: parse(inserts), deletes: parse(deletes) }
 }

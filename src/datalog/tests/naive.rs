@@ -30,6 +30,15 @@ use crate::datalog::value::Value;
 pub(super) struct Rows(pub(super) Vec<Arc<BTreeMap<Row, Note>>>);
 
 impl View for Rows {
+    fn each_in_order(
+        &self,
+        relation: usize,
+        wanted: &[Option<Value>],
+        visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.each(relation, wanted, visit)
+    }
+
     fn each(
         &self,
         relation: usize,

@@ -152,9 +152,15 @@ fn account_namespaces(object: &Object) -> Result<Vec<String>> {
         return Ok(found);
     }
     for subject in object.node().get("subjects").and_then(Node::items).unwrap_or_default() {
-        let (Some(namespace), Some(kind)) = (subject.get("namespace"), subject.get("kind")) else {
-            continue;
-        };
+        let (namespace, kind) = (subject.get("namespace"), subject.get("kind"));
+        // The official program panics on both, so what holds them never builds.
+        let is_odd = namespace.is_some() && kind.is_some_and(|kind| kind.as_str().is_none());
+        if is_odd || !subject.is_mapping() {
+            let id = shown(object.id());
+            let words = format!("a subject of `{id}` is no map, or its kind is no text");
+            return Err(BuildError::new(ErrorKind::InvalidObject, words));
+        }
+        let (Some(namespace), Some(kind)) = (namespace, kind) else { continue };
         if path::text(kind) != "ServiceAccount" {
             continue;
         }

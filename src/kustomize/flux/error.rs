@@ -123,10 +123,10 @@ pub enum SubstituteError {
 #[derive(Debug, Error, Diagnostic)]
 pub enum FluxBuildError {
     /// `spec.path` leads nowhere.
-    #[error("kustomization path not found: {path}")]
+    #[error("kustomization path not found: stat {path}: no such file or directory")]
     #[diagnostic(code(flux::path_not_found), help("correct `spec.path`, or add the directory"))]
     PathNotFound {
-        /// The path.
+        /// The path, from the root of the artifact.
         path: String,
     },
     /// A file without kustomization beside it is no manifest.

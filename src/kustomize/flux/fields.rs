@@ -216,7 +216,7 @@ pub(super) fn read(node: &Node, shape: Shape) -> Option<Node> {
             entries
                 .iter()
                 .map(|entry| Entry {
-                    key: quoted(entry.key.text().unwrap_or_default()).at(entry.key.place()),
+                    key: quoted(&entry.key.kustomization_key()).at(entry.key.place()),
                     value: read(&entry.value, Text)
                         .unwrap_or_else(|| quoted("").at(entry.value.place())),
                 })
@@ -232,7 +232,7 @@ pub(super) fn read(node: &Node, shape: Shape) -> Option<Node> {
             entries
                 .iter()
                 .map(|entry| Entry {
-                    key: quoted(entry.key.text().unwrap_or_default()).at(entry.key.place()),
+                    key: quoted(&entry.key.kustomization_key()).at(entry.key.place()),
                     value: read(&entry.value, Anything).unwrap_or_else(Node::null),
                 })
                 .collect(),

@@ -75,7 +75,7 @@ impl Walk<'_> {
 
     /// Every document must be an object.
     fn check(&self, path: &str) -> Result<(), FluxBuildError> {
-        let shown = path.to_owned();
+        let shown = layers::rooted(path);
         let bytes = match layers::standing(self.tree, path)? {
             Standing::File(path) => self.tree.read(&path)?,
             _ => return Err(FluxBuildError::PathNotFound { path: shown }),

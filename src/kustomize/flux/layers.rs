@@ -120,3 +120,16 @@ impl FileTree for Layered<'_> {
         Ok(entries)
     }
 }
+
+/// The path as it stands below the root, which `..` does not leave.
+pub(super) fn rooted(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}

@@ -87,7 +87,7 @@ pub fn build_unit(
     options: &BuildOptions,
 ) -> Result<UnitOutcome, FluxBuildError> {
     let Standing::Directory(directory) = layers::standing(tree, path)? else {
-        return Err(FluxBuildError::PathNotFound { path: path.to_owned() });
+        return Err(FluxBuildError::PathNotFound { path: layers::rooted(path) });
     };
     let mut reads = ReadSet::new();
     let (file, node, text) = kustomization(tree, &directory, unit, options, &mut reads)?;

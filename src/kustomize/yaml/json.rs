@@ -97,6 +97,11 @@ impl Node {
         }
     }
 
+    /// The text that this key has in the JSON of a kustomization file: `n` is `false` there.
+    pub(crate) fn kustomization_key(&self) -> String {
+        v2_key(self).unwrap_or_else(|_| self.text().unwrap_or_default().to_owned())
+    }
+
     /// A tree with this content, every node at `place` (kyaml: `RNode.UnmarshalJSON`).
     ///
     /// Numbers go through 64-bit floats on this way: `1000000` gets the text `1e+06`, and digits

@@ -15,8 +15,12 @@ use super::text;
 
 /// Reads a file of resources: one node a document, empty documents left out, `List` and
 /// `ResourceList` unwrapped when they are the only document (kyaml: `kio.FromBytes`).
-/// `start.line` lines stand before the text in its file.
-pub fn read_resources(bytes: &[u8], start: Place) -> Result<Vec<Node>, YamlError> {
+pub fn read_resources(bytes: &[u8], file: FileId) -> Result<Vec<Node>, YamlError> {
+    read_resources_at(bytes, Place::made_by(file))
+}
+
+/// [`read_resources`] of text before which `start.line` lines stand in its file.
+pub fn read_resources_at(bytes: &[u8], start: Place) -> Result<Vec<Node>, YamlError> {
     let file = start.file;
     let text = text::decode(bytes, file)?;
     let text = if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { text };
@@ -26,7 +30,10 @@ pub fn read_resources(bytes: &[u8], start: Place) -> Result<Vec<Node>, YamlError
     for chunk in chunks {
         let line = start.line.saturating_add(chunk.lines_before);
         let start = Place { file, line, column: 0 };
-        let Some(node) = parse_first(chunk.text, start, Dialect::V3)? else { continue };
+        // Each document is a stream of its own; `decode` took the first one's mark.
+        let marked = chunk.text.strip_prefix('\u{FEFF}').filter(|_| chunk.lines_before > 0);
+        let text = marked.unwrap_or(chunk.text);
+        let Some(node) = parse_first(text, start, Dialect::V3)? else { continue };
         if node.is_null() {
             continue;
         }

@@ -78,9 +78,12 @@ impl Node {
     }
 
     /// What a scalar means; `None` for lists and maps, and for text that its tag forbids, such as
-    /// `!!int x`.
+    /// `!!int x`. A time is only text to readers of the kustomization file.
     pub fn value(&self, dialect: Dialect) -> Option<Value> {
-        resolve::resolve(self, dialect).ok()
+        match resolve::resolve(self, dialect).ok()? {
+            Value::Time(_) if dialect == Dialect::V2 => self.shared_text().map(Value::Str),
+            value => Some(value),
+        }
     }
 
     /// The number of an integer scalar.

@@ -21,8 +21,10 @@ use super::error::YamlError;
 use super::limits;
 use super::node::Dialect;
 use super::node::Place;
+use super::node::Style;
 use super::open::NoKey;
 use super::open::Open;
+use super::scalar;
 use super::token::Kind;
 use super::token::Token;
 
@@ -144,7 +146,7 @@ impl<'t> Scanner<'t> {
 
     /// Cuts what stands next.
     fn step(&mut self) -> Result<(), YamlError> {
-        self.skip_gap();
+        let has_comments = self.skip_gap();
         let at_end = self.cursor.is_end();
         if at_end && self.cursor.mark.column != 0 {
             self.cursor.mark.column = 0;
@@ -152,6 +154,9 @@ impl<'t> Scanner<'t> {
         }
         let sign = (!at_end).then(|| self.sign());
         let leaves_all = matches!(sign, None | Some(Sign::Directive | Sign::DocumentEdge));
+        if has_comments && matches!(sign, None | Some(Sign::DocumentEdge)) {
+            self.lengthen_last_block();
+        }
         let column = self.cursor.mark.column;
         while self.open.end_block((!leaves_all).then_some(column)) {
             self.push(Kind::BlockEnd, self.cursor.mark);
@@ -300,10 +305,13 @@ impl<'t> Scanner<'t> {
         self.cut(Sign::Value)
     }
 
-    /// Goes past blanks, comments and line breaks. A tab is no blank where a key may start.
-    fn skip_gap(&mut self) {
+    /// Goes past blanks, comments and line breaks. A tab is no blank where a key may start. Says
+    /// whether there were comments, all in one column.
+    fn skip_gap(&mut self) -> bool {
+        let mut columns = Vec::new();
         loop {
-            if self.cursor.mark.column == 0 && self.cursor.starts_with("\u{FEFF}") {
+            // Further on a byte order mark is part of the text.
+            if self.cursor.mark.index == 0 && self.cursor.starts_with("\u{FEFF}") {
                 self.cursor.skip();
             }
             let tabs = self.open.in_brackets() || !self.key_allowed;
@@ -311,13 +319,14 @@ impl<'t> Scanner<'t> {
                 self.cursor.skip();
             }
             if self.cursor.byte(0) == b'#' {
+                columns.push(self.cursor.mark.column);
                 self.cursor.skip_line_rest();
                 if self.dialect == Dialect::V3 {
-                    self.skip_more_comments();
+                    self.skip_more_comments(&mut columns);
                 }
             }
             if !self.cursor.is_break(0) {
-                return;
+                return columns.first().is_some_and(|first| columns.iter().all(|c| c == first));
             }
             self.cursor.line_break();
             self.key_allowed |= !self.open.in_brackets();
@@ -325,7 +334,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// go-yaml v3 reads the lines of a comment as one, whatever blanks stand before each `#`.
-    fn skip_more_comments(&mut self) {
+    fn skip_more_comments(&mut self, columns: &mut Vec<usize>) {
         let is_gap = |cursor: &Cursor<'_>, n| cursor.is_blank(n) || cursor.is_break(n);
         loop {
             let gap = (0..COMMENT_LOOKAHEAD).take_while(|n| is_gap(&self.cursor, *n)).count();
@@ -337,7 +346,24 @@ impl<'t> Scanner<'t> {
                     self.cursor.skip();
                 }
             }
+            columns.push(self.cursor.mark.column);
             self.cursor.skip_line_rest();
+        }
+    }
+
+    /// kyaml writes a comment at a document's end behind an empty line. When it reads that again,
+    /// the line counts for a block (`|+`) before it.
+    fn lengthen_last_block(&mut self) {
+        let Some(Token { kind: Kind::Scalar(text, style), .. }) = self.waiting.back_mut() else {
+            return;
+        };
+        let is_block = matches!(style, Style::Literal | Style::Folded);
+        if self.dialect == Dialect::V3
+            && is_block
+            && scalar::fits_block(text)
+            && scalar::chomping(text) == "+"
+        {
+            text.push('\n');
         }
     }
 

@@ -60,6 +60,12 @@ impl RepositoryId {
         let digest = Digest::of_parts([public.as_bytes(), identity.as_bytes()]);
         Self(digest.hex()[..NAME_DIGITS].into())
     }
+
+    /// The repository with this text, as it was printed.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == NAME_DIGITS && text.bytes().all(is_digit)).then(|| Self(text.into()))
+    }
 }
 
 impl fmt::Display for RepositoryId {

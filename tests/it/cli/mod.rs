@@ -2,6 +2,7 @@
 //!
 //! Where a verb waits for a controller, the test is that controller.
 
+mod build;
 mod flux;
 mod install;
 

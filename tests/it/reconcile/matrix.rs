@@ -4,12 +4,17 @@
 use crate::reconcile::world::SOURCE;
 use crate::reconcile::world::World;
 use crate::reconcile::world::map;
+use crate::support::artifacts::Artifact;
+use crate::support::artifacts::ArtifactServer;
 use crate::support::flux;
-use crate::support::proxy::Fault;
-use crate::support::proxy::FaultProxy;
+use crate::support::git::Behaviour;
+use kube::Api;
+use kube::api::ApiResource;
 use kube::api::DeleteParams;
+use kube::api::DynamicObject;
 use kube::api::Patch;
 use kube::api::PatchParams;
+use kube::core::GroupVersionKind;
 use serde_json::json;
 
 /// A ready unit `app` with the ConfigMaps a and b.
@@ -164,45 +169,135 @@ async fn another_units_failed_build_holds_what_it_may_want() {
     assert_eq!(b.metadata.labels.unwrap()["kustomize.toolkit.fluxcd.io/name"], "other");
 }
 
-/// A daemon that first sees the world through this fault, after b was dropped while it was down.
-async fn started_through(purpose: &str, fault: Fault, pages: bool) {
-    let mut world = World::alone(purpose).await;
-    world.site.own().start(&[]);
+#[tokio::test]
+async fn a_variable_that_is_not_set_prunes_nothing() {
+    let world = World::shared("unset").await;
     with_two(&world).await;
-    world.site.own().stop().await;
-    let proxy = FaultProxy::before(&world.site.cluster);
-    if pages {
-        proxy.always(|seen| seen.is_later_page("configmaps"), fault);
-    } else {
-        proxy.always(|seen| seen.is_list("configmaps"), fault);
-    }
+    let strict = json!({ "postBuild": { "substitute": { "known": "one" } } });
+    world.patch_unit("app", strict).await;
     world.repo.git(&["rm", "-q", "app/b.yaml"]);
-    let id = world.repo.commit("without b", "main");
-    world.site.own().through(&proxy.kubeconfig());
-    world.site.own().start(&[]);
-    world.fetch().await;
-    let asked = &proxy;
-    crate::support::wait::until("the list to be harmed twice", || async move {
-        (asked.harmed() >= 2).then_some(())
-    })
-    .await;
+    world.push_files(&[("app/a.yaml", &map("a", "${unknown}"))]).await;
+    world.shows("app", "False", "variable not set (strict mode): \"unknown\"").await;
     world.owns(&["a", "b"]).await;
-    proxy.heal();
-    only_b_is_pruned(&world, &format!("main@sha1:{id}")).await;
+    let revision = world.push_files(&[("app/a.yaml", &map("a", "${known}"))]).await;
+    only_b_is_pruned(&world, &revision).await;
+    assert_eq!(world.map("a").await.unwrap().data.unwrap()["key"], "one");
 }
 
 #[tokio::test]
-async fn a_forbidden_list_prunes_nothing() {
-    let forbidden = Fault::Refuse { code: 403, reason: "Forbidden" };
-    started_through("list-forbidden", forbidden, false).await;
+async fn a_fetch_that_is_cut_in_the_pack_prunes_nothing() {
+    let world = World::shared("pack-cut").await;
+    with_two(&world).await;
+    // Of a size that makes the pack the longest answer.
+    let noise: String =
+        (0..4000_u32).map(|i| format!("{:x}", i.wrapping_mul(2_654_435_761))).collect();
+    world.host.behave(Behaviour { cut_short: Some(40), ..Behaviour::default() });
+    let revision = {
+        world.repo.write("noise", &noise);
+        world.repo.git(&["rm", "-q", "app/b.yaml"]);
+        world.push("without b").await
+    };
+    world.source_shows("False").await;
+    world.owns(&["a", "b"]).await;
+    world.host.behave(Behaviour::default());
+    only_b_is_pruned(&world, &revision).await;
+}
+
+/// A unit `app` on artifacts that the test publishes, with the ConfigMaps a and b.
+async fn with_two_of(world: &World, server: &ArtifactServer) {
+    let files = [("app/a.yaml", map("a", "1")), ("app/b.yaml", map("b", "1"))];
+    let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
+    let artifact = server.publish("app", "v1@sha256:1", &files);
+    flux::offer(&world.client, &world.namespace, "app", &artifact).await;
+    let source = json!({ "kind": "OCIRepository", "name": "app" });
+    world.unit("app", json!({ "sourceRef": source })).await;
+    world.ready("app", "v1@sha256:1").await;
+}
+
+/// Publishes only a; `harm` does what it does to the artifact before it is offered.
+async fn harmed_artifact(purpose: &str, harm: fn(&ArtifactServer, &mut Artifact), says: &str) {
+    let world = World::shared(purpose).await;
+    let server = ArtifactServer::start();
+    with_two_of(&world, &server).await;
+    let whole = server.publish("app", "v2@sha256:2", &[("app/a.yaml", &map("a", "2"))]);
+    let mut offered = whole.clone();
+    harm(&server, &mut offered);
+    flux::offer(&world.client, &world.namespace, "app", &offered).await;
+    world.shows("app", "False", says).await;
+    assert!(server.downloads(&whole) > 0, "it was asked for");
+    world.owns(&["a", "b"]).await;
+    let mended = server.publish("app", "v3@sha256:3", &[("app/a.yaml", &map("a", "3"))]);
+    flux::offer(&world.client, &world.namespace, "app", &mended).await;
+    only_b_is_pruned(&world, "v3@sha256:3").await;
 }
 
 #[tokio::test]
-async fn an_expired_list_prunes_nothing() {
-    started_through("list-expired", Fault::Refuse { code: 410, reason: "Expired" }, false).await;
+async fn an_artifact_that_is_not_there_prunes_nothing() {
+    harmed_artifact("artifact-404", |server, artifact| server.withdraw(artifact), "").await;
 }
 
 #[tokio::test]
-async fn a_broken_list_prunes_nothing() {
-    started_through("list-cut", Fault::CutAfter(200), false).await;
+async fn an_artifact_with_another_digest_prunes_nothing() {
+    let other = |_: &ArtifactServer, artifact: &mut Artifact| {
+        artifact.digest = format!("sha256:{}", "0".repeat(64));
+    };
+    harmed_artifact("artifact-digest", other, "digest").await;
+}
+
+#[tokio::test]
+async fn a_kind_whose_definition_is_gone_prunes_nothing() {
+    let world = World::shared("definition-gone").await;
+    let group = format!("{}.example", world.namespace);
+    let definition = |served: bool| definition(&group, served);
+    let custom = |name: &str| {
+        format!("apiVersion: {group}/v1\nkind: Till\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+    };
+    let definitions = definitions(&world);
+    let name = format!("tills.{group}");
+    flux::apply(&definitions, &name, &definition(true)).await;
+    world.push_files(&[("app/x.yaml", &custom("x")), ("app/y.yaml", &custom("y"))]).await;
+    let revision =
+        world.push_files(&[("app/a.yaml", &map("a", "1")), ("app/b.yaml", &map("b", "1"))]).await;
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.ready("app", &revision).await;
+
+    definitions.delete(&name, &DeleteParams::default()).await.unwrap();
+    world.repo.git(&["rm", "-q", "app/y.yaml", "app/b.yaml"]);
+    let revision = world.push("without y and b").await;
+    world.shows("app", "False", "no matches for kind").await;
+    world.owns(&["a", "b"]).await;
+    flux::apply(&definitions, &name, &definition(true)).await;
+    only_b_is_pruned(&world, &revision).await;
+    let unit = world.get_unit("app").await.unwrap();
+    let ids: Vec<&str> = unit.data["status"]["inventory"]["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|entry| entry["id"].as_str())
+        .collect();
+    assert_eq!(ids.len(), 2, "a and x: {ids:?}");
+    assert!(ids.iter().any(|id| id.contains("_x_")), "{ids:?}");
+}
+
+fn definitions(world: &World) -> Api<DynamicObject> {
+    let gvk = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    let resource = ApiResource::from_gvk_with_plural(&gvk, "customresourcedefinitions");
+    Api::all_with(world.client.clone(), &resource)
+}
+
+fn definition(group: &str, served: bool) -> serde_json::Value {
+    let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("tills.{group}") },
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": { "kind": "Till", "plural": "tills" },
+            "versions": [{
+                "name": "v1", "served": served, "storage": true,
+                "schema": { "openAPIV3Schema": schema },
+            }],
+        },
+    })
 }

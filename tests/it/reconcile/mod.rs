@@ -1,9 +1,21 @@
 //! The whole loop as a user sees it: a push to a real Git host, the built `hence`, a real server.
 
+mod accounts;
+mod answers;
 mod basics;
+mod canary;
 mod crash;
+mod faults;
+mod fights;
 mod idle;
+mod manifests;
 mod matrix;
+mod operated;
+mod recreate;
+mod refusals;
+mod sources;
 mod takeover;
+mod takeover_large;
+mod tenancy;
 mod units;
 mod world;

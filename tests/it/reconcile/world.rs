@@ -13,6 +13,10 @@ use crate::support::git::Repository;
 use crate::support::wait;
 use crate::support::workplace::Daemon;
 use crate::support::workplace::Workplace;
+use hence::audit::DiskStorage;
+use hence::audit::Item;
+use hence::audit::JournalReader;
+use hence::audit::Query;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::Client;
@@ -61,13 +65,36 @@ impl Site {
 
     /// Starts `hence run` with more arguments.
     pub(super) fn start(&mut self, more: &[&str]) {
+        let mut args = vec!["--enable-leader-election", "false"];
+        args.extend(more);
+        self.start_elected(&args);
+    }
+
+    /// Starts `hence run` with more arguments, and lets it hold leases.
+    pub(super) fn start_elected(&mut self, more: &[&str]) {
         let state = self.workplace.state();
         let text = |path: &Path| path.to_str().expect("paths here are UTF-8").to_owned();
         let (state, kubeconfig) = (text(&state), text(&self.kubeconfig));
         let mut args = vec!["run", "--state", &state, "--kubeconfig", &kubeconfig];
-        args.extend(["--enable-leader-election", "false", "--requeue-dependency", "1"]);
+        args.extend(["--requeue-dependency", "1"]);
         args.extend(more);
         self.daemon = Some(self.workplace.start(&args));
+    }
+
+    /// Every intent of the journal with its outcome, oldest first; the daemon may be running.
+    pub(super) fn journal(&self) -> Vec<Item> {
+        let storage = DiskStorage::for_reading(&self.workplace.state().join("journal"));
+        let journal = JournalReader::open(storage).expect("the journal can be read");
+        let mut items = Vec::new();
+        let mut query = Query::default();
+        loop {
+            let page = journal.view().list(&query).expect("the journal can be read");
+            items.extend(page.items);
+            query.after = page.next;
+            if page.next.is_none() {
+                return items;
+            }
+        }
     }
 
     /// Kills the daemon as `kill -9` does.
@@ -78,8 +105,8 @@ impl Site {
     /// Ends the daemon in good order.
     pub(super) async fn stop(&mut self) {
         let daemon = self.daemon.take().expect("a daemon runs");
-        let log = daemon.log();
-        assert!(daemon.terminate().await.success(), "{log}");
+        let ended = daemon.terminate().await;
+        assert!(ended.success(), "{ended}\n{}", daemon.log());
     }
 
     /// What the daemon logged.
@@ -155,6 +182,11 @@ impl World {
         Self::on(Place::Own(Box::new(Site::new().await)), purpose).await
     }
 
+    /// The same site with a namespace and a repository of its own, for the next case.
+    pub(super) async fn next(self, purpose: &str) -> Self {
+        Self::on(self.site, purpose).await
+    }
+
     async fn on(site: Place, purpose: &str) -> Self {
         let namespace = site.cluster.namespace(purpose).await;
         let client = site.cluster.client().await;
@@ -173,12 +205,21 @@ impl World {
         self.source_named(SOURCE).await;
     }
 
+    /// Creates the GitRepository with another interval.
+    pub(super) async fn source_every(&self, interval: &str) {
+        self.source_of(SOURCE, interval).await;
+    }
+
     /// Creates a GitRepository on the one repository there is.
     pub(super) async fn source_named(&self, name: &str) {
+        self.source_of(name, "1h").await;
+    }
+
+    async fn source_of(&self, name: &str, interval: &str) {
         let source = json!({
             "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
             "metadata": { "name": name },
-            "spec": { "url": self.host.url("app"), "interval": "1h", "ref": { "branch": "main" } },
+            "spec": { "url": self.host.url("app"), "interval": interval, "ref": { "branch": "main" } },
         });
         flux::apply(&self.flux(flux::GIT_REPOSITORY), name, &source).await;
     }
@@ -236,6 +277,8 @@ impl World {
         for (key, value) in more.as_object().into_iter().flatten() {
             spec[key] = value.clone();
         }
+        // What is null in `more` is not to be there at all.
+        spec.as_object_mut().expect("it is one").retain(|_, value| !value.is_null());
         let unit = json!({
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
             "metadata": { "name": name }, "spec": spec,
@@ -261,8 +304,29 @@ impl World {
         self.shows(name, "True", &want).await
     }
 
+    /// Waits until the unit is ready at the revision, for longer than is usual.
+    pub(super) async fn ready_in(
+        &self,
+        longest: Duration,
+        name: &str,
+        revision: &str,
+    ) -> DynamicObject {
+        let want = format!("Applied revision: {revision}");
+        self.shows_in(longest, name, "True", &want).await
+    }
+
     /// Waits until the unit's Ready condition has this status and a message with this text.
     pub(super) async fn shows(&self, name: &str, status: &str, text: &str) -> DynamicObject {
+        self.shows_in(LONGEST, name, status, text).await
+    }
+
+    async fn shows_in(
+        &self,
+        longest: Duration,
+        name: &str,
+        status: &str,
+        text: &str,
+    ) -> DynamicObject {
         let probe = || async move {
             let unit = self.get_unit(name).await?;
             let ready = flux::condition(&unit, "Ready")?;
@@ -270,12 +334,41 @@ impl World {
             let shown = ready["status"] == status && message.contains(text);
             shown.then_some(unit)
         };
-        if let Ok(unit) = timeout(LONGEST, wait::until("the condition", probe)).await {
+        let shown = wait::until_within(longest + LONGEST, "the condition", probe);
+        if let Ok(unit) = timeout(longest, shown).await {
             return unit;
         }
         let last = self.get_unit(name).await.map(|unit| unit.data["status"].clone());
         let last = last.unwrap_or_default();
-        panic!("{name} is not {status} with {text:?} but {last:#}\n{}", self.site.log());
+        let audit = self.site.ask(&["audit", "list", "--limit", "30"]);
+        panic!("{name} is not {status} with {text:?} but {last:#}\n{audit}\n{}", self.site.log());
+    }
+
+    /// Waits until the source's Ready condition has this status.
+    pub(super) async fn source_shows(&self, status: &str) {
+        wait::until(&format!("the source to be ready: {status}"), || async move {
+            let source = self.flux(flux::GIT_REPOSITORY).get(SOURCE).await.ok()?;
+            (flux::condition(&source, "Ready")?["status"] == status).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the unit's status says that it works, or worked, on the revision.
+    pub(super) async fn attempts(&self, name: &str, revision: &str) {
+        let probe = || async move {
+            let unit = self.get_unit(name).await?;
+            (unit.data["status"]["lastAttemptedRevision"] == revision).then_some(())
+        };
+        if timeout(LONGEST, wait::until("the attempt", probe)).await.is_err() {
+            let last = self.get_unit(name).await.map(|unit| unit.data["status"].clone());
+            panic!("{name} did not come to {revision} but {last:#?}\n{}", self.site.log());
+        }
+    }
+
+    /// What `/apis` says to a client that knows no aggregated discovery.
+    pub(super) async fn old_groups(&self) -> Value {
+        let request = http::Request::get("/apis").body(Vec::new()).expect("a plain request");
+        self.client.request(request).await.expect("the server answers")
     }
 
     /// ConfigMaps of the namespace.

@@ -11,7 +11,11 @@
 //!
 //! Loopback only. Nothing here sleeps for a fixed time: `wait::until` asks again until a deadline.
 
-#![allow(dead_code, reason = "one tool box for all suites: it offers more than any one day uses")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "one tool box for all suites: it offers more than any one day uses"
+)]
 
 pub(crate) mod artifacts;
 pub(crate) mod audit;

@@ -15,6 +15,7 @@ use crate::support::cluster::trust_ring;
 use crate::support::serve::Server;
 use crate::support::serve::broken_off;
 use crate::support::tools;
+use crate::support::wait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -34,6 +35,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -62,6 +65,8 @@ pub(crate) enum Fault {
     Silence,
     /// The request waits until the gate opens, and then goes its way.
     Hold(Gate),
+    /// The server does what was asked, but its answer waits until the gate opens.
+    HoldAnswer(Gate),
 }
 
 impl Fault {
@@ -154,6 +159,10 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
     /// Counts orders to cut every open stream.
     cuts: watch::Sender<usize>,
+    /// Counts answers that the server gave and that wait here.
+    answers_held: watch::Sender<usize>,
+    /// Objects that a page of a list may have; 0 leaves the client's wish alone.
+    page_items: AtomicUsize,
 }
 
 /// A running proxy. Rules may come and go while it runs.
@@ -188,6 +197,8 @@ impl FaultProxy {
             rules: Mutex::default(),
             seen: Mutex::default(),
             cuts: watch::Sender::new(0),
+            answers_held: watch::Sender::new(0),
+            page_items: AtomicUsize::new(0),
         });
         let router = Router::new().fallback(pass).with_state(Arc::clone(&shared));
         let server = Server::start(router);
@@ -229,6 +240,24 @@ impl FaultProxy {
     /// Breaks every answer that is still under way: all open watches drop at once.
     pub(crate) fn cut_streams(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// From now on no page of a list has more than so many objects.
+    pub(crate) fn limit_pages(&self, items: usize) {
+        self.shared.page_items.store(items, Ordering::SeqCst);
+    }
+
+    /// How many answers were held back so far.
+    pub(crate) fn answers_held(&self) -> usize {
+        *self.shared.answers_held.borrow()
+    }
+
+    /// Waits until so many answers in all were held back.
+    pub(crate) async fn held_answers(&self, count: usize) {
+        let mut held = self.shared.answers_held.subscribe();
+        let reached = held.wait_for(|held| *held >= count);
+        let reached = tokio::time::timeout(wait::LONGEST, reached).await;
+        let _held = reached.expect("an answer is held in time").expect("the proxy lives");
     }
 
     /// Every request so far, in order of arrival.
@@ -278,6 +307,12 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
             gate.passed().await;
             answer(shared.forward(request).await, cuts, None)
         }
+        Some(Fault::HoldAnswer(gate)) => {
+            let done = shared.forward(request).await;
+            shared.answers_held.send_modify(|held| *held += 1);
+            gate.passed().await;
+            answer(done, cuts, None)
+        }
     }
 }
 
@@ -291,6 +326,7 @@ impl Fault {
             Self::CutAfter(_) => "cut",
             Self::Silence => "silenced",
             Self::Hold(_) => "held",
+            Self::HoldAnswer(_) => "answer held",
         }
     }
 }
@@ -303,9 +339,24 @@ impl Shared {
         Some(rule.fault.clone())
     }
 
+    /// The path and query with a smaller `limit`, when pages are limited here.
+    fn with_smaller_pages(&self, path: &str) -> String {
+        let most = self.page_items.load(Ordering::SeqCst);
+        let Some((path, query)) = path.split_once('?').filter(|_| most > 0) else {
+            return path.to_owned();
+        };
+        let smaller = |part: &str| match part.split_once('=') {
+            Some(("limit", _)) => format!("limit={most}"),
+            _ => part.to_owned(),
+        };
+        let query: Vec<String> = query.split('&').map(smaller).collect();
+        format!("{path}?{}", query.join("&"))
+    }
+
     async fn forward(&self, request: Request) -> reqwest::Response {
         let (head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = self.with_smaller_pages(path);
         let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
         let mut headers = head.headers;
         drop_hop_headers(&mut headers);

@@ -149,7 +149,7 @@ impl Daemon {
     }
 
     /// Asks it to end (SIGTERM) and waits for that.
-    pub(crate) async fn terminate(self) -> ExitStatus {
+    pub(crate) async fn terminate(&self) -> ExitStatus {
         self.with_process(|process| process.signal("TERM"));
         self.end().await
     }

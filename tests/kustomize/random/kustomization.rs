@@ -1,46 +1,62 @@
-//! Random kustomizations: bases, overlays, components, and every field.
+//! Random kustomizations: bases, overlays and components.
 
 use std::collections::BTreeSet;
 
 use super::RandomTree;
 use super::dice::Dice;
+use super::dress::dress;
 use super::objects::ACCOUNTS;
-use super::objects::Made;
-use super::objects::NAMES;
 use super::objects::NAMESPACES;
+use super::objects::Y;
+use super::objects::map;
 use super::objects::object;
-use super::patch;
+use super::objects::s;
+use super::scope::Made;
+use super::scope::Scope;
 use crate::tree::MemoryTree;
+
+/// Kinds that get no prefix and no suffix: they cannot come in twice.
+const NEVER_RENAMED: &[&str] = &["APIService", "CustomResourceDefinition", "Namespace"];
 
 /// A tree under construction.
 pub(super) struct Maker<'d> {
     pub(super) dice: &'d mut Dice,
     pub(super) files: MemoryTree,
     used: BTreeSet<&'static str>,
-    /// Objects that exist somewhere: what patches and references aim at.
-    objects: Vec<Made>,
+    /// Kinds and names that were given, so that a careful tree gives each once.
+    names: BTreeSet<(&'static str, String)>,
     directories: usize,
-    /// Avoid what is nearly always refused.
-    careful: bool,
+    pub(super) variables: usize,
+    /// Bases around that come in twice.
+    pub(super) is_shared: usize,
+    /// Objects still to make.
+    objects_left: usize,
+    /// Avoid what is refused.
+    pub(super) careful: bool,
 }
 
 /// One random tree.
 pub fn tree(dice: &mut Dice) -> RandomTree {
     let depth = 1 + dice.below(4);
-    let careful = dice.chance(80);
+    let careful = dice.chance(85);
+    let objects_left = if dice.chance(15) { 60 } else { 3 + dice.below(20) };
     let mut maker = Maker {
         dice,
         files: MemoryTree::default(),
         used: BTreeSet::new(),
-        objects: Vec::new(),
+        names: BTreeSet::new(),
         directories: 0,
+        variables: 0,
+        is_shared: 0,
+        objects_left,
         careful,
     };
-    let root = maker.directory(depth, false);
+    let mut scope = Scope::default();
+    let root = maker.directory(depth, false, &mut scope);
     RandomTree { files: maker.files, root, used: maker.used }
 }
 
-fn indent(text: &str, by: usize) -> String {
+pub(super) fn indent(text: &str, by: usize) -> String {
     let blank = " ".repeat(by);
     text.lines()
         .map(|line| if line.is_empty() { "\n".into() } else { format!("{blank}{line}\n") })
@@ -48,25 +64,12 @@ fn indent(text: &str, by: usize) -> String {
 }
 
 impl Maker<'_> {
-    fn note(&mut self, name: &'static str) {
+    pub(super) fn note(&mut self, name: &'static str) {
         self.used.insert(name);
     }
 
     /// Rolls for a feature, and notes it.
     pub(super) fn has(&mut self, percent: usize, name: &'static str) -> bool {
-        const OFTEN_REFUSED: &[&str] = &[
-            "patchesJson6902",
-            "replicas",
-            "vars",
-            "helmCharts",
-            "validators",
-            "(broken)",
-            "generator behavior",
-            "(list kind)",
-            "crds",
-        ];
-        let rare = self.careful && OFTEN_REFUSED.contains(&name);
-        let percent = if rare { percent.div_ceil(8) } else { percent };
         let yes = self.dice.chance(percent);
         if yes {
             self.note(name);
@@ -74,447 +77,172 @@ impl Maker<'_> {
         yes
     }
 
-    fn some_object(&mut self) -> Option<Made> {
-        if self.objects.is_empty() {
-            return None;
-        }
-        Some(self.dice.pick(&self.objects).clone())
+    /// Rolls for something that is refused as a rule: rare in a careful tree.
+    pub(super) fn dares(&mut self, percent: usize) -> bool {
+        let rolled = self.dice.chance(percent);
+        rolled && (!self.careful || self.dice.chance(2))
     }
 
-    /// A directory with a kustomization; its path.
-    fn directory(&mut self, depth: usize, component: bool) -> String {
+    /// Takes a kind and name; false when it was taken before.
+    pub(super) fn claim(&mut self, kind: &'static str, name: &str) -> bool {
+        self.names.insert((kind, name.to_owned()))
+    }
+
+    /// Writes a file.
+    pub(super) fn file(&mut self, path: String, text: &str) {
+        let text = dress(self.dice, text);
+        self.files.0.insert(path, text);
+    }
+
+    /// A directory with a kustomization; its path. A component sees the objects around it.
+    fn directory(&mut self, depth: usize, component: bool, scope: &mut Scope) -> String {
         self.directories += 1;
         let path = format!("d{}", self.directories);
         let mut k = String::new();
         if component {
             k.push_str("apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n");
         } else if self.dice.chance(70) {
+            self.note("apiVersion, kind");
             k.push_str("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n");
         }
-        let resources = self.resources(&path, depth, component);
-        let key = if self.has(4, "bases") { "bases" } else { "resources" };
-        if !resources.is_empty() {
-            self.note("resources");
-            k.push_str(&format!("{key}:\n"));
-            resources.iter().for_each(|r| k.push_str(&format!("- {r}\n")));
-        } else if !component {
+        let resources = self.resources(&path, depth, component, scope);
+        let bases: Vec<_> = resources.iter().filter(|r| r.starts_with("../")).cloned().collect();
+        let key = if !bases.is_empty() && self.has(8, "bases") { "bases" } else { "resources" };
+        let (first, rest): (Vec<_>, Vec<_>) =
+            resources.into_iter().partition(|r| key == "bases" && r.starts_with("../"));
+        for (key, list) in [("bases", first), ("resources", rest)] {
+            if !list.is_empty() {
+                self.note(if key == "bases" { "bases" } else { "resources" });
+                k.push_str(&format!("{key}:\n"));
+                list.iter().for_each(|r| k.push_str(&format!("- {r}\n")));
+            }
+        }
+        if !component && !k.contains("- ") {
             k.push_str("resources: []\n");
         }
-        if depth > 1 && self.has(18, "components") {
-            let below = self.directory(1, true);
+        if !component && self.has(14, "components") {
+            let below = self.directory(1, true, scope);
             k.push_str(&format!("components:\n- ../{below}\n"));
         }
+        // Generated objects come before every transformer, so patches may aim at them.
+        self.generators(&path, &mut k, scope);
+        self.patches(&path, &mut k, scope);
         self.names(&mut k);
         self.labels(&mut k);
-        self.patches(&path, &mut k);
-        self.generators(&path, &mut k);
-        self.images(&mut k);
-        self.replacements(&mut k);
-        self.vars(&mut k);
+        self.images(&mut k, scope);
+        self.replacements(&path, &mut k, scope);
+        self.vars(&mut k, scope);
         self.configurations(&path, &mut k);
-        self.plugins(&path, &mut k);
+        self.plugins(&path, &mut k, scope);
         self.metadata(depth, &mut k);
+        if component && k.lines().count() == 2 {
+            k.push_str("commonAnnotations: {comp: \"yes\"}\n");
+        }
         let name = match self.dice.below(20) {
             0 => "kustomization.yml",
             1 => "Kustomization",
             _ => "kustomization.yaml",
         };
-        self.files.0.insert(format!("{path}/{name}"), k);
+        self.file(format!("{path}/{name}"), &k);
         path
     }
 
     /// Files and bases of a directory.
-    fn resources(&mut self, path: &str, depth: usize, component: bool) -> Vec<String> {
+    fn resources(
+        &mut self,
+        path: &str,
+        depth: usize,
+        component: bool,
+        scope: &mut Scope,
+    ) -> Vec<String> {
         let mut list = Vec::new();
         if depth > 1 && !component {
             for _ in 0..1 + self.dice.below(2) {
-                let below = self.directory(depth - 1, false);
-                list.push(format!("../{below}"));
-                if self.has(20, "(base twice)") {
-                    // The same base through two overlays.
-                    for part in ["x-", "y-"] {
-                        self.directories += 1;
-                        let overlay = format!("d{}", self.directories);
-                        let field = if self.dice.chance(70) { "namePrefix" } else { "nameSuffix" };
-                        let mut k = format!("resources:\n- ../{below}\n{field}: {part}\n");
-                        if self.dice.chance(30) {
-                            self.patches(&overlay, &mut k);
-                        }
-                        if self.dice.chance(30) {
-                            k.push_str(&format!("namespace: {}\n", self.dice.text(NAMESPACES)));
-                        }
-                        self.files.0.insert(format!("{overlay}/kustomization.yaml"), k);
-                        list.push(format!("../{overlay}"));
-                    }
-                    if self.dice.chance(85) {
-                        list.retain(|entry| *entry != format!("../{below}"));
-                    }
-                }
+                self.base(depth, scope, &mut list);
             }
         }
-        let files = if component { self.dice.below(2) } else { 1 + self.dice.below(3) };
-        let mut seen = BTreeSet::new();
-        for i in 0..files {
-            let mut text = String::new();
-            for _ in 0..1 + self.dice.below(3) {
-                let made = object(self.dice);
-                let id = (made.kind, made.name.clone(), made.namespace.clone());
-                if !seen.insert(id) && self.dice.chance(97) {
-                    continue;
-                }
-                if !text.is_empty() {
-                    text.push_str("---\n");
-                }
-                text.push_str(&made.yaml.print());
-                self.objects.push(made);
-            }
+        let most = if component { self.dice.below(2) } else { 1 + self.dice.below(3) };
+        for i in 0..most {
+            let text = self.resource_file(scope);
             if text.is_empty() {
                 continue;
             }
-            if self.has(4, "(list kind)") {
-                let items: String = text
-                    .split("---\n")
-                    .map(|o| format!("- {}", indent(o, 2).trim_start()))
-                    .collect();
-                let kind = self.dice.text(&["List", "ConfigMapList", "WidgetList"]);
-                text = format!("apiVersion: v1\nkind: {kind}\nitems:\n{items}");
-            }
-            self.files.0.insert(format!("{path}/r{i}.yaml"), text);
-            list.push(format!("r{i}.yaml"));
+            let name = match self.dice.below(12) {
+                0 => format!("sub/r{i}.yml"),
+                1 => format!("./r{i}.yaml"),
+                _ => format!("r{i}.yaml"),
+            };
+            self.file(format!("{path}/{}", name.trim_start_matches("./")), &text);
+            list.push(name);
         }
         list
     }
 
-    fn names(&mut self, k: &mut String) {
-        if self.has(22, "namespace") {
-            k.push_str(&format!("namespace: {}\n", self.dice.text(NAMESPACES)));
+    /// A base, at times behind two overlays.
+    fn base(&mut self, depth: usize, scope: &mut Scope, list: &mut Vec<String>) {
+        let mut shown = Scope::default();
+        let is_twice = self.has(30, "(base twice)");
+        self.is_shared += usize::from(is_twice);
+        let below = self.directory(depth - 1, false, &mut shown);
+        self.is_shared -= usize::from(is_twice);
+        if !is_twice {
+            list.push(format!("../{below}"));
+            scope.take_in(shown, false);
+            return;
         }
-        if self.has(22, "namePrefix") {
-            k.push_str(&format!(
-                "namePrefix: {}\n",
-                self.dice.text(&["p-", "pre-", "\"1\"", "dev."])
-            ));
-        }
-        if self.has(14, "nameSuffix") {
-            k.push_str(&format!("nameSuffix: {}\n", self.dice.text(&["-s", "-v2", "\"0\""])));
-        }
-    }
-
-    fn labels(&mut self, k: &mut String) {
-        if self.has(14, "commonLabels") {
-            k.push_str(&format!(
-                "commonLabels:\n  app: {}\n",
-                self.dice.text(&["common", "\"5\"", "\"yes\""])
-            ));
-        }
-        if self.has(16, "labels") {
-            k.push_str(&format!(
-                "labels:\n- pairs:\n    team: {}\n",
-                self.dice.text(&["core", "\"1\"", "\"on\""])
-            ));
+        for part in ["x-", "y-"] {
+            self.directories += 1;
+            let overlay = format!("d{}", self.directories);
+            let field = if self.dice.chance(70) { "namePrefix" } else { "nameSuffix" };
+            self.note(if field == "namePrefix" { "namePrefix" } else { "nameSuffix" });
+            let mut k = format!("resources:\n- ../{below}\n{field}: {part}\n");
             if self.dice.chance(30) {
-                k.push_str("    app: relabelled\n");
+                self.patches(&overlay, &mut k, &mut shown.clone());
             }
-            if self.has(30, "labels.includeSelectors") {
-                k.push_str("  includeSelectors: true\n");
-            } else if self.has(30, "labels.includeTemplates") {
-                k.push_str("  includeTemplates: true\n");
+            if self.has(30, "namespace") {
+                k.push_str(&format!("namespace: {}\n", self.dice.text(NAMESPACES)));
             }
-            if self.has(15, "labels.fields") {
-                k.push_str(
-                    "  fields:\n  - path: spec/labels\n    create: true\n    kind: Widget\n",
-                );
-            }
+            self.file(format!("{overlay}/kustomization.yaml"), &k);
+            list.push(format!("../{overlay}"));
         }
-        if self.has(16, "commonAnnotations") {
-            k.push_str(&format!(
-                "commonAnnotations:\n  note: {}\n",
-                self.dice.text(&["all", "\"1\"", "$(VAR)"])
-            ));
+        if self.dares(15) {
+            list.push(format!("../{below}"));
         }
+        scope.take_in(shown, true);
     }
 
-    /// A selector that chooses `object`, or more, or nothing.
-    fn target(&mut self, object: &Made) -> String {
-        let mut out = String::new();
-        if self.dice.chance(80) {
-            out.push_str(&format!("kind: {}\n", object.kind));
-        }
-        if self.dice.chance(50) {
-            let name = match self.dice.below(4) {
-                0 => ".*".to_owned(),
-                1 => format!("{}.*", object.name),
-                _ => object.name.clone(),
-            };
-            out.push_str(&format!("name: {name}\n"));
-        }
-        if self.dice.chance(10) {
-            let selector = self.dice.text(&["app=web", "app in (web, db)", "!tier", "app"]);
-            out.push_str(&format!("labelSelector: \"{selector}\"\n"));
-        }
-        if self.dice.chance(6) {
-            out.push_str("annotationSelector: note\n");
-        }
-        if self.dice.chance(8) {
-            out.push_str(&format!("namespace: {}\n", self.dice.text(NAMESPACES)));
-        }
-        if out.is_empty() {
-            out.push_str("version: v1\n");
-        }
-        out
-    }
-
-    fn patches(&mut self, path: &str, k: &mut String) {
-        if self.has(38, "patches") {
-            k.push_str("patches:\n");
-            for i in 0..1 + self.dice.below(2) {
-                let Some(object) = self.some_object() else { break };
-                let json = self.has(50, "patches (JSON 6902)");
-                let text = if json {
-                    patch::json(self.dice, &object)
-                } else {
-                    self.note("patches (merge)");
-                    patch::merge(self.dice, &object).print()
-                };
-                if self.dice.chance(40) {
-                    let file = format!("patch{i}.yaml");
-                    self.files.0.insert(format!("{path}/{file}"), text);
-                    k.push_str(&format!("- path: {file}\n"));
-                } else {
-                    k.push_str(&format!("- patch: |-\n{}", indent(&text, 4)));
-                }
-                if json || self.dice.chance(40) {
-                    let target = self.target(&object);
-                    k.push_str(&format!("  target:\n{}", indent(&target, 4)));
-                }
-                if !json && self.has(10, "patches.options") {
-                    k.push_str("  options:\n    allowNameChange: true\n");
-                }
+    /// The text of a file with one to five objects.
+    fn resource_file(&mut self, scope: &mut Scope) -> String {
+        let mut texts: Vec<String> = Vec::new();
+        for _ in 0..1 + self.dice.below(5) {
+            if self.objects_left == 0 && !scope.objects.is_empty() {
+                break;
             }
-            if k.ends_with("patches:\n") {
-                k.push_str("  []\n");
+            let mut made = object(self.dice);
+            while self.careful && self.is_shared > 0 && NEVER_RENAMED.contains(&made.kind) {
+                made = object(self.dice);
             }
-        }
-        if self.has(12, "patchesStrategicMerge")
-            && let Some(object) = self.some_object()
-        {
-            let text = patch::merge(self.dice, &object).print();
-            if self.dice.chance(50) {
-                self.files.0.insert(format!("{path}/psm.yaml"), text);
-                k.push_str("patchesStrategicMerge:\n- psm.yaml\n");
-            } else {
-                k.push_str(&format!("patchesStrategicMerge:\n- |-\n{}", indent(&text, 2)));
+            if !self.names.insert((made.kind, made.name.clone())) && !self.dares(10) {
+                made.rename(format!("{}-{}", made.name, self.names.len()));
+                self.names.insert((made.kind, made.name.clone()));
             }
+            self.objects_left = self.objects_left.saturating_sub(1);
+            texts.push(made.yaml.print());
+            scope.objects.push(made);
         }
-        if self.has(7, "patchesJson6902")
-            && let Some(object) = self.some_object()
-        {
-            let text = patch::json(self.dice, &object);
-            let (group, version) =
-                object.api_version.split_once('/').unwrap_or(("", object.api_version));
-            let mut target =
-                format!("version: {version}\nkind: {}\nname: {}\n", object.kind, object.name);
-            if !group.is_empty() {
-                target.push_str(&format!("group: {group}\n"));
-            }
-            let (target, text) = (indent(&target, 4), indent(&text, 4));
-            k.push_str(&format!("patchesJson6902:\n- target:\n{target}  patch: |-\n{text}"));
+        if !texts.is_empty() && self.has(3, "(list kind)") {
+            let items: String =
+                texts.iter().map(|o| format!("- {}", indent(o, 2).trim_start())).collect();
+            let kind = if self.dares(60) { "WidgetList" } else { "List" };
+            return format!("apiVersion: v1\nkind: {kind}\nitems:\n{items}");
         }
-    }
-
-    fn images(&mut self, k: &mut String) {
-        let field = if self.has(3, "imageTags") { "imageTags" } else { "images" };
-        if self.has(20, "images") {
-            let name =
-                self.dice.text(&["nginx", "redis", "gcr.io:8080/team/app", "busybox", "x.*"]);
-            k.push_str(&format!("{field}:\n- name: {name}\n"));
-            let change = self.dice.text(&[
-                "newTag: v2",
-                "newTag: \"1\"",
-                "newName: other/name",
-                "digest: sha256:abc",
-                "newName: n\n  newTag: t",
-                "tagSuffix: -x",
-            ]);
-            k.push_str(&format!("  {change}\n"));
-        }
-        if self.has(8, "replicas") {
-            let names: Vec<String> = self
-                .objects
-                .iter()
-                .filter(|o| matches!(o.kind, "Deployment" | "StatefulSet"))
-                .map(|o| o.name.clone())
-                .collect();
-            let name = if names.is_empty() {
-                self.dice.text(NAMES)
-            } else {
-                self.dice.pick(&names).clone()
-            };
-            k.push_str(&format!("replicas:\n- name: {name}\n  count: {}\n", self.dice.below(5)));
-        }
-    }
-
-    fn replacements(&mut self, k: &mut String) {
-        if !self.has(12, "replacements") {
-            return;
-        }
-        let (Some(source), Some(target)) = (self.some_object(), self.some_object()) else { return };
-        if self.has(20, "replacements.sourceValue") {
-            k.push_str(&format!(
-                "replacements:\n- sourceValue: {}\n",
-                self.dice.text(&["x", "\"5\"", "a.b.c"])
-            ));
-        } else {
-            k.push_str(&format!(
-                "replacements:\n- source:\n    kind: {}\n    name: {}\n",
-                source.kind, source.name
-            ));
-            if self.dice.chance(50) {
-                let field = self.dice.text(&[
-                    "metadata.name",
-                    "kind",
-                    "data.k",
-                    "metadata.labels.app",
-                    "spec",
-                    "spec.template.spec.containers.0.image",
-                ]);
-                k.push_str(&format!("    fieldPath: {field}\n"));
-            }
-            if self.dice.chance(15) {
-                k.push_str("    options:\n      delimiter: \":\"\n      index: 0\n");
-            }
-        }
-        k.push_str("  targets:\n  - select:\n");
-        let selector = if self.dice.chance(70) {
-            format!("      kind: {}\n", target.kind)
-        } else {
-            format!("      name: {}\n", target.name)
-        };
-        k.push_str(&selector);
-        if self.has(15, "replacements.reject") {
-            k.push_str(&format!("    reject:\n    - name: {}\n", self.dice.text(NAMES)));
-        }
-        let field = self.dice.text(&[
-            "metadata.name",
-            "metadata.labels.app",
-            "metadata.annotations.new",
-            "spec.template.spec.containers.[name=main].image",
-            "spec.template.spec.containers.*.env.[name=A].value",
-            "spec.new.deep",
-            "data.k",
-            "spec.ports.0.port",
-            "metadata.annotations.[example.com/x]",
-        ]);
-        k.push_str(&format!("    fieldPaths:\n    - {field}\n"));
-        if self.has(55, "replacements.create") {
-            k.push_str("    options:\n      create: true\n");
-        } else if self.dice.chance(20) {
-            k.push_str("    options:\n      delimiter: \"/\"\n      index: 1\n");
-        }
-    }
-
-    fn vars(&mut self, k: &mut String) {
-        if !self.has(5, "vars") {
-            return;
-        }
-        let Some(object) = self.some_object() else { return };
-        k.push_str(&format!(
-            "vars:\n- name: VAR\n  objref:\n    kind: {}\n    name: {}\n    apiVersion: {}\n",
-            object.kind, object.name, object.api_version
-        ));
-        if self.dice.chance(30) {
-            k.push_str(&format!(
-                "  fieldref:\n    fieldpath: {}\n",
-                self.dice.text(&["metadata.name", "kind", "metadata.labels.app", "spec.replicas"])
-            ));
-        }
-    }
-
-    fn configurations(&mut self, path: &str, k: &mut String) {
-        if self.has(9, "configurations") {
-            let text = self.dice.text(&[
-                "nameReference:\n- kind: ConfigMap\n  version: v1\n  fieldSpecs:\n  - path: spec/a\n    kind: Widget\n",
-                "commonLabels:\n- path: spec/labels\n  create: true\n  kind: Widget\n",
-                "namePrefix:\n- path: metadata/name\n  kind: Widget\n",
-                "images:\n- path: spec/b\n  kind: Widget\n",
-                "namespace:\n- path: spec/ns\n  create: true\n  kind: Widget\n",
-                "varReference:\n- path: metadata/annotations\n",
-                "commonAnnotations:\n- path: spec/notes\n  create: true\n  kind: Widget\n",
-                "replicas:\n- path: spec/count\n  create: true\n  kind: Widget\n",
-                "labels:\n- path: spec/labels\n  create: true\n  kind: Widget\n",
-            ]);
-            self.files.0.insert(format!("{path}/config.yaml"), text);
-            k.push_str("configurations:\n- config.yaml\n");
-        }
-        if self.has(2, "crds") {
-            let text = "example.com.v1.Widget:\n  Schema:\n    properties:\n      apiVersion: {type: string}\n      kind: {type: string}\n      metadata: {type: object}\n      spec: {$ref: spec}\nspec:\n  Schema:\n    properties:\n      a:\n        x-kubernetes-object-ref-api-version: v1\n        x-kubernetes-object-ref-kind: ConfigMap\n";
-            self.files.0.insert(format!("{path}/crd.yaml"), text.into());
-            k.push_str("crds:\n- crd.yaml\n");
-        }
-        if self.has(2, "openapi") {
-            let text = self.dice.text(&["path: schema.json", "version: v1.21.2"]);
-            let schema = "{\"definitions\":{\"w\":{\"properties\":{\"spec\":{\"properties\":{\"list\":{\"type\":\"array\",\"x-kubernetes-patch-strategy\":\"merge\",\"x-kubernetes-patch-merge-key\":\"name\",\"items\":{\"type\":\"object\"}}}}},\"x-kubernetes-group-version-kind\":[{\"group\":\"example.com\",\"version\":\"v1\",\"kind\":\"Widget\"}]}}}";
-            self.files.0.insert(format!("{path}/schema.json"), schema.into());
-            k.push_str(&format!("openapi:\n  {text}\n"));
-        }
-    }
-
-    /// `transformers`, `generators`, `validators` with built-in plugins.
-    fn plugins(&mut self, path: &str, k: &mut String) {
-        if self.has(7, "transformers") {
-            let object = self.some_object();
-            let name = object.map_or_else(|| "web".to_owned(), |o| o.name);
-            let body = match self.dice.below(11) {
-                0 => "kind: PrefixTransformer\nmetadata: {name: t}\nprefix: t-\nfieldSpecs:\n- path: metadata/name\n".to_owned(),
-                1 => "kind: SuffixTransformer\nmetadata: {name: t}\nsuffix: -t\nfieldSpecs:\n- path: metadata/name\n".to_owned(),
-                2 => "kind: LabelTransformer\nmetadata: {name: t}\nlabels: {plug: in}\nfieldSpecs:\n- path: metadata/labels\n  create: true\n".to_owned(),
-                3 => "kind: AnnotationsTransformer\nmetadata: {name: t}\nannotations: {plug: in}\nfieldSpecs:\n- path: metadata/annotations\n  create: true\n".to_owned(),
-                4 => {
-                    let namespace = self.dice.text(NAMESPACES);
-                    let unset_only = self.dice.chance(50);
-                    let subjects =
-                        self.dice.text(&["none", "allServiceAccounts", "defaultOnly"]);
-                    format!(
-                        "kind: NamespaceTransformer\nmetadata: {{name: t, namespace: {namespace}}}\n\
-                         unsetOnly: {unset_only}\nsetRoleBindingSubjects: {subjects}\n"
-                    )
-                },
-                5 => "kind: ImageTagTransformer\nmetadata: {name: t}\nimageTag: {name: nginx, newTag: t9}\nfieldSpecs: []\n".to_owned(),
-                6 => format!("kind: PatchTransformer\nmetadata: {{name: t}}\npatch: '[{{\"op\": \"add\", \"path\": \"/x\", \"value\": 1}}]'\ntarget: {{name: {name}}}\n"),
-                7 => format!("kind: ReplicaCountTransformer\nmetadata: {{name: t}}\nreplica: {{name: {name}, count: 4}}\nfieldSpecs:\n- path: spec/replicas\n  create: true\n"),
-                8 => "kind: ValueAddTransformer\nmetadata: {name: t}\nvalue: v\ntargets:\n- fieldPath: metadata/annotations/added\n".to_owned(),
-                9 => format!("kind: ReplacementTransformer\nmetadata: {{name: t}}\nreplacements:\n- sourceValue: z\n  targets:\n  - select: {{name: {name}}}\n    fieldPaths: [metadata.annotations.z]\n    options: {{create: true}}\n"),
-                _ => "kind: HashTransformer\nmetadata: {name: t}\n".to_owned(),
-            };
-            let text = format!("apiVersion: builtin\n{body}");
-            if self.dice.chance(50) {
-                self.files.0.insert(format!("{path}/transformer.yaml"), text);
-                k.push_str("transformers:\n- transformer.yaml\n");
-            } else {
-                k.push_str(&format!("transformers:\n- |-\n{}", indent(&text, 2)));
-            }
-        }
-        if self.has(4, "generators") {
-            let kind = self.dice.text(&["ConfigMapGenerator", "SecretGenerator"]);
-            let text = match self.dice.below(4) {
-                0 => "apiVersion: builtin\nkind: IAMPolicyGenerator\nmetadata: {name: g}\ncloud: gke\nkubernetesService: {name: iam, namespace: dev}\nserviceAccount: {name: sa, projectId: p}\n".to_owned(),
-                _ => format!("apiVersion: builtin\nkind: {kind}\nmetadata: {{name: plugged}}\nliterals: [a=b]\n"),
-            };
-            self.files.0.insert(format!("{path}/generator.yaml"), text);
-            k.push_str("generators:\n- generator.yaml\n");
-        }
-        if self.has(2, "validators") {
-            let text = "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: v}\nlabels: {validated-by: me}\nfieldSpecs:\n- path: metadata/labels\n  create: true\n";
-            self.files.0.insert(format!("{path}/validator.yaml"), text.into());
-            k.push_str("validators:\n- validator.yaml\n");
-        }
-        if self.has(1, "helmCharts") {
-            k.push_str("helmCharts:\n- name: x\n");
-        }
+        let between =
+            self.dice.word(&["---\n", "---\n", "---\n", "---\n\n", "---\n---\n", "--- \n"]);
+        texts.join(between)
     }
 
     fn metadata(&mut self, depth: usize, k: &mut String) {
-        if self.has(5, "buildMetadata") {
+        if self.has(4, "buildMetadata") {
             let list = self.dice.text(&[
                 "originAnnotations",
                 "transformerAnnotations",
@@ -523,14 +251,24 @@ impl Maker<'_> {
             ]);
             k.push_str(&format!("buildMetadata: [{list}]\n"));
         }
-        if self.has(5, "sortOptions") {
+        if self.has(4, "sortOptions") {
             let order = self.dice.text(&["fifo", "legacy", "legacy\n  legacySortOptions:\n    orderFirst: [Widget, Service]\n    orderLast: [ConfigMap]"]);
             k.push_str(&format!("sortOptions:\n  order: {order}\n"));
         }
         if self.has(3, "metadata") {
             k.push_str(&format!("metadata:\n  name: {}\n", self.dice.text(ACCOUNTS)));
         }
-        if depth == 1 && self.has(1, "(broken)") {
+        let helm = self.dice.word(&["helmCharts", "helmGlobals", "helmChartInflationGenerator"]);
+        if self.dares(3) {
+            self.note("helmCharts and its like");
+            let text = match helm {
+                "helmGlobals" => "helmGlobals:\n  chartHome: charts\n".to_owned(),
+                field => format!("{field}:\n- name: x\n"),
+            };
+            k.push_str(&text);
+        }
+        if depth == 1 && self.dares(4) {
+            self.note("(broken)");
             let wrong = self.dice.text(&[
                 "unknownField: 1\n",
                 "namePrefix: 5\n",
@@ -538,8 +276,24 @@ impl Maker<'_> {
                 "kind: Wrong\n",
                 "  bad\n",
                 "patches: [{target: {name: '('}, patch: '[]'}]\n",
+                "resources: [absent.yaml]\n",
+                "components: [../absent]\n",
+                "namespace: [a]\n",
+                "commonLabels: {a: {b: c}}\n",
             ]);
             k.push_str(&wrong);
         }
+    }
+}
+
+impl Made {
+    fn rename(&mut self, name: String) {
+        if let Some(Y::Map(meta)) = self.yaml.get_mut("metadata") {
+            meta.retain(|(key, _)| key != "name");
+            meta.insert(0, ("name".to_owned(), s(&name)));
+        } else {
+            self.yaml.put("metadata", map([("name", s(&name))]));
+        }
+        self.name = name;
     }
 }

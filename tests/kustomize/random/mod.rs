@@ -1,16 +1,24 @@
 //! Random trees, compared with the official program.
 
-mod dice;
+pub mod dice;
+mod dress;
+mod fields;
 mod generators;
 mod kustomization;
 mod objects;
 mod patch;
+mod patches;
+mod plugins;
+mod replacements;
+mod scope;
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use crate::coverage::Coverage;
+use crate::number;
 use crate::oracle::Oracle;
 use crate::shrink::shrink;
 use crate::tree::MemoryTree;
@@ -23,10 +31,6 @@ pub struct RandomTree {
     pub files: MemoryTree,
     pub root: String,
     pub used: BTreeSet<&'static str>,
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// Both accept with equal text, or both refuse.
@@ -47,12 +51,16 @@ fn random_trees_build_as_the_official_program_builds_them() {
     let (trees, first) = (number("TREES", 200), number("SEED", 1));
     let mut coverage = Coverage::default();
     let mut differences = 0;
+    let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
     println!("seeds {first}..{}", first + trees);
     for seed in first..first + trees {
         let tree = kustomization::tree(&mut Dice::new(seed));
         let theirs = oracle.build(&tree.files, &tree.root, "legacy");
         let ours = build(&tree.files, &tree.root);
         coverage.count(&tree.used, theirs.is_ok());
+        if let Err(error) = &theirs {
+            *refusals.entry(reason(error)).or_default() += 1;
+        }
         if agree(&ours, &theirs) {
             continue;
         }
@@ -70,8 +78,18 @@ fn random_trees_build_as_the_official_program_builds_them() {
         report(seed, &small, &tree.root, &build(&small, &tree.root), &theirs);
     }
     coverage.print();
+    let mut refusals: Vec<_> = refusals.into_iter().collect();
+    refusals.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    refusals.iter().take(25).for_each(|(reason, count)| println!("  refused {count:6}: {reason}"));
     println!("differences {differences}");
     assert_eq!(differences, 0);
+}
+
+/// The gist of a refusal: its last parts, without names and numbers.
+fn reason(error: &str) -> String {
+    let line = error.lines().next().unwrap_or_default();
+    let end: String = line.chars().rev().take(90).collect::<Vec<_>>().into_iter().rev().collect();
+    end.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
 }
 
 fn report(

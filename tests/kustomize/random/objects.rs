@@ -1,6 +1,7 @@
 //! Random Kubernetes objects.
 
 use super::dice::Dice;
+use super::scope::Made;
 
 /// A piece of YAML; scalars hold their text as written.
 #[derive(Clone, Debug)]
@@ -22,6 +23,13 @@ impl Y {
     pub fn put(&mut self, key: &str, value: Y) {
         if let Y::Map(entries) = self {
             entries.push((key.to_owned(), value));
+        }
+    }
+
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Y> {
+        match self {
+            Y::Map(entries) => entries.iter_mut().find(|(k, _)| k == key).map(|(_, value)| value),
+            _ => None,
         }
     }
 
@@ -280,17 +288,15 @@ pub const KINDS: &[(&str, &str, bool)] = &[
     ("apiregistration.k8s.io/v1", "APIService", false),
     ("example.com/v1", "Widget", true),
     ("example.com/v1", "Widget", true),
+    ("apps/v1", "ReplicaSet", true),
+    ("v1", "ReplicationController", true),
+    ("batch/v1beta1", "CronJob", true),
+    ("networking.k8s.io/v1beta1", "Ingress", true),
+    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", false),
+    ("cert-manager.io/v1", "Certificate", true),
+    ("cert-manager.io/v1", "ClusterIssuer", false),
+    ("monitoring.coreos.com/v1", "ServiceMonitor", true),
 ];
-
-/// An object, and what names it.
-#[derive(Clone, Debug)]
-pub struct Made {
-    pub api_version: &'static str,
-    pub kind: &'static str,
-    pub name: String,
-    pub namespace: Option<String>,
-    pub yaml: Y,
-}
 
 pub fn object(dice: &mut Dice) -> Made {
     let &(api_version, kind, namespaced) = dice.pick(KINDS);
@@ -313,12 +319,12 @@ pub fn object(dice: &mut Dice) -> Made {
     };
     let mut yaml = map([("apiVersion", s(api_version)), ("kind", s(kind)), ("metadata", meta)]);
     body(dice, kind, &mut yaml);
-    Made { api_version, kind, name, namespace, yaml }
+    Made { api_version, kind, name, namespace, yaml, is_twice: false, is_changed: false }
 }
 
 fn body(dice: &mut Dice, kind: &str, yaml: &mut Y) {
     match kind {
-        "Deployment" | "StatefulSet" | "DaemonSet" => {
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" => {
             let mut spec = Y::Map(Vec::new());
             if dice.chance(50) {
                 spec.put("replicas", s(dice.word(&["1", "3", "null"])));
@@ -477,7 +483,7 @@ fn extension(dice: &mut Dice, kind: &str, yaml: &mut Y) {
                 map([("group", s("example.com")), ("conversion", map([("webhook", webhook)]))]),
             );
         }
-        "ValidatingWebhookConfiguration" => {
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
             let service =
                 map([("name", s(dice.word(NAMES))), ("namespace", s(dice.word(NAMESPACES)))]);
             let hook = map([("name", s("h")), ("clientConfig", map([("service", service)]))]);
@@ -499,6 +505,28 @@ fn extension(dice: &mut Dice, kind: &str, yaml: &mut Y) {
                 spec.put("nothing", s(dice.word(&["null", "~", "", "[]", "{}"])));
             }
             yaml.put("spec", spec);
+        }
+        "Certificate" | "ClusterIssuer" => {
+            let mut spec = map([("secretName", s(dice.word(CONFIGS)))]);
+            spec.put("dnsNames", Y::List(vec![s("'*.example.com'"), s("a.example.com")]));
+            spec.put(
+                "issuerRef",
+                map([("name", s(dice.word(NAMES))), ("kind", s("ClusterIssuer"))]),
+            );
+            yaml.put("spec", spec);
+        }
+        "ServiceMonitor" => {
+            let endpoint =
+                map([("port", s("http")), ("interval", s("30s")), ("x", s(dice.word(ODD)))]);
+            let names = map([("matchNames", Y::List(vec![s(dice.word(NAMESPACES))]))]);
+            yaml.put(
+                "spec",
+                map([
+                    ("selector", map([("matchLabels", label_map(dice))])),
+                    ("endpoints", Y::List(vec![endpoint])),
+                    ("namespaceSelector", names),
+                ]),
+            );
         }
         _ => {}
     }

@@ -54,6 +54,7 @@ impl Work<'_> {
         let fold = source.fold.clone();
         let body_order = Vec::new();
         Some(Aggregate {
+            place: span,
             fold,
             targets,
             selected,

@@ -1,0 +1,319 @@
+//! What `hence audit` tells of the journal: lists, single records, checks, exports; as text and as
+//! JSON (`schemas/audit-list.v1.json`, `audit-record.v1.json`, `audit-check.v1.json`).
+//!
+//! The same functions serve the local socket, remote queries, and the command line when it reads a
+//! state directory. Read-only and without any lock.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::audit;
+use crate::audit::AuditError;
+use crate::audit::Body;
+use crate::audit::DiskStorage;
+use crate::audit::Item;
+use crate::audit::JournalReader;
+use crate::audit::Order;
+use crate::audit::Query;
+use crate::audit::RecordKind;
+use crate::audit::Verification;
+use crate::audit::View;
+use crate::datalog::Proof;
+use crate::explain;
+use crate::model::ObjectRef;
+
+/// Most actions of one answer.
+const LISTED_MAX: usize = 10_000;
+
+/// Which actions to list.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ListOptions {
+    /// Only those of this unit (`namespace/name`).
+    pub unit: Option<String>,
+    /// Only applies and deletes.
+    pub writes: bool,
+    /// How many.
+    pub limit: usize,
+}
+
+/// Actions, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditList {
+    /// Always `audit-list.v1`.
+    pub version: String,
+    /// The actions.
+    pub actions: Vec<AuditAction>,
+}
+
+/// One action with what came of it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditAction {
+    /// The proof's short id.
+    pub id: String,
+    /// The record's number in the journal.
+    pub seq: u64,
+    /// When the intent was written.
+    pub at: String,
+    /// What was done: `apply`, `delete`, `fetch` …
+    pub action: String,
+    /// What tells the action from all others: its verb, unit and object.
+    pub key: String,
+    /// The unit for which it was done; absent when for none.
+    pub unit: Option<String>,
+    /// The object that it was done to; absent when to none.
+    pub object: Option<String>,
+    /// What the action carried besides: reason, revision, digest of a manifest …
+    pub fields: BTreeMap<String, String>,
+    /// What came of it; absent while nothing is known.
+    pub outcome: Option<AuditOutcome>,
+}
+
+/// What came of an action.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditOutcome {
+    /// When.
+    pub at: String,
+    /// `done`, `unchanged`, `refused`, `failed`, `superseded` or `unknown`.
+    pub result: String,
+    /// The outcome in a few words.
+    pub detail: String,
+}
+
+/// One action with its proof.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditRecord {
+    /// Always `audit-record.v1`.
+    pub version: String,
+    /// The action.
+    pub action: AuditAction,
+    /// The generation of facts from which it follows.
+    pub generation: u64,
+    /// Digest of the rules in force.
+    pub rules: String,
+    /// Digest of the fact log.
+    pub fact_log: String,
+    /// The proof, each step with its clause; conclusions first.
+    pub proof: Vec<AuditStep>,
+}
+
+/// One step of a proof.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditStep {
+    /// What was concluded, as rule text.
+    pub conclusion: String,
+    /// The same as a sentence.
+    pub text: String,
+    /// The clause, as `label (file:line)`; absent for an observation.
+    pub clause: Option<String>,
+}
+
+/// Whether the journal is whole.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditCheck {
+    /// Always `audit-check.v1`.
+    pub version: String,
+    /// Nothing is missing and nothing was altered.
+    pub sound: bool,
+    /// Records in the chain.
+    pub records: u64,
+    /// Intents among them.
+    pub actions: u64,
+    /// Ids of intents without an outcome.
+    pub open: Vec<String>,
+    /// Number of the first record.
+    pub first: u64,
+    /// Number of the last record.
+    pub last: u64,
+    /// The hash of the last record: whoever keeps it elsewhere can tell a journal that was cut.
+    pub head: String,
+    /// What is wrong.
+    pub problems: Vec<String>,
+}
+
+/// Lists actions.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn list(
+    journal: &JournalReader<DiskStorage>,
+    options: &ListOptions,
+) -> Result<AuditList, AuditError> {
+    let view = journal.view();
+    let limit = options.limit.min(LISTED_MAX);
+    let mut query = Query {
+        unit: options.unit.clone(),
+        kind: Some(RecordKind::Intent),
+        order: Order::NewestFirst,
+        ..Query::default()
+    };
+    let mut actions = Vec::new();
+    loop {
+        let page = view.list(&query)?;
+        let listed = page.items.iter().filter_map(|item| action(&view, item));
+        actions.extend(listed.filter(|action| !options.writes || action.is_write()));
+        query.after = page.next;
+        if actions.len() >= limit || page.next.is_none() {
+            break;
+        }
+    }
+    actions.truncate(limit);
+    Ok(AuditList { version: "audit-list.v1".to_owned(), actions })
+}
+
+/// The action with this id, with its proof.
+///
+/// # Errors
+/// No action or several have that id, or the journal cannot be read.
+pub fn show(journal: &JournalReader<DiskStorage>, id: &str) -> Result<AuditRecord, AuditError> {
+    let view = journal.view();
+    let item = view.find(id)?;
+    let none = || AuditError::UnknownId { text: id.to_owned() };
+    let Body::Intent(intent) = &item.record.body else { return Err(none()) };
+    Ok(AuditRecord {
+        version: "audit-record.v1".to_owned(),
+        action: action(&view, &item).ok_or_else(none)?,
+        generation: intent.generation,
+        rules: intent.rules.to_string(),
+        fact_log: intent.fact_log.to_string(),
+        proof: proofs(&intent.proof).iter().flat_map(steps).collect(),
+    })
+}
+
+/// Checks the chain.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn check(storage: &DiskStorage) -> Result<AuditCheck, AuditError> {
+    Ok(checked(&audit::verify(storage, None)?))
+}
+
+/// What a verification found, of a journal or of an export.
+pub fn checked(found: &Verification) -> AuditCheck {
+    AuditCheck {
+        version: "audit-check.v1".to_owned(),
+        sound: found.is_sound(),
+        records: found.records,
+        actions: found.intents,
+        open: found.open.iter().map(|id| id.with_digits(16)).collect(),
+        first: found.start.seq,
+        last: found.head.seq,
+        head: found.head.hash.to_string(),
+        problems: found.problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn action(view: &View<'_>, item: &Item) -> Option<AuditAction> {
+    let Body::Intent(intent) = &item.record.body else { return None };
+    let done = &intent.action;
+    let mut fields = done.fields.clone();
+    let key = fields.remove("key").unwrap_or_default();
+    let outcome = item.outcome.as_ref().map(|(at, outcome)| AuditOutcome {
+        at: at.to_string(),
+        result: outcome.result.to_string(),
+        detail: outcome.detail.clone(),
+    });
+    Some(AuditAction {
+        id: view.short_id(&item.id),
+        seq: item.seq,
+        at: item.record.at.to_string(),
+        action: done.kind.clone(),
+        key,
+        unit: done.unit.clone(),
+        object: done.object.as_ref().map(object_text),
+        fields,
+        outcome,
+    })
+}
+
+/// `Kind/namespace/name`, as people write it.
+fn object_text(object: &audit::Object) -> String {
+    ObjectRef::new(&object.group, &object.kind, &object.namespace, &object.name).to_string()
+}
+
+/// The proofs of an intent: one, or one per row that demanded the action.
+fn proofs(json: &serde_json::Value) -> Vec<Proof> {
+    let several = json["proofs"].as_array().cloned();
+    let all = several.unwrap_or_else(|| vec![json.clone()]);
+    all.into_iter().filter_map(|proof| serde_json::from_value(proof).ok()).collect()
+}
+
+fn steps(proof: &Proof) -> Vec<AuditStep> {
+    let step = |node: &crate::datalog::ProofNode| AuditStep {
+        conclusion: node.conclusion.clone(),
+        text: explain::sentence(&node.relation, &node.row),
+        clause: node.clause.as_ref().map(|c| format!("{} ({}:{})", c.label, c.file, c.line)),
+    };
+    proof.nodes.iter().map(step).collect()
+}
+
+impl AuditAction {
+    fn is_write(&self) -> bool {
+        matches!(self.action.as_str(), "apply" | "delete")
+    }
+
+    /// One line: when, which, what, and what came of it.
+    fn line(&self) -> String {
+        let outcome = match &self.outcome {
+            Some(outcome) => format!("{}: {}", outcome.result, outcome.detail),
+            None => "no outcome".to_owned(),
+        };
+        format!("{}  {}  {}  {outcome}", self.at, self.id, self.key)
+    }
+}
+
+impl AuditList {
+    /// One line an action.
+    pub fn to_text(&self) -> String {
+        if self.actions.is_empty() {
+            return "no action of that kind is in the journal\n".to_owned();
+        }
+        self.actions.iter().map(|action| format!("{}\n", action.line())).collect()
+    }
+}
+
+impl AuditRecord {
+    /// The action, what came of it, and its proof: conclusions first, observations last.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{}\n", self.action.line());
+        let mut line = |label: &str, said: &str| {
+            text.push_str(format!("  {label:<8} {said}").trim_end());
+            text.push('\n');
+        };
+        for (name, value) in &self.action.fields {
+            line(name, value);
+        }
+        let mut label = "because";
+        for step in &self.proof {
+            let by = step.clause.as_ref().map(|clause| format!("   {clause}"));
+            line(label, &format!("{}{}", step.text, by.unwrap_or_default()));
+            label = "";
+        }
+        line("facts", &format!("generation {}, log {}", self.generation, self.fact_log));
+        line("rules", &self.rules);
+        line("next", "hence audit verify");
+        text
+    }
+}
+
+impl AuditCheck {
+    /// The verdict first, then what is wrong.
+    pub fn to_text(&self) -> String {
+        let word = if self.sound { "OK" } else { "NOT SOUND" };
+        let mut text = format!(
+            "{word}  {} records, {} actions, {} without outcome; chain {}..{} {}\n",
+            self.records,
+            self.actions,
+            self.open.len(),
+            self.first,
+            self.last,
+            self.head
+        );
+        for problem in &self.problems {
+            text.push_str(&format!("  problem  {problem}\n"));
+        }
+        text
+    }
+}

@@ -1,0 +1,176 @@
+//! The user's rule files: read, checked, watched.
+//!
+//! In: directories (`--rules`). Out: a checked program, or every mistake in it. A change is taken
+//! up once it has settled; whoever edits a file saves it in several steps.
+//!
+//! Not here: putting a program in force (`step.rs`).
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use miette::Diagnostic;
+use notify::RecommendedWatcher;
+use notify::RecursiveMode;
+use notify::Watcher as _;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::daemon::step::Message;
+use crate::datalog::CheckError;
+use crate::datalog::Program;
+use crate::datalog::RuleFile;
+use crate::rules;
+
+/// How long a directory has to be quiet before it is read again.
+const SETTLED: Duration = Duration::from_millis(200);
+/// What rule files end in.
+const EXTENSION: &str = "dl";
+
+/// Why rule files are not in force.
+#[derive(Debug, Error, Diagnostic)]
+pub enum RuleFilesError {
+    /// A file or directory could not be read.
+    #[error("cannot read {}", path.display())]
+    #[diagnostic(code(rules::read), help("name a directory that holds *.dl files"))]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// They do not check.
+    #[error("the rules have {} mistakes", mistakes(errors))]
+    #[diagnostic(code(rules::check), help("`hence rules check DIR` shows each of them"))]
+    Mistakes {
+        /// Each mistake, and warnings among them.
+        #[related]
+        errors: Vec<CheckError>,
+    },
+}
+
+fn mistakes(errors: &[CheckError]) -> usize {
+    errors.iter().filter(|error| !error.is_warning()).count()
+}
+
+/// A set of rules that can be in force.
+#[derive(Clone)]
+pub struct RuleSet {
+    /// What is in force.
+    pub program: Program,
+    /// The user's files of it.
+    pub user: Vec<RuleFile>,
+}
+
+/// The rule files at `path`, in name order: the file itself, or those of a directory.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn paths(path: &Path) -> Result<Vec<PathBuf>, RuleFilesError> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut paths: Vec<PathBuf> = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect())
+        .map_err(failed(path))?;
+    // ConfigMaps are mounted with folders and links whose names begin with dots.
+    paths.retain(|path| path.extension().is_some_and(|e| e == EXTENSION) && !is_hidden(path));
+    paths.sort();
+    Ok(paths)
+}
+
+/// The text of one rule file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text(path: &Path) -> Result<String, RuleFilesError> {
+    fs::read_to_string(path).map_err(failed(path))
+}
+
+/// Reads the rule files of the directories, in name order within each.
+///
+/// # Errors
+/// A directory or file cannot be read.
+pub fn read(directories: &[PathBuf]) -> Result<Vec<RuleFile>, RuleFilesError> {
+    let mut files = Vec::new();
+    for directory in directories {
+        for path in paths(directory)? {
+            files.push(rules::user_file(&path.display().to_string(), &text(&path)?));
+        }
+    }
+    Ok(files)
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> RuleFilesError {
+    let path = path.to_owned();
+    move |source| RuleFilesError::Read { path, source }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// Reads the directories and checks what they hold together with the shipped rules.
+///
+/// # Errors
+/// Something cannot be read, or does not check.
+pub fn load(directories: &[PathBuf]) -> Result<RuleSet, RuleFilesError> {
+    let user = read(directories)?;
+    let program =
+        rules::load(user.clone()).map_err(|errors| RuleFilesError::Mistakes { errors })?;
+    Ok(RuleSet { program, user })
+}
+
+/// Watches the directories as long as `inbox` is heard: each settled change is read, checked and
+/// sent, good or bad.
+///
+/// # Errors
+/// The system does not let a directory be watched.
+pub(super) fn watch(
+    directories: Vec<PathBuf>,
+    inbox: mpsc::Sender<Message>,
+) -> Result<(), RuleFilesError> {
+    if directories.is_empty() {
+        return Ok(());
+    }
+    let (changed, changes) = mpsc::unbounded_channel();
+    let mut watcher: RecommendedWatcher =
+        notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                changed.send(()).ok();
+            }
+        })
+        .map_err(|error| unwatched(&directories[0], error))?;
+    for directory in &directories {
+        let watched = watcher.watch(directory, RecursiveMode::NonRecursive);
+        watched.map_err(|error| unwatched(directory, error))?;
+    }
+    tokio::spawn(follow(directories, changes, inbox, watcher));
+    Ok(())
+}
+
+fn unwatched(directory: &Path, error: notify::Error) -> RuleFilesError {
+    let source = std::io::Error::other(error);
+    RuleFilesError::Read { path: directory.to_owned(), source }
+}
+
+/// `_watcher` lives as long as its changes are followed.
+async fn follow(
+    directories: Vec<PathBuf>,
+    mut changes: mpsc::UnboundedReceiver<()>,
+    inbox: mpsc::Sender<Message>,
+    _watcher: RecommendedWatcher,
+) {
+    while changes.recv().await.is_some() {
+        while let Ok(Some(())) = tokio::time::timeout(SETTLED, changes.recv()).await {}
+        let directories = directories.clone();
+        let Ok(loaded) = tokio::task::spawn_blocking(move || load(&directories)).await else {
+            continue;
+        };
+        if inbox.send(Message::Rules(Box::new(loaded))).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Every answer as people read it, from a running daemon, with the API server down, and from the
+//! files of a stopped one.
+//!
+//! The answers stand together in one transcript, `snapshots/`; names that change from run to run
+//! are masked.
+
+use super::world::World;
+use super::world::map;
+use crate::support::cluster::Part;
+use crate::support::wait;
+use hence::actions::PlanReport;
+use hence::daemon::journal_view::AuditCheck;
+use hence::daemon::journal_view::AuditList;
+use hence::daemon::journal_view::AuditRecord;
+use hence::explain::Answer;
+use regex::Regex;
+use serde_json::json;
+
+/// What differs from run to run, and what stands for it.
+const MASKS: &[(&str, &str)] = &[
+    (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
+    (r"[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}", "UID"),
+    (r"sha256:[\da-f]{64}", "DIGEST"),
+    (r"\b[\da-f]{64}\b", "DIGEST"),
+    (r"\b[\da-f]{40}\b", "COMMIT"),
+    (r"P-[\da-f]{6,}", "P-ID"),
+    (r"generation \d+", "generation N"),
+    (r"resourceVersion \d+", "resourceVersion N"),
+    (r"\d+ (records|actions|without outcome|rows searched)", "N $1"),
+    (r"chain \d+\.\.\d+", "chain N..N"),
+    (r"\.dl:\d+", ".dl:N"),
+];
+
+struct Transcript {
+    namespace: String,
+    masks: Vec<(Regex, &'static str)>,
+}
+
+impl Transcript {
+    fn new(namespace: &str) -> Self {
+        let masks = MASKS.iter().map(|(pattern, name)| {
+            (Regex::new(pattern).expect("the patterns here are well-formed"), *name)
+        });
+        Self { namespace: namespace.to_owned(), masks: masks.collect() }
+    }
+
+    fn mask(&self, text: &str) -> String {
+        let text = text.replace(&self.namespace, "shop");
+        self.masks
+            .iter()
+            .fold(text, |text, (pattern, name)| pattern.replace_all(&text, *name).into_owned())
+    }
+
+    /// The question, its answer, and how the command ended.
+    fn entry(&self, world: &World, question: &str) -> String {
+        let args = self.args(world, question);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let said = world.site.workplace.hence(&args);
+        let end = said.code.map_or_else(|| "by a signal".to_owned(), |code| code.to_string());
+        let text = format!("{}{}", said.stdout, said.stderr);
+        self.mask(&format!("$ hence {question}\n{text}exit {end}\n"))
+    }
+
+    fn args(&self, world: &World, question: &str) -> Vec<String> {
+        let state = world.site.workplace.state();
+        let mut args: Vec<String> = question.split(' ').map(str::to_owned).collect();
+        args.extend(["--state".to_owned(), state.display().to_string()]);
+        args
+    }
+
+    /// The answer as JSON.
+    fn json(&self, world: &World, question: &str) -> String {
+        let mut args = self.args(world, question);
+        args.extend(["-o".to_owned(), "json".to_owned()]);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        world.site.workplace.hence(&args).stdout
+    }
+
+    fn all(&self, world: &World, questions: &[String]) -> String {
+        let entries: Vec<String> = questions.iter().map(|q| self.entry(world, q)).collect();
+        entries.join("\n")
+    }
+}
+
+/// Files: a unit that works, one that wants an object of it, and a chain that a broken build holds.
+async fn push_all(world: &World) -> String {
+    let two = format!("{}---\n{}", map("motd", "1"), map("banner", "1"));
+    world
+        .push_files(&[
+            ("app/two.yaml", &two),
+            ("app/old.yaml", &map("old", "1")),
+            ("other/banner.yaml", &map("banner", "2")),
+            ("certs/kustomization.yaml", "resources:\n- issuer.yaml\n- missing.yaml\n"),
+            ("certs/issuer.yaml", &map("issuer", "1")),
+            ("db/db.yaml", &map("db", "1")),
+            ("api/api.yaml", &map("api", "1")),
+            ("web/web.yaml", &map("web", "1")),
+        ])
+        .await
+}
+
+async fn settle(world: &World) {
+    let quiet = || async move {
+        let plan = world.site.ask(&["plan"]);
+        plan.contains(" 0 in all").then_some(())
+    };
+    wait::until("nothing to be left to do", quiet).await;
+}
+
+#[tokio::test]
+async fn every_answer_stands_with_and_without_servers() {
+    let mut world = World::alone("answers").await;
+    world.site.own().start(&[]);
+    let first = push_all(&world).await;
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.ready("app", &first).await;
+    let after = |name: &str| json!({ "dependsOn": [{ "name": name }], "retryInterval": "1h" });
+    world.unit("other", json!({ "retryInterval": "1h" })).await;
+    world.unit("certs", json!({ "retryInterval": "1h" })).await;
+    for (name, needs) in [("db", "certs"), ("api", "db"), ("web", "api")] {
+        world.unit(name, after(needs)).await;
+    }
+    let second = world.push_without(&["app/old.yaml"]).await;
+    world.ready("app", &second).await;
+    world.owns(&["banner", "motd"]).await;
+    world.shows("other", "False", "already managed").await;
+    world.shows("web", "False", "dependency").await;
+    settle(&world).await;
+
+    let script = Transcript::new(&world.namespace);
+    let n = world.namespace.clone();
+    let commit = second.rsplit_once(':').expect("a revision").1;
+    let listed = world.site.ask(&["audit", "list", "--writes"]);
+    let deleted = listed.lines().find(|line| line.contains("delete ")).expect("one was pruned");
+    let id = deleted.split("  ").nth(1).expect("a line has an id").to_owned();
+    let questions = [
+        format!("why cm/motd -n {n}"),
+        format!("why cm/nothing -n {n}"),
+        format!("why pruned cm/old -n {n}"),
+        format!("why pruned cm/motd -n {n}"),
+        format!("why-not ready ks/app -n {n}"),
+        format!("why-not ready ks/web -n {n}"),
+        format!("why-not ready ks/other -n {n}"),
+        format!("why-not ready ks/certs -n {n}"),
+        format!("why-not live {commit} --on cm/motd -n {n}"),
+        format!("why-not live deadbeef --on cm/motd -n {n}"),
+        format!("owners cm/motd -n {n}"),
+        format!("owners cm/banner -n {n}"),
+        "pending".to_owned(),
+        format!("audit list --writes --unit {n}/app"),
+        "audit verify".to_owned(),
+        "audit show P-00000000".to_owned(),
+        "plan".to_owned(),
+    ];
+    let told = script.all(&world, &questions);
+    insta::assert_snapshot!("answers", told);
+    check_json(&script, &world, &questions, &id);
+    // The whole proof changes with the rules; its beginning and its end do not.
+    let show = format!("audit show {id}");
+    let shown = script.entry(&world, &show);
+    let first = "TIME  P-ID  delete shop/app ConfigMap/shop/old  done: deleted\n  because  delete \
+                 ConfigMap/shop/old for shop/app   prune/act-delete (rules/actions.dl:N)\n";
+    assert!(shown.contains(first) && shown.contains("next     hence audit verify"), "{shown}");
+    let orphan = "shop/app owns ConfigMap/shop/old and no longer declares it   prune/dropped";
+    assert!(shown.contains(orphan), "{shown}");
+
+    // Git's answers end with the test's host; the API server ends here.
+    world.host.behave(crate::support::git::Behaviour { status: Some(503), ..Default::default() });
+    world.site.cluster.stop(Part::ApiServer);
+    assert_eq!(script.all(&world, &questions), told, "with the API server down");
+    assert_eq!(script.entry(&world, &show), shown);
+    world.site.own().stop().await;
+    let alone = script.all(&world, &questions);
+    let notice = "⚠️ no daemon answers; this is what it knew when it stopped\n";
+    assert_eq!(alone.replace(notice, ""), told, "with the daemon stopped, too");
+}
+
+/// JSON says the same as the text, in the shape of the committed schemas.
+fn check_json(script: &Transcript, world: &World, questions: &[String], id: &str) {
+    for question in questions.iter().filter(|q| !q.starts_with("audit") && *q != "plan") {
+        let json = script.json(world, question);
+        let answer: Answer = serde_json::from_str(&json).expect("it is an answer");
+        let text = script.entry(world, question);
+        let told = script.mask(&answer.to_text());
+        assert!(text.contains(&told), "{question}:\n{text}\n{told}");
+    }
+    let list = script.json(world, "audit list --writes");
+    let list: AuditList = serde_json::from_str(&list).expect("it is a list");
+    assert!(list.actions.iter().any(|action| action.action == "delete"));
+    let record = script.json(world, &format!("audit show {id}"));
+    let record: AuditRecord = serde_json::from_str(&record).expect("it is a record");
+    assert!(record.proof.iter().any(|step| step.conclusion.starts_with("orphan(")));
+    let check: AuditCheck =
+        serde_json::from_str(&script.json(world, "audit verify")).expect("it is a check");
+    assert!(check.sound && check.problems.is_empty());
+    let plan: PlanReport = serde_json::from_str(&script.json(world, "plan")).expect("it is a plan");
+    assert_eq!(plan.version, "plan.v1");
+}

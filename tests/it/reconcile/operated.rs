@@ -1,0 +1,206 @@
+//! What operators touch: probes, metrics, rule files that change, questions from afar.
+
+use super::world::World;
+use super::world::map;
+use crate::support::cluster;
+use crate::support::git::run;
+use crate::support::wait;
+use crate::support::workplace::Daemon;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Api;
+use kube::api::ListParams;
+use kube::api::ObjectMeta;
+use kube::api::PostParams;
+use serde_json::json;
+use std::net::TcpListener;
+use std::path::Path;
+
+/// hence's own namespace.
+const SPACE: &str = "flux-system";
+const FREEZE: &str = "[mine/freeze]\nfreeze(U, \"a release is on\") :- unit(U, _).\n";
+const BROKEN: &str = "[mine/freeze]\nfreeze(U, \"a release is on\") :- unti(U, _).\n";
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// Code and text of the answer.
+async fn get(url: &str) -> Option<(u16, String)> {
+    cluster::trust_ring();
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let answer = client.get(url).send().await.ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
+async fn metric(base: &str, name: &str) -> Option<f64> {
+    let (_, text) = get(&format!("{base}/metrics")).await?;
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")))?;
+    line.parse().ok()
+}
+
+/// hence's own namespace, with the account whose tokens count and another one.
+async fn make_accounts(world: &World) {
+    let name = |name: &str| ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    let namespace = Namespace { metadata: name(SPACE), ..Namespace::default() };
+    let namespaces: Api<Namespace> = Api::all(world.client.clone());
+    namespaces.create(&PostParams::default(), &namespace).await.expect("the server takes it");
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.client.clone(), SPACE);
+    for account in ["hence-reader", "other"] {
+        let account = ServiceAccount { metadata: name(account), ..ServiceAccount::default() };
+        accounts.create(&PostParams::default(), &account).await.expect("the server takes it");
+    }
+}
+
+#[tokio::test]
+async fn rules_probes_and_remote_questions() {
+    let mut world = World::alone("operated").await;
+    let rules = world.site.workplace.path("rules");
+    std::fs::create_dir(&rules).expect("the folder is ours");
+    std::fs::write(rules.join("mine.dl"), FREEZE).expect("the folder is ours");
+    let (port, dir) = (free_port(), rules.display().to_string());
+    let listen = format!("127.0.0.1:{port}");
+    let base = format!("http://{listen}");
+    make_accounts(&world).await;
+    let flags = ["--listen", &listen, "--rules", &dir, "--digest-key-secret", "hence-digest-key"];
+    world.site.own().start(&flags);
+    let ready = || async { get(&format!("{base}/readyz")).await.filter(|(code, _)| *code == 200) };
+    wait::until("hence to be ready", ready).await;
+    assert_eq!(get(&format!("{base}/healthz")).await, Some((200, "ok\n".to_owned())));
+    assert_eq!(metric(&base, "hence_rules_rejected").await, Some(0.0));
+
+    let revision = world.push_files(&[("app/map.yaml", &map("a", "1"))]).await;
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.shows("app", "False", "a release is on").await;
+    broken_rules_change_nothing(&world, &base, &rules.join("mine.dl")).await;
+    assert!(world.map("a").await.is_none(), "frozen still");
+
+    std::fs::remove_file(rules.join("mine.dl")).expect("it is there");
+    world.ready("app", &revision).await;
+    assert_eq!(metric(&base, "hence_rules_rejected").await, Some(0.0));
+    assert!(world.site.log().contains("rules are in force"));
+
+    asked_from_afar(&world, &base).await;
+    // Nothing is lost by rules that came and went: the next run knows what this one did.
+    world.site.own().stop().await;
+    world.site.own().start(&flags);
+    wait::until("hence to be ready again", ready).await;
+    let why = world.site.ask(&["why", "cm/a", "-n", &world.namespace]);
+    assert!(why.contains("EXISTS") && why.contains("proof"), "{why}");
+}
+
+async fn broken_rules_change_nothing(world: &World, base: &str, file: &Path) {
+    std::fs::write(file, BROKEN).expect("the folder is ours");
+    let rejected = || async { metric(base, "hence_rules_rejected").await.filter(|n| *n == 1.0) };
+    wait::until("the broken rules to be rejected", rejected).await;
+    let log = world.site.log();
+    assert!(log.contains("rules::unknown_relation") && log.contains("did you mean"), "{log}");
+    let events: &Api<Event> = &Api::all(world.client.clone());
+    let about = &ListParams::default().fields("reason=RulesRejected");
+    wait::until("the event", || async move {
+        let list = events.list(about).await.expect("the server answers").items;
+        list.into_iter().find(|event| {
+            event.type_.as_deref() == Some("Warning")
+                && event.involved_object.kind.as_deref() == Some("Namespace")
+        })
+    })
+    .await;
+}
+
+async fn asked_from_afar(world: &World, base: &str) {
+    let place = &world.site.workplace;
+    let n = world.namespace.as_str();
+    let why = place.hence(&["why", "cm/a", "-n", n, "--address", base]).expect_success();
+    assert!(why.contains("EXISTS"), "{why}");
+    let list = place.hence(&["audit", "list", "--writes", "--address", base]).expect_success();
+    assert!(list.contains("apply"), "{list}");
+    place.hence(&["audit", "verify", "--address", base]).expect_success();
+    let file = place.path("journal.jsonl");
+    let file = file.to_str().expect("paths here are UTF-8");
+    let export = place.hence(&["audit", "export", file, "--address", base]).expect_success();
+    assert!(export.starts_with("OK"), "{export}");
+    place.hence(&["audit", "verify", "--file", file]).expect_success();
+
+    // Nobody else is let in: no token, no token of another account, no token for somebody else.
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let question = json!({"ask": "pending"}).to_string();
+    let ask = |token: Option<String>| {
+        let request =
+            client.post(format!("{base}/v1/ask")).header("Content-Type", "application/json");
+        let request = request.body(question.clone());
+        match token {
+            Some(token) => request.header("X-Hence-Token", token),
+            None => request,
+        }
+    };
+    let token = |account: &'static str, audience: &'static str| async move {
+        let accounts: Api<ServiceAccount> = Api::namespaced(world.client.clone(), SPACE);
+        let request = serde_json::from_value(json!({
+            "spec": {"audiences": [audience]}, "metadata": {},
+        }));
+        let request = request.expect("a well-formed request");
+        let made = accounts.create_token_request(account, &PostParams::default(), &request).await;
+        let status = made.expect("the server gives tokens").status.expect("a status");
+        status.token.expect("a token")
+    };
+    let code = |answer: reqwest::Response| answer.status().as_u16();
+    assert_eq!(code(ask(None).send().await.expect("an answer")), 401);
+    let strangers = [
+        "nonsense".to_owned(),
+        token("other", "hence").await,
+        token("hence-reader", "https://kubernetes.default.svc").await,
+    ];
+    for token in strangers {
+        assert_eq!(code(ask(Some(token)).send().await.expect("an answer")), 401);
+    }
+    let good = token("hence-reader", "hence").await;
+    assert_eq!(code(ask(Some(good)).send().await.expect("an answer")), 200);
+}
+
+/// Starts a daemon that takes part in leader election, and waits until it is ready.
+async fn lead(world: &World, base: &str) -> Daemon {
+    let place = &world.site.workplace;
+    let (state, config) = (place.state(), world.site.cluster.kubeconfig());
+    let (state, config) = (state.display().to_string(), config.display().to_string());
+    let listen = base.trim_start_matches("http://");
+    let args = ["run", "--state", &state, "--kubeconfig", &config, "--listen", listen];
+    let daemon = place.start(&args);
+    let ready = || async { get(&format!("{base}/readyz")).await.filter(|(code, _)| *code == 200) };
+    wait::until("hence to be ready", ready).await;
+    daemon
+}
+
+#[tokio::test]
+async fn a_journal_that_was_rolled_back_is_reported() {
+    let world = World::alone("rolled-back").await;
+    make_accounts(&world).await;
+    let base = format!("http://127.0.0.1:{}", free_port());
+    assert!(lead(&world, &base).await.terminate().await.success());
+    let leases: Api<Lease> = Api::namespaced(world.client.clone(), SPACE);
+    for name in ["kustomize-controller", "source-controller"] {
+        let lease = leases.get(&format!("{name}-leader-election")).await.expect("it was held");
+        let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
+        assert_eq!(holder, "", "it is given back, so that nobody waits for it");
+        let noted = lease.metadata.annotations.unwrap_or_default();
+        assert!(noted.contains_key("hence.dev/journal-head"), "{noted:?}");
+    }
+
+    let (journal, older) = (world.site.workplace.state().join("journal"), "journal-before");
+    let older = world.site.workplace.path(older);
+    let copy = |from: &Path, to: &Path| {
+        let (from, to) = (from.display().to_string(), to.display().to_string());
+        run("cp", &["-r", &from, &to], Path::new("/"));
+    };
+    copy(&journal, &older);
+    let second = lead(&world, &base).await;
+    assert!(!second.log().contains("rolled back"), "{}", second.log());
+    assert!(second.terminate().await.success());
+    std::fs::remove_dir_all(&journal).expect("it is ours");
+    copy(&older, &journal);
+    let third = lead(&world, &base).await;
+    assert!(third.log().contains("it was lost or rolled back"), "{}", third.log());
+}

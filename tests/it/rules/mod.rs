@@ -1,0 +1,6 @@
+//! Rules: what the shipped ones conclude, judged by another engine, and the tools for their
+//! writers.
+
+mod clingo;
+mod facts;
+mod verbs;
