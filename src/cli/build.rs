@@ -1,5 +1,6 @@
-//! `hence build DIR`: what `kustomize build DIR` prints.
+//! `hence build DIR`: what `kustomize build DIR` prints, or where each field of it comes from.
 
+use std::fmt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -9,17 +10,35 @@ use thiserror::Error;
 
 use crate::cli::output;
 use crate::cli::output::Failure;
+use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::kustomize;
+use crate::kustomize::BuildError;
 use crate::kustomize::BuildOptions;
+use crate::kustomize::Built;
+use crate::kustomize::RemoteRef;
 use crate::sources::tree::LocalTree;
 
+mod origins;
+#[cfg(test)]
+mod tests;
+
 /// What to build.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct BuildArgs {
     /// The directory that holds the kustomization
     #[arg(default_value = ".")]
     dir: PathBuf,
+    /// Print where each object stands, and each field that a later step wrote: file and line, and
+    /// the patch, transformer or generator
+    #[arg(long)]
+    origins: bool,
+    /// The form of origins; objects are always YAML
+    #[arg(short, long, value_enum, default_value_t, requires = "origins")]
+    output: Form,
+    /// Refuse bases and files that are elsewhere
+    #[arg(long)]
+    no_remote_bases: bool,
 }
 
 #[derive(Debug, Error, Diagnostic)]
@@ -32,26 +51,92 @@ enum BuildVerbError {
         source: std::io::Error,
     },
     #[error("the build needs what is elsewhere: {names}")]
-    #[diagnostic(code(build::remote), help("remote bases are not fetched by this version"))]
+    #[diagnostic(
+        code(build::remote),
+        help("copy it into the repository: remote bases are not fetched by this version")
+    )]
     Remote { names: String },
+}
+
+/// A build's failure with the path as the user can open it.
+#[derive(Debug)]
+struct Refused {
+    error: BuildError,
+    here: PathBuf,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = self.error.message();
+        match (self.error.file(), self.error.line()) {
+            (Some(file), 0) => write!(f, "{}: {message}", shown(file, &self.here)),
+            (Some(file), line) => write!(f, "{}:{line}: {message}", shown(file, &self.here)),
+            (None, _) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Diagnostic for Refused {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.error.code()
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.error.help()
+    }
+}
+
+/// A path of the build's tree, whose root is that of the machine, seen from `here`.
+fn shown(file: &str, here: &Path) -> String {
+    let whole = Path::new("/").join(file);
+    let short = whole.strip_prefix(here).map(Path::to_path_buf);
+    short.unwrap_or(whole).display().to_string()
+}
+
+/// A reference as a kustomization names it.
+fn named(reference: &RemoteRef) -> String {
+    match reference {
+        RemoteRef::File { url } => url.clone(),
+        RemoteRef::Git { url, reference, .. } if reference.is_empty() => url.clone(),
+        RemoteRef::Git { url, reference, .. } => format!("{url}?ref={reference}"),
+    }
 }
 
 /// Builds and prints.
 pub(super) fn build(args: &BuildArgs) -> Result<Outcome, Failure> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let built = run(args, &here)?;
+    match (args.origins, args.output) {
+        (false, _) => built.resources.iter().enumerate().for_each(|(i, resource)| {
+            output::data(if i == 0 { "" } else { "---\n" });
+            output::data(resource.text());
+        }),
+        (true, Form::Text) => output::data(&origins::text(&built, &here)),
+        (true, Form::Json) => output::json(&origins::json(&built, &here)),
+    }
+    Ok(Outcome::Done)
+}
+
+/// Builds; `here` is the directory from which messages name files.
+fn run(args: &BuildArgs, here: &Path) -> Result<Built, Failure> {
     let dir = args.dir.canonicalize().map_err(|source| {
         Failure::input(BuildVerbError::NoDirectory { path: args.dir.clone(), source })
     })?;
-    let tree = LocalTree::new(Path::new("/"));
+    let tree = LocalTree::for_one_build(Path::new("/"));
     let root = dir.to_string_lossy().trim_start_matches('/').to_owned();
-    let options =
-        BuildOptions { allow_remote: true, shown_root: "/".to_owned(), ..BuildOptions::default() };
-    match kustomize::build(&tree, &root, &options).map_err(Failure::input)? {
-        kustomize::Outcome::Built(built) => {
-            output::data(&built.to_yaml());
-            Ok(Outcome::Done)
-        }
+    let options = BuildOptions {
+        allow_remote: !args.no_remote_bases,
+        origins: args.origins,
+        shown_root: "/".to_owned(),
+        ..BuildOptions::default()
+    };
+    let refused = |error| Failure::input(Refused { error, here: here.to_path_buf() });
+    match kustomize::build(&tree, &root, &options).map_err(refused)? {
+        kustomize::Outcome::Built(built) => Ok(built),
         kustomize::Outcome::Needs(remote) => {
-            let names: Vec<String> = remote.iter().map(|name| format!("{name:?}")).collect();
+            let names: Vec<String> = remote.iter().map(named).collect();
             Err(Failure::input(BuildVerbError::Remote { names: names.join(", ") }))
         }
     }

@@ -89,7 +89,12 @@ struct Failure {
     reason: &'static str,
     message: String,
     words: Words,
+    /// What it read, when that decides that it fails.
+    reads: Option<ReadSet>,
 }
+
+/// Reason, message, and what was read when that decides.
+type Refusal = (&'static str, String, Option<ReadSet>);
 
 impl Ingest {
     /// The job for an `act_render` row.
@@ -125,18 +130,27 @@ impl Ingest {
         // What earlier builds changed was told, or is not worth telling any more.
         let mut said = vec![Statement::nothing("changed", vec![unit.column()])];
         said.extend(match result {
-            // A failed build may have missed files that it would read next time, so it depends on
-            // the whole tree: any push may mend it.
+            // A build that fails on what it read, absent files too, fails again until that changes.
+            // Any other depends on the whole tree: any push may mend it.
             Err(failure) => {
+                let part = match (&failure.reads, &tree) {
+                    (Some(reads), Some(tree)) => part(reads, tree),
+                    _ => None,
+                };
                 if let Some(memory) = self.units.get_mut(&unit) {
-                    memory.reads = None;
+                    memory.reads = failure.reads.filter(|_| part.is_some());
                 }
+                let read = match &part {
+                    Some(part) => Statement::Holds(relation::reads(&unit, &tree_id, part)),
+                    None => Statement::nothing("reads", vec![unit.column()]),
+                };
+                let failed_on = part.unwrap_or_else(|| tree_id.clone());
                 let mentioned = self.mentioned(&unit, &failure.words);
                 let (reason, message) = (failure.reason, failure.message);
                 let failed =
-                    relation::render_failed(&unit, &tree_id, &b, &v, reason, &message, &now);
+                    relation::render_failed(&unit, &failed_on, &b, &v, reason, &message, &now);
                 vec![
-                    Statement::nothing("reads", vec![unit.column()]),
+                    read,
                     Statement::exactly("mentions", vec![unit.column()], mentioned),
                     Statement::Holds(failed),
                 ]
@@ -225,18 +239,18 @@ impl BuildJob {
     /// Runs the build; computes only, in proportion to the files that it reads.
     pub fn run(self) -> Built {
         let damaged = AtomicBool::new(false);
-        let result = self.build(&damaged).map_err(|(reason, message)| {
+        let result = self.build(&damaged).map_err(|(reason, message, reads)| {
             let words = self.tree.as_deref().map(|tree| Words::of(tree, &self.path, &self.before));
-            Failure { reason, message, words: words.unwrap_or_default() }
+            Failure { reason, message, words: words.unwrap_or_default(), reads }
         });
         let (tree, damaged) = (self.tree, damaged.into_inner() && result.is_err());
         Built { unit: self.unit, tree_id: self.tree_id, tree, key: self.key, result, damaged }
     }
 
-    fn build(&self, damaged: &AtomicBool) -> Result<Rendered, (&'static str, String)> {
+    fn build(&self, damaged: &AtomicBool) -> Result<Rendered, Refusal> {
         let Some(tree) = &self.tree else {
             let message = "the source's files are not loaded".to_owned();
-            return Err(("ArtifactFailed", message));
+            return Err(("ArtifactFailed", message, None));
         };
         let options = BuildOptions::default();
         let tree = Watched { tree: tree.as_ref(), damaged };
@@ -245,11 +259,13 @@ impl BuildJob {
             Ok(UnitOutcome::Built(built)) => built,
             Ok(UnitOutcome::Needs(remote)) => {
                 let message = format!("remote bases are not fetched by this version: {remote:?}");
-                return Err(("BuildFailed", message));
+                return Err(("BuildFailed", message, None));
             }
-            Err(error) => return Err((reason(&error), error.to_string())),
+            Err(error) => {
+                return Err((reason(&error), error.to_string(), error.reads().cloned()));
+            }
         };
-        within_limits(&built.objects)?;
+        within_limits(&built.objects).map_err(|(reason, message)| (reason, message, None))?;
         let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();
         for object in built.objects {

@@ -1,5 +1,6 @@
 //! What one build holds together: trees, files by number, schemas, and what is still needed.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -25,9 +26,13 @@ use super::resource;
 use super::schemas::Schemas;
 use super::yaml::FileId;
 use super::yaml::Node;
+use super::yaml::Place;
 use super::yaml::YamlError;
-use super::yaml::read_resources;
+use super::yaml::read_resources_at;
 use crate::model::ContentId;
+
+/// Most bytes of files whose objects one build keeps, in case that a second base reads them.
+const PARSED_BYTES_MAX: usize = 256 * 1024;
 
 /// Objects of files, by path and content.
 type ParsedFiles = HashMap<(String, ContentId), Rc<Vec<Node>>>;
@@ -42,6 +47,10 @@ pub(crate) struct Build<'t> {
     remote: RefCell<BTreeMap<RemoteRef, Rc<Tree<'t>>>>,
     /// Objects of files that this build has read, by path and content.
     parsed: RefCell<ParsedFiles>,
+    /// Bytes of the files in `parsed`.
+    parsed_bytes: Cell<usize>,
+    /// How often something fetched was asked for.
+    fetched: Cell<usize>,
 }
 
 /// What a remote reference turned out to be.
@@ -62,6 +71,8 @@ impl<'t> Build<'t> {
             needs: RefCell::default(),
             remote: RefCell::default(),
             parsed: RefCell::default(),
+            parsed_bytes: Cell::default(),
+            fetched: Cell::default(),
         }
     }
 
@@ -75,6 +86,17 @@ impl<'t> Build<'t> {
     /// Something is needed: what was built is not whole.
     pub(crate) fn is_partial(&self) -> bool {
         !self.needs.borrow().is_empty()
+    }
+
+    /// The cache that this build shares with others, unless it notes origins: those differ from
+    /// build to build.
+    pub(crate) fn shared_cache(&self) -> Option<&Cache> {
+        self.options.cache.as_deref().filter(|_| !self.options.origins)
+    }
+
+    /// How often something fetched was asked for so far.
+    pub(crate) fn fetched(&self) -> usize {
+        self.fetched.get()
     }
 
     pub(crate) fn file_id(&self, path: &str) -> FileId {
@@ -110,6 +132,7 @@ impl<'t> Build<'t> {
 
     /// The tree that a reference names.
     fn remote_tree(&self, reference: &RemoteRef, shown: &str) -> Result<Option<Rc<Tree<'t>>>> {
+        self.fetched.set(self.fetched.get() + 1);
         if let Some(tree) = self.remote.borrow().get(reference) {
             return Ok(Some(Rc::clone(tree)));
         }
@@ -159,22 +182,29 @@ impl<'t> Build<'t> {
             return Ok(Rc::clone(nodes));
         }
         let id = self.file_id(&file.path);
-        let nodes = match self.cache.objects(id, &file.id) {
+        let known = self.shared_cache().and_then(|cache| cache.objects(id, &file.id));
+        let nodes = Rc::new(match known {
             Some(nodes) => nodes.to_vec(),
             None => {
-                let nodes = self.nodes(&file.bytes, id)?;
-                self.cache.keep_objects(id, &file.id, &nodes);
+                let nodes = self.nodes(&file.bytes, Place::made_by(id))?;
+                if let Some(cache) = self.shared_cache() {
+                    cache.keep_objects(id, &file.id, &nodes);
+                }
                 nodes
             }
-        };
-        let nodes = Rc::new(nodes);
-        self.parsed.borrow_mut().insert(key, Rc::clone(&nodes));
+        });
+        // What is kept is copied when a step changes it: that must not double a large build.
+        let bytes = self.parsed_bytes.get() + file.bytes.len();
+        if bytes <= PARSED_BYTES_MAX {
+            self.parsed_bytes.set(bytes);
+            self.parsed.borrow_mut().insert(key, Rc::clone(&nodes));
+        }
         Ok(nodes)
     }
 
-    /// The objects of a text: checked, lists spelt out.
-    pub(crate) fn nodes(&self, bytes: &[u8], file: FileId) -> Result<Vec<Node>> {
-        let read = read_resources(bytes, file).map_err(|error| self.malformed(&error))?;
+    /// The objects of a text: checked, lists spelt out. `start.line` lines stand before it.
+    pub(crate) fn nodes(&self, bytes: &[u8], start: Place) -> Result<Vec<Node>> {
+        let read = read_resources_at(bytes, start).map_err(|error| self.malformed(&error))?;
         let mut queue = checked(read).map_err(|(error, node)| self.at_node(error, &node))?;
         let mut nodes = Vec::with_capacity(queue.len());
         let mut at = 0;

@@ -1,19 +1,27 @@
-//! What builds share when the caller lets them: files by number, and the objects of files.
+//! What builds share when the caller lets them: files by number, the objects of files, and what
+//! bases made.
 //!
-//! Content is named by the source's own ids, so one cache serves one source. Least recently used
+//! Content is named by the source's own ids, so one cache serves one source. A base holds for as
+//! long as everything that it read stands as it did (`bases.rs` checks). Least recently used
 //! entries are not tracked: when it is full it is emptied.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
+use super::bases::BaseKey;
+use super::bases::KeptBase;
 use super::yaml::FileId;
 use super::yaml::Node;
 use crate::model::ContentId;
 
 /// Most files whose objects are kept.
 const FILES_MAX: usize = 20_000;
+/// Most objects in all bases that are kept.
+const BASE_OBJECTS_MAX: usize = 100_000;
 
 /// Objects of files, by number and content.
 type Objects = HashMap<(FileId, ContentId), Arc<[Node]>>;
@@ -23,6 +31,25 @@ type Objects = HashMap<(FileId, ContentId), Arc<[Node]>>;
 pub struct Cache {
     names: RwLock<Names>,
     objects: RwLock<Objects>,
+    bases: RwLock<Bases>,
+    files_read: AtomicUsize,
+    bases_made: AtomicUsize,
+}
+
+/// What bases made, and how many objects that is.
+#[derive(Debug, Default)]
+struct Bases {
+    kept: HashMap<BaseKey, Arc<KeptBase>>,
+    objects: usize,
+}
+
+/// How much work builds with one cache have done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheCounts {
+    /// Files of objects that were parsed.
+    pub files: usize,
+    /// Bases that were made, and not taken from the cache.
+    pub bases: usize,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +90,34 @@ impl Cache {
         objects.get(&(file, content.clone())).map(Arc::clone)
     }
 
+    /// What was done so far; what the cache saved is not in it.
+    pub fn counts(&self) -> CacheCounts {
+        CacheCounts {
+            files: self.files_read.load(Ordering::Relaxed),
+            bases: self.bases_made.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn base(&self, key: &BaseKey) -> Option<Arc<KeptBase>> {
+        let bases = self.bases.read().unwrap_or_else(PoisonError::into_inner);
+        bases.kept.get(key).map(Arc::clone)
+    }
+
+    pub(crate) fn keep_base(&self, key: BaseKey, base: KeptBase) {
+        self.bases_made.fetch_add(1, Ordering::Relaxed);
+        let mut bases = self.bases.write().unwrap_or_else(PoisonError::into_inner);
+        if bases.objects.saturating_add(base.len()) > BASE_OBJECTS_MAX {
+            bases.kept.clear();
+            bases.objects = 0;
+        }
+        bases.objects += base.len();
+        if let Some(old) = bases.kept.insert(key, Arc::new(base)) {
+            bases.objects -= old.len();
+        }
+    }
+
     pub(crate) fn keep_objects(&self, file: FileId, content: &ContentId, nodes: &[Node]) {
+        self.files_read.fetch_add(1, Ordering::Relaxed);
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
         if objects.len() >= FILES_MAX {
             objects.clear();

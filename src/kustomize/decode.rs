@@ -12,6 +12,7 @@ use super::yaml::Dialect;
 use super::yaml::Entry;
 use super::yaml::Node;
 use super::yaml::Place;
+use super::yaml::Style;
 use super::yaml::Value;
 
 /// What a decoder must know, and the first thing that went wrong.
@@ -285,11 +286,23 @@ impl Decode for BTreeMap<String, String> {
 pub(crate) struct Located {
     pub(crate) text: String,
     pub(crate) place: Place,
+    /// It is a block: its first line is the one below its place.
+    pub(crate) is_block: bool,
+}
+
+impl Located {
+    /// Where the text starts, for reading it: `line` lines of the file stand before it.
+    pub(crate) fn start(&self) -> Place {
+        let before =
+            if self.is_block { self.place.line } else { self.place.line.saturating_sub(1) };
+        Place { line: before, column: 0, ..self.place }
+    }
 }
 
 impl Decode for Located {
     fn decode(&mut self, node: &Node, decoder: &mut Decoder) {
         self.place = node.place();
+        self.is_block = matches!(node.style(), Style::Literal | Style::Folded);
         self.text.decode(node, decoder);
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use miette::Diagnostic;
 
+use super::loader::ReadSet;
+
 /// What went wrong, by whom it is to be mended. The codes are public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -130,6 +132,7 @@ struct Inner {
     file: Option<String>,
     line: u32,
     help: Option<String>,
+    reads: Option<ReadSet>,
 }
 
 impl BuildError {
@@ -137,7 +140,15 @@ impl BuildError {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
         let upstream = message.clone();
-        Self(Box::new(Inner { kind, message, upstream, file: None, line: 0, help: None }))
+        Self(Box::new(Inner {
+            kind,
+            message,
+            upstream,
+            file: None,
+            line: 0,
+            help: None,
+            reads: None,
+        }))
     }
 
     /// The same failure, with upstream's next outer words.
@@ -177,6 +188,24 @@ impl BuildError {
     pub(crate) fn advise(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
+    }
+
+    /// The same failure, with what the build had read.
+    pub(crate) fn after_reading(mut self, reads: ReadSet) -> Self {
+        self.0.reads = Some(reads);
+        self
+    }
+
+    /// What the build had read when it failed, absent files too: as long as that stays, it fails
+    /// again. `None` when other things may mend it, such as a source that could not be read.
+    pub fn reads(&self) -> Option<&ReadSet> {
+        let is_lasting = !matches!(self.0.kind, ErrorKind::Tree | ErrorKind::Remote);
+        self.0.reads.as_ref().filter(|_| is_lasting)
+    }
+
+    /// What went wrong, without its place.
+    pub fn message(&self) -> &str {
+        &self.0.message
     }
 
     /// What went wrong.

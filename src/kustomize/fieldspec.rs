@@ -59,9 +59,29 @@ impl FieldSpec {
         if !self.matches(object) {
             return Ok(());
         }
-        let parts = path::split(&self.path, '/');
+        self.apply_to_any(object, create, set)
+    }
+
+    /// Whether [`FieldSpec::apply_to_any`] without `create` has nothing to do; costs no copy.
+    pub(crate) fn misses(&self, object: &Object) -> bool {
+        // A path in which nothing is escaped needs no taking apart.
+        let plain = !self.path.contains('\\') && !self.path.starts_with('/');
+        plain && !reaches(object.node(), &mut self.path.split('/'))
+    }
+
+    /// [`FieldSpec::apply`], whatever the object's type.
+    pub(crate) fn apply_to_any(
+        &self,
+        object: &mut Object,
+        create: Option<Create>,
+        set: &mut SetNode<'_>,
+    ) -> Result<()> {
         let create = create.filter(|_| self.create);
-        if create.is_none() && !reaches(object.node(), &parts) {
+        if create.is_none() && self.misses(object) {
+            return Ok(());
+        }
+        let parts = path::split(&self.path, '/');
+        if create.is_none() && !reaches(object.node(), &mut parts.iter().map(String::as_str)) {
             return Ok(());
         }
         let mut pen = Pen::default();
@@ -88,13 +108,14 @@ fn may_change_id(parts: &[String]) -> bool {
 }
 
 /// Whether the walk would meet anything at all; only so is the object copied for writing.
-fn reaches(node: &Node, parts: &[String]) -> bool {
-    let Some((first, rest)) = parts.split_first() else { return true };
+fn reaches<'p>(node: &Node, parts: &mut (impl Iterator<Item = &'p str> + Clone)) -> bool {
+    let all = parts.clone();
+    let Some(first) = parts.next() else { return true };
     if path::is_null(node) {
         return false;
     }
     if let Some(items) = node.items() {
-        return items.iter().any(|item| reaches(item, parts));
+        return items.iter().any(|item| reaches(item, &mut all.clone()));
     }
     if !node.is_mapping() {
         return true; // an error, which the walk tells
@@ -103,7 +124,7 @@ fn reaches(node: &Node, parts: &[String]) -> bool {
     if name.trim() != name || name.is_empty() || path::index_of(name).is_some() || name == "*" {
         return true; // odd names are the walk's business
     }
-    node.get(name).is_some_and(|found| reaches(found, rest))
+    node.get(name).is_some_and(|found| reaches(found, parts))
 }
 
 fn walk(

@@ -20,6 +20,7 @@ use super::error::Result;
 use super::loader::Loader;
 use super::loader::Tree;
 use super::origin_annotation::Record;
+use super::origins;
 use super::output::Built;
 use super::path;
 use super::plugin::Transformer as _;
@@ -50,8 +51,8 @@ pub fn build(
         // Errors may come from what is missing: they count once it is there.
         return Ok(Outcome::Needs(build.take_needs()));
     }
-    let map = outcome?;
-    Built::new(map, tree.take_reads(), &build).map(Outcome::Built)
+    let made = outcome.and_then(|map| Built::new(map, tree.reads(), &build));
+    made.map(Outcome::Built).map_err(|error| error.after_reading(tree.reads_of_failure()))
 }
 
 fn run<'t>(build: &Build<'t>, tree: &Rc<Tree<'t>>, root: &str) -> Result<ResMap> {
@@ -65,9 +66,14 @@ fn run<'t>(build: &Build<'t>, tree: &Rc<Tree<'t>>, root: &str) -> Result<ResMap>
     }
     let mut gathered = target.accumulate(Accumulator::default())?;
     let map = &mut gathered.map;
+    let (config, vars) = (&gathered.config, &gathered.vars);
     HashTransformer.transform(map)?;
-    name_reference_transformer::transform(map, &gathered.config.name_reference)?;
-    ref_var_transformer::transform(map, &gathered.vars, &gathered.config.var_reference)?;
+    noted(&target, map, "NameReferenceTransformer", "", |map| {
+        name_reference_transformer::transform(map, &config.name_reference)
+    })?;
+    noted(&target, map, "RefVarTransformer", "vars", |map| {
+        ref_var_transformer::transform(map, vars, &config.var_reference)
+    })?;
     drop_local(map)?;
     match (&target.kustomization.sort_options, build.options.order) {
         (Some(options), _) => sort_order_transformer::sort(map, Some(options))?,
@@ -84,6 +90,25 @@ fn run<'t>(build: &Build<'t>, tree: &Rc<Tree<'t>>, root: &str) -> Result<ResMap>
         clean.apply(object)?;
     }
     Ok(gathered.map)
+}
+
+/// Runs one of the last steps, and notes what it wrote when origins are noted.
+fn noted(
+    target: &Target<'_, '_>,
+    map: &mut ResMap,
+    kind: &str,
+    field: &str,
+    run: impl FnOnce(&mut ResMap) -> Result<()>,
+) -> Result<()> {
+    let name = target.step_name(kind, field, None);
+    if name.is_some() {
+        origins::before(map);
+    }
+    run(map)?;
+    if let Some(name) = name {
+        origins::after(map, &name);
+    }
+    Ok(())
 }
 
 /// Drops objects that are for the build alone, and refuses what has become ambiguous.

@@ -128,9 +128,9 @@ fn file_pair(helpers: &Helpers<'_, '_>, source: &super::decode::Located) -> Resu
         (1, Some((key, path))) => (key, path),
         _ => return Err(wrong(format!("source {text:?} key name or file path contains '='"))),
     };
-    let located = super::decode::Located { text: path.to_owned(), place: source.place };
+    let located = super::decode::Located { text: path.to_owned(), ..source.clone() };
     let file = helpers.load(&located)?;
-    let place = Place { line: 1, column: 1, ..Place::made_by(helpers.file(&file)) };
+    let place = Place { line: 1, column: 1, ..helpers.start(&file) };
     Ok((key.to_owned(), Pair { bytes: Arc::clone(&file.bytes), place }))
 }
 
@@ -150,7 +150,7 @@ fn env_pairs(
     source: &super::decode::Located,
 ) -> Result<Vec<(String, Pair)>> {
     let file = helpers.load(source)?;
-    let id = helpers.file(&file);
+    let start = helpers.start(&file);
     let mut pairs = Vec::new();
     let mut rest: &[u8] = &file.bytes;
     let mut number = 0;
@@ -183,7 +183,7 @@ fn env_pairs(
         if key.is_empty() {
             continue;
         }
-        let place = Place { line: number, column: 1, ..Place::made_by(id) };
+        let place = Place { line: number, column: 1, ..start };
         pairs.push((key.to_owned(), Pair { bytes: value.as_bytes().into(), place }));
     }
     Ok(pairs)
@@ -255,6 +255,7 @@ pub(crate) fn object(
     helpers: &Helpers<'_, '_>,
 ) -> Result<Object> {
     let mut object = Object::new(node, helpers.schemas());
+    object.place = helpers.inline_start(&super::decode::Located::default());
     if !args.options.as_ref().is_some_and(|options| options.disable_name_suffix_hash) {
         object.put_annotation(annotation::NEEDS_HASH, annotation::ENABLED)?;
     }

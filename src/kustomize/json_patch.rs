@@ -11,10 +11,10 @@ use super::json::Detour;
 use super::path;
 use super::yaml::Dialect;
 use super::yaml::Entry;
-use super::yaml::FileId;
 use super::yaml::Node;
+use super::yaml::Place;
 use super::yaml::Value;
-use super::yaml::read_kustomization;
+use super::yaml::read_kustomization_at;
 
 /// Operations in order.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +38,9 @@ fn failed(words: impl Into<String>) -> BuildError {
 }
 
 impl JsonPatch {
-    /// Reads a patch. Text that starts with `[` must be JSON, all other is YAML.
-    pub(crate) fn parse(text: &str, file: FileId) -> Result<Self> {
+    /// Reads a patch, before which `start.line` lines stand. Text that starts with `[` must be
+    /// JSON, all other is YAML.
+    pub(crate) fn parse(text: &str, start: Place) -> Result<Self> {
         if text.is_empty() {
             return Err(wrong("empty json patch operations"));
         }
@@ -48,7 +49,7 @@ impl JsonPatch {
         {
             return Err(wrong(error.to_string()));
         }
-        let node = read_kustomization(text.as_bytes(), file)
+        let node = read_kustomization_at(text.as_bytes(), start)
             .map_err(|error| wrong(format!("yaml: {error}")))?;
         let Some(node) = node.filter(|node| !path::is_null(node)) else {
             return Ok(Self::default());

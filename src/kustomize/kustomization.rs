@@ -235,7 +235,7 @@ decode_fields!(ReplacementField {
 pub(crate) struct Replacement {
     pub(crate) source: Option<SourceSelector>,
     pub(crate) targets: Option<Vec<Option<TargetSelector>>>,
-    pub(crate) source_value: Option<String>,
+    pub(crate) source_value: Option<Located>,
 }
 
 decode_fields!(Replacement {

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ const LINKS_MAX: usize = 40;
 pub type ReadSet = BTreeMap<String, Option<ContentId>>;
 
 /// Where a kustomization may read from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Load {
     /// Files inside the kustomization's own directory, bases anywhere in the tree.
     #[default]
@@ -78,27 +79,107 @@ pub(crate) struct Tree<'t> {
     /// The tree's root as users know it; `/` when a path of the tree is a path of the machine.
     pub(crate) shown_root: String,
     reads: Option<RefCell<ReadSet>>,
+    /// What the bases under way have read, the outermost first.
+    frames: RefCell<Vec<Frame>>,
+    /// Directories that were found where a file was looked for, and not entered since.
+    directories: RefCell<BTreeSet<String>>,
+}
+
+/// What was read, and which directories were entered, since a base was begun.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Frame {
+    pub(crate) reads: ReadSet,
+    /// Directories of the bases and components inside.
+    pub(crate) roots: Vec<String>,
 }
 
 impl<'t> Tree<'t> {
     /// A tree whose reads are recorded.
     pub(crate) fn recorded(tree: &'t dyn FileTree, shown_root: &str) -> Self {
-        Self { tree, shown_root: shown_root.to_owned(), reads: Some(RefCell::default()) }
+        Self {
+            tree,
+            shown_root: shown_root.to_owned(),
+            reads: Some(RefCell::default()),
+            frames: RefCell::default(),
+            directories: RefCell::default(),
+        }
     }
 
     /// A fetched tree: its reference names its content, so reads need no record.
     pub(crate) fn fetched(tree: &'t dyn FileTree, shown_root: &str) -> Self {
-        Self { tree, shown_root: shown_root.to_owned(), reads: None }
+        Self {
+            tree,
+            shown_root: shown_root.to_owned(),
+            reads: None,
+            frames: RefCell::default(),
+            directories: RefCell::default(),
+        }
     }
 
-    pub(crate) fn take_reads(&self) -> ReadSet {
-        self.reads.as_ref().map(RefCell::take).unwrap_or_default()
+    pub(crate) fn reads(&self) -> ReadSet {
+        self.reads.as_ref().map(|reads| reads.borrow().clone()).unwrap_or_default()
+    }
+
+    /// What was read, and directories too that stand where a file was looked for: a build that
+    /// succeeds found a kustomization in each, one that fails may have wanted a file there.
+    pub(crate) fn reads_of_failure(&self) -> ReadSet {
+        let mut reads = self.reads();
+        for path in self.directories.borrow().iter() {
+            if let Ok(Some(Entry::Directory { id })) = self.tree.entry(path) {
+                reads.entry(path.clone()).or_insert(Some(id));
+            }
+        }
+        reads
     }
 
     fn record(&self, path: &str, id: Option<&ContentId>) {
         if let Some(reads) = &self.reads {
             reads.borrow_mut().insert(path.to_owned(), id.cloned());
         }
+        if let Some(frame) = self.frames.borrow_mut().last_mut() {
+            frame.reads.insert(path.to_owned(), id.cloned());
+        }
+    }
+
+    /// Whether reads from this tree are recorded: those of fetched ones are not.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.reads.is_some()
+    }
+
+    /// Begins to note what a base reads.
+    pub(crate) fn open_frame(&self) {
+        self.frames.borrow_mut().push(Frame::default());
+    }
+
+    /// What the base has read; the one around it has read that too.
+    pub(crate) fn close_frame(&self) -> Frame {
+        let mut frames = self.frames.borrow_mut();
+        let frame = frames.pop().unwrap_or_default();
+        if let Some(around) = frames.last_mut() {
+            around.reads.extend(frame.reads.clone());
+            around.roots.extend_from_slice(&frame.roots);
+        }
+        frame
+    }
+
+    /// Takes what a base read in an earlier build for read now.
+    pub(crate) fn repeat(&self, frame: &Frame) {
+        for (path, id) in &frame.reads {
+            self.record(path, id.as_ref());
+        }
+        if let Some(around) = self.frames.borrow_mut().last_mut() {
+            around.roots.extend_from_slice(&frame.roots);
+        }
+    }
+
+    /// Whether everything stands as it was read.
+    pub(crate) fn is_as_read(&self, reads: &ReadSet) -> bool {
+        reads.iter().all(|(path, id)| match self.tree.entry(path) {
+            Ok(Some(Entry::File { id: now })) => id.as_ref() == Some(&now),
+            Ok(Some(Entry::Symlink { target })) => id.as_ref() == Some(&link_id(&target)),
+            Ok(None) => id.is_none(),
+            Ok(Some(Entry::Directory { .. })) | Err(_) => false,
+        })
     }
 
     /// The path as users know it.
@@ -155,7 +236,7 @@ impl<'t> Tree<'t> {
                     return Ok(Found::Absent);
                 }
                 Some(Entry::Symlink { target }) => {
-                    self.record(&next, Some(&ContentId::new(&format!("link:{target}"))));
+                    self.record(&next, Some(&link_id(&target)));
                     links += 1;
                     if links > LINKS_MAX {
                         return Ok(Found::Absent);
@@ -182,6 +263,11 @@ impl<'t> Tree<'t> {
     }
 }
 
+/// How a symbolic link stands in a read set.
+fn link_id(target: &str) -> ContentId {
+    ContentId::new(&format!("link:{target}"))
+}
+
 fn tree_error(error: TreeError) -> BuildError {
     let kind = match error {
         TreeError::TooLarge { .. } => ErrorKind::Limit,
@@ -204,7 +290,7 @@ pub(crate) struct Loader<'t> {
     pub(crate) tree: Rc<Tree<'t>>,
     /// The kustomization's directory, links resolved.
     pub(crate) root: String,
-    load: Load,
+    pub(crate) load: Load,
     parent: Option<Rc<Loader<'t>>>,
     /// The repository that this kustomization was fetched from, and its place in the tree.
     pub(crate) repo: Option<RepoSpec>,
@@ -252,12 +338,16 @@ impl<'t> Loader<'t> {
             other => return Err(wrapped(not_a_directory(&self.tree, &joined, &other))),
         };
         self.check_cycle(&root)?;
+        self.tree.directories.borrow_mut().remove(&root);
+        if let Some(frame) = self.tree.frames.borrow_mut().last_mut() {
+            frame.roots.push(root.clone());
+        }
         let (tree, parent) = (Rc::clone(&self.tree), Some(Rc::clone(self)));
         Ok(Self { tree, root, load: self.load, parent, repo: None })
     }
 
     /// A base must not contain a kustomization that leads to it.
-    fn check_cycle(&self, candidate: &str) -> Result<()> {
+    pub(crate) fn check_cycle(&self, candidate: &str) -> Result<()> {
         let mut at = Some(self);
         while let Some(loader) = at {
             if Rc::ptr_eq(&loader.tree, &self.tree) && is_within(&loader.root, candidate) {
@@ -315,7 +405,8 @@ impl<'t> Loader<'t> {
                 let bytes = self.tree.bytes(&at)?;
                 Ok(File { path: at, id, bytes })
             }
-            Found::Directory(_) => {
+            Found::Directory(at) => {
+                self.tree.directories.borrow_mut().insert(at);
                 let shown = shown();
                 let words = match self.load {
                     Load::RootOnly => format!("'{shown}' must resolve to a file"),

@@ -7,6 +7,8 @@ use super::error::BuildError;
 use super::error::ErrorKind;
 use super::error::Result;
 use super::loader::ReadSet;
+use super::origins;
+use super::origins::FieldOrigin;
 use super::resmap::ResMap;
 use super::resmap::shown;
 use super::yaml::Node;
@@ -27,6 +29,7 @@ pub struct Resource {
     node: Node,
     text: Arc<str>,
     origin: Origin,
+    fields: Arc<[FieldOrigin]>,
 }
 
 /// All objects of a build, and what it read.
@@ -59,6 +62,11 @@ impl Resource {
         &self.node
     }
 
+    /// Where its fields come from, in their order; empty unless the build was asked to note it.
+    pub fn fields(&self) -> &[FieldOrigin] {
+        &self.fields
+    }
+
     /// Where it was first written.
     pub fn origin(&self) -> &Origin {
         &self.origin
@@ -77,7 +85,12 @@ impl Built {
                     .at(&file, error.at().line)
             })?;
             let origin = Origin { file, line: place.line };
-            resources.push(Resource { node: object.node().clone(), text: text.into(), origin });
+            let fields = match build.options.origins {
+                true => origins::fields(build, &object).into(),
+                false => Arc::default(),
+            };
+            let node = object.into_node();
+            resources.push(Resource { node, text: text.into(), origin, fields });
         }
         Ok(Self { resources, reads })
     }

@@ -36,7 +36,6 @@ use super::resmap::shown;
 use super::resource::Object;
 use super::schemas::Schemas;
 use super::yaml::Entry;
-use super::yaml::FileId;
 use super::yaml::Node;
 use super::yaml::Place;
 
@@ -66,19 +65,22 @@ impl<'b, 't> Helpers<'b, 't> {
         self.build.load(self.loader, &path.text).map_err(|error| self.placed(error, path.place))
     }
 
-    /// The number of a file, for places.
-    pub(crate) fn file(&self, file: &File) -> FileId {
-        self.build.file_id(&file.path)
+    /// The start of a file.
+    pub(crate) fn start(&self, file: &File) -> Place {
+        Place::made_by(self.build.file_id(&file.path))
     }
 
-    /// The number under which text that stands in the kustomization file is read.
-    pub(crate) fn inline_file(&self, place: Place) -> FileId {
-        if place == Place::default() { self.build.file_id(self.kustomization) } else { place.file }
+    /// Where text that stands in the kustomization file starts.
+    pub(crate) fn inline_start(&self, text: &Located) -> Place {
+        if text.place == Place::default() {
+            return Place::made_by(self.build.file_id(self.kustomization));
+        }
+        text.start()
     }
 
-    /// The objects of a text.
-    pub(crate) fn objects(&self, bytes: &[u8], file: FileId) -> Result<Vec<Object>> {
-        let nodes = self.build.nodes(bytes, file)?;
+    /// The objects of a text. `start.line` lines stand before it.
+    pub(crate) fn objects(&self, bytes: &[u8], start: Place) -> Result<Vec<Object>> {
+        let nodes = self.build.nodes(bytes, start)?;
         Ok(nodes.into_iter().map(|node| Object::new(node, self.schemas())).collect())
     }
 

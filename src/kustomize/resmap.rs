@@ -9,6 +9,7 @@ use super::error::ErrorKind;
 use super::error::Result;
 use super::gvk::IdKey;
 use super::gvk::ResId;
+use super::origins;
 use super::resource::Object;
 use super::resource::annotation;
 
@@ -21,6 +22,11 @@ pub(crate) struct ResMap {
 }
 
 impl ResMap {
+    /// Objects whose ids are known to differ.
+    pub(crate) fn of(objects: Vec<Object>) -> Self {
+        Self { objects, index: None }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.objects.len()
     }
@@ -31,6 +37,11 @@ impl ResMap {
 
     pub(crate) fn objects_mut(&mut self) -> &mut Vec<Object> {
         self.index = None;
+        &mut self.objects
+    }
+
+    /// All objects, for what changes neither their content nor their ids.
+    pub(crate) fn objects_untouched(&mut self) -> &mut [Object] {
         &mut self.objects
     }
 
@@ -118,6 +129,7 @@ impl ResMap {
             ([], false) => return self.append(object),
             (&[old], true) => {
                 let old_object = self.objects.get(old).ok_or_else(index_lost)?;
+                origins::inherit(&mut object, old_object);
                 if behavior == "merge" {
                     merge_generated(&mut object, old_object)?;
                 } else {

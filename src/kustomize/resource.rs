@@ -12,6 +12,7 @@ use super::error::ErrorKind;
 use super::error::Result;
 use super::gvk::Gvk;
 use super::gvk::ResId;
+use super::origins::Trail;
 use super::path;
 use super::path::Kind;
 use super::pen;
@@ -82,6 +83,8 @@ pub(crate) struct Object {
     pub(crate) place: Place,
     /// Where the value of each group of shared nodes comes from.
     groups: Vec<Place>,
+    /// Which steps wrote what; only in builds that note it.
+    trail: Option<Box<Trail>>,
 }
 
 impl Object {
@@ -96,11 +99,31 @@ impl Object {
             variables: Vec::new(),
             place,
             groups: Vec::new(),
+            trail: None,
         }
+    }
+
+    /// What it remembers of its steps.
+    pub(crate) fn trail(&self) -> Option<&Trail> {
+        self.trail.as_deref()
+    }
+
+    /// What it remembers of its steps, to change; from then on it remembers.
+    pub(crate) fn trail_mut(&mut self) -> &mut Trail {
+        self.trail.get_or_insert_default()
     }
 
     pub(crate) fn node(&self) -> &Node {
         &self.node
+    }
+
+    pub(crate) fn into_node(self) -> Node {
+        self.node
+    }
+
+    /// The same object in another build.
+    pub(crate) fn in_build(&self, schemas: &Arc<Schemas>) -> Self {
+        Self { schemas: Arc::clone(schemas), ..self.clone() }
     }
 
     pub(crate) fn schemas(&self) -> &Arc<Schemas> {
@@ -473,7 +496,12 @@ fn set_metadata_entry(node: &mut Node, field: &str, key: &str, value: &str) -> R
 
 fn set_meta(node: &mut Node, field: &str, text: &str) -> Result<()> {
     match path::lookup_create(node, &["metadata"], Kind::Mapping)? {
-        Some(metadata) => path::set_field(metadata, field, Node::scalar(text)),
+        Some(metadata) => {
+            // The name goes on to come from where it was written: this is for suffixes.
+            let place =
+                metadata.get(field).map(Node::place).filter(|p| pen::group_of(*p).is_none());
+            path::set_field(metadata, field, Node::scalar(text).at(place.unwrap_or_default()))
+        }
         None => Ok(()),
     }
 }

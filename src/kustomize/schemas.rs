@@ -34,6 +34,16 @@ impl Schemas {
         }
     }
 
+    /// Whether a type was met that is not built in.
+    pub(crate) fn has_met_unknown(&self) -> bool {
+        self.unknown_met.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a type was met that is not built in.
+    pub(crate) fn meet_unknown(&self) {
+        self.unknown_met.store(true, Ordering::Relaxed);
+    }
+
     /// Known to be cluster-scoped.
     pub(crate) fn is_cluster_scoped(&self, api_version: &str, kind: &str) -> bool {
         if let Some(namespaced) = schema::built_in_scope(api_version, kind) {
@@ -42,7 +52,7 @@ impl Schemas {
         match self.custom.get() {
             Some(custom) => custom.scope(api_version, kind) == Some(false),
             None => {
-                self.unknown_met.store(true, Ordering::Relaxed);
+                self.meet_unknown();
                 false
             }
         }

@@ -1,6 +1,10 @@
 //! Choosing objects: anchored regular expressions on type, name and namespace, plus selectors on
 //! labels and annotations. Upstream: `api/types/selector.go`.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
 use regex::Regex;
 use regex::RegexBuilder;
 
@@ -29,8 +33,26 @@ pub(crate) struct SelectorRegex {
     namespace: Pattern,
 }
 
-/// A regular expression in Go's syntax, within limits.
+/// Most expressions that are kept for the next build that has them.
+const KEPT_MAX: usize = 1024;
+
+/// A regular expression in Go's syntax, within limits. Compiling one takes longer than most of
+/// what is done with it, and overlays repeat those of one another.
 pub(crate) fn compile(pattern: &str) -> Result<Regex> {
+    static KEPT: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
+    if let Some(known) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).get(pattern) {
+        return Ok(known.clone());
+    }
+    let compiled = compile_anew(pattern)?;
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() >= KEPT_MAX {
+        kept.clear();
+    }
+    kept.insert(pattern.to_owned(), compiled.clone());
+    Ok(compiled)
+}
+
+fn compile_anew(pattern: &str) -> Result<Regex> {
     RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build().map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");

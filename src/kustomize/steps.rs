@@ -2,11 +2,15 @@
 //!
 //! Upstream: `api/internal/target/kusttarget_configplugin.go`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::accumulator::Accumulator;
 use super::builtins::annotations_transformer::AnnotationsTransformer;
 use super::builtins::config_map_generator::ConfigMapGenerator;
 use super::builtins::image_tag_transformer::ImageTagTransformer;
 use super::builtins::label_transformer::LabelTransformer;
+use super::builtins::label_transformer::Places;
 use super::builtins::namespace_transformer::NamespaceTransformer;
 use super::builtins::patch_json6902_transformer::PatchJson6902Transformer;
 use super::builtins::patch_strategic_merge_transformer::PatchStrategicMergeTransformer;
@@ -24,18 +28,31 @@ use super::error::Result;
 use super::fieldspec::FieldSpec;
 use super::fieldspec::FieldSpecs;
 use super::generated::merged_options;
+use super::kustomization::Image;
 use super::kustomization::Patch;
 use super::origin_annotation;
 use super::origin_annotation::Record;
+use super::origins;
+use super::path;
 use super::plugin;
 use super::plugin::Generator;
 use super::plugin::Transformer;
 use super::resmap::shown;
+use super::resource::Object;
 use super::target::Target;
+use super::yaml::Entry;
+use super::yaml::Node;
 use super::yaml::Place;
 
-/// A step and the record of what configures it.
-type Step<T> = (Box<T>, Option<Record>);
+/// A step, the record of what configures it, and its name where origins are noted.
+struct Step<T: ?Sized> {
+    run: Box<T>,
+    record: Option<Record>,
+    name: Option<Arc<origins::Step>>,
+    /// The entry that asks for it, for errors.
+    place: Place,
+}
+
 type Steps = Vec<Step<dyn Transformer>>;
 
 impl Target<'_, '_> {
@@ -48,12 +65,80 @@ impl Target<'_, '_> {
         self.record.as_ref().map(|record| record.of_field(self.file_name, kind))
     }
 
+    /// The place of the scalar at this path of the kustomization, when origins are noted.
+    fn place_at(&self, path: &[At<'_>]) -> Place {
+        let Some(source) = &self.source else { return self.own_place() };
+        let found = path.iter().try_fold(source, |node, at| match at {
+            At::Index(index) => node.items()?.get(*index),
+            At::Key(key) => node.get(key),
+            At::Field(name) => {
+                let named = |entry: &&Entry| path::text(&entry.key).eq_ignore_ascii_case(name);
+                node.entries()?.iter().rev().find(named).map(|entry| &entry.value)
+            }
+        });
+        found.map_or_else(|| self.own_place(), Node::place)
+    }
+
+    /// A transformer that the entry `index` of `field` asks for.
+    fn transformer<T: Transformer + 'static>(
+        &self,
+        run: T,
+        kind: &str,
+        field: &str,
+        index: Option<usize>,
+    ) -> Step<dyn Transformer> {
+        let name = self.step_name(kind, field, index);
+        Step { run: Box::new(run), record: self.record_of(kind), name, place: Place::default() }
+    }
+
+    fn generator<T: Generator + 'static>(
+        &self,
+        run: T,
+        kind: &str,
+        field: &str,
+        index: usize,
+    ) -> Step<dyn Generator> {
+        let name = self.step_name(kind, field, Some(index));
+        Step { run: Box::new(run), record: self.record_of(kind), name, place: Place::default() }
+    }
+
+    /// How origins name a step of this kustomization; `None` when they are not noted.
+    pub(super) fn step_name(
+        &self,
+        kind: &str,
+        field: &str,
+        index: Option<usize>,
+    ) -> Option<Arc<origins::Step>> {
+        self.build.options.origins.then(|| {
+            let (name, field) = (kind.to_owned(), field.to_owned());
+            Arc::new(origins::Step { name, file: self.path.as_str().into(), field, index })
+        })
+    }
+
+    /// How origins name the step that an object configures.
+    fn plugin_name(&self, object: &Object) -> Option<Arc<origins::Step>> {
+        self.build.options.origins.then(|| {
+            let file = self.build.file_name(object.place.file);
+            let name = object.kind().to_owned();
+            Arc::new(origins::Step { name, file, field: String::new(), index: None })
+        })
+    }
+
     pub(super) fn run_generators(&self, into: &mut Accumulator) -> Result<()> {
         let helpers = self.helpers();
-        for (mut generator, record) in self.generators()? {
-            let mut objects = generator.generate(&helpers)?;
+        for Step { mut run, record, name, place } in self.generators()? {
+            let placed = |error| helpers.placed(error, place);
+            let mut objects = run.generate(&helpers).map_err(placed)?;
             if let Some(record) = record {
                 origin_annotation::add_origin(&mut objects, &record)?;
+            }
+            if let Some(name) = name {
+                let (field, at) = (At::Field(&name.field), At::Index(name.index.unwrap_or(0)));
+                let place = self.place_at(&[field, at, At::Field("name")]);
+                for object in &mut objects {
+                    origins::adopt(object, place, self.own_place());
+                    origins::claim(object, &name);
+                }
             }
             into.map.absorb_all(objects).map_err(|error| error.wrap("merging from generator"))?;
         }
@@ -65,17 +150,17 @@ impl Target<'_, '_> {
         let k = &self.kustomization;
         let global = k.generator_options.as_ref();
         let mut steps: Vec<Step<dyn Generator>> = Vec::new();
-        for args in k.config_map_generator.iter().flatten() {
+        for (i, args) in k.config_map_generator.iter().flatten().enumerate() {
             let mut generator = ConfigMapGenerator { args: args.clone(), ..Default::default() };
             let options = &mut generator.args.args.options;
             *options = merged_options(options.take(), global);
-            steps.push((Box::new(generator), self.record_of("ConfigMapGenerator")));
+            steps.push(self.generator(generator, "ConfigMapGenerator", "configMapGenerator", i));
         }
-        for args in k.secret_generator.iter().flatten() {
+        for (i, args) in k.secret_generator.iter().flatten().enumerate() {
             let mut generator = SecretGenerator { args: args.clone(), ..Default::default() };
             let options = &mut generator.args.args.options;
             *options = merged_options(options.take(), global);
-            steps.push((Box::new(generator), self.record_of("SecretGenerator")));
+            steps.push(self.generator(generator, "SecretGenerator", "secretGenerator", i));
         }
         if let Some(chart) = k.helm_charts.iter().flatten().next() {
             let words = "trouble configuring builtin HelmChartInflationGenerator with config: must specify --enable-helm";
@@ -88,24 +173,32 @@ impl Target<'_, '_> {
             let loading = |error: BuildError| error.wrap("loading generator plugins");
             for object in self.plugin_objects(entries).map_err(loading)?.objects() {
                 let record = Record::of_plugin(object);
-                let generator = plugin::generator(object)
+                let run = plugin::generator(object)
                     .map_err(|error| loading(error.wrap("failed to load generator")))?;
-                steps.push((generator, record));
+                let (name, place) = (self.plugin_name(object), object.place);
+                steps.push(Step { run, record, name, place });
             }
         }
         Ok(steps)
     }
 
     pub(super) fn run_transformers(&self, into: &mut Accumulator) -> Result<()> {
-        let config = std::sync::Arc::clone(&into.config);
+        let config = Arc::clone(&into.config);
         let mut steps = self.built_in_transformers(&config)?;
         steps.extend(
             self.plugin_transformers(
                 self.kustomization.transformers.as_deref().unwrap_or_default(),
             )?,
         );
-        for (mut transformer, record) in steps {
-            transformer.transform(&mut into.map)?;
+        for Step { mut run, record, name, place } in steps {
+            if name.is_some() {
+                origins::before(&mut into.map);
+            }
+            let placed = |error| self.helpers().placed(error, place);
+            run.transform(&mut into.map).map_err(placed)?;
+            if let Some(name) = name {
+                origins::after(&mut into.map, &name);
+            }
             if let Some(record) = record {
                 origin_annotation::add_transformation(&mut into.map, &record)?;
             }
@@ -123,10 +216,11 @@ impl Target<'_, '_> {
         for object in self.plugin_objects(entries)?.objects() {
             let transformers = plugin::transformers(object, &helpers)?;
             let count = transformers.len();
-            for (i, transformer) in transformers.into_iter().enumerate() {
+            for (i, run) in transformers.into_iter().enumerate() {
                 // One configuration may stand for two steps; it is noted once, after the last.
                 let record = if i + 1 == count { Record::of_plugin(object) } else { None };
-                steps.push((transformer, record));
+                let (name, place) = (self.plugin_name(object), object.place);
+                steps.push(Step { run, record, name, place });
             }
         }
         Ok(steps)
@@ -167,30 +261,33 @@ impl Target<'_, '_> {
                 paths.iter().map(|path| format!("- {}\n", path.text)).collect();
             self.trouble(error, kind, &format!("paths:\n{}", lines.concat()), first.place)
         })?;
-        steps.push((Box::new(transformer), self.record_of(kind)));
+        let step = self.transformer(transformer, kind, "patchesStrategicMerge", None);
+        steps.push(Step { place: first.place, ..step });
         Ok(())
     }
 
     fn add_patches(&self, steps: &mut Steps) -> Result<()> {
         let kind = "PatchTransformer";
-        for patch in self.kustomization.patches.iter().flatten() {
+        for (i, patch) in self.kustomization.patches.iter().flatten().enumerate() {
             let mut transformer = PatchTransformer::new(patch);
             transformer
                 .load(&self.helpers())
                 .map_err(|error| self.trouble(error, kind, &shown_patch(patch), place_of(patch)))?;
-            steps.push((Box::new(transformer), self.record_of(kind)));
+            let step = self.transformer(transformer, kind, "patches", Some(i));
+            steps.push(Step { place: place_of(patch), ..step });
         }
         Ok(())
     }
 
     fn add_patches_json6902(&self, steps: &mut Steps) -> Result<()> {
         let kind = "PatchJson6902Transformer";
-        for patch in self.kustomization.patches_json6902.iter().flatten() {
+        for (i, patch) in self.kustomization.patches_json6902.iter().flatten().enumerate() {
             let mut transformer = PatchJson6902Transformer::new(patch);
             transformer
                 .load(&self.helpers())
                 .map_err(|error| self.trouble(error, kind, &shown_patch(patch), place_of(patch)))?;
-            steps.push((Box::new(transformer), self.record_of(kind)));
+            let step = self.transformer(transformer, kind, "patchesJson6902", Some(i));
+            steps.push(Step { place: place_of(patch), ..step });
         }
         Ok(())
     }
@@ -201,35 +298,36 @@ impl Target<'_, '_> {
         }
         let mut transformer = NamespaceTransformer {
             field_specs: config.namespace.0.clone(),
-            place: self.own_place(),
+            place: self.place_at(&[At::Field("namespace")]),
             ..Default::default()
         };
         transformer.metadata.namespace.clone_from(&self.kustomization.namespace);
-        steps.push((Box::new(transformer), self.record_of("NamespaceTransformer")));
+        steps.push(self.transformer(transformer, "NamespaceTransformer", "namespace", None));
     }
 
     fn add_names(&self, steps: &mut Steps, config: &TransformerConfig) {
-        let (k, place) = (&self.kustomization, self.own_place());
+        let k = &self.kustomization;
         if !k.name_prefix.is_empty() {
             let field_specs = Some(config.name_prefix.0.clone());
             let prefix = k.name_prefix.clone();
+            let place = self.place_at(&[At::Field("namePrefix")]);
             let transformer = PrefixTransformer { prefix, field_specs, place };
-            steps.push((Box::new(transformer), self.record_of("PrefixTransformer")));
+            steps.push(self.transformer(transformer, "PrefixTransformer", "namePrefix", None));
         }
         if !k.name_suffix.is_empty() {
             let field_specs = Some(config.name_suffix.0.clone());
             let suffix = k.name_suffix.clone();
+            let place = self.place_at(&[At::Field("nameSuffix")]);
             let transformer = SuffixTransformer { suffix, field_specs, place };
-            steps.push((Box::new(transformer), self.record_of("SuffixTransformer")));
+            steps.push(self.transformer(transformer, "SuffixTransformer", "nameSuffix", None));
         }
     }
 
     fn add_labels(&self, steps: &mut Steps, config: &TransformerConfig) -> Result<()> {
-        let place = self.own_place();
         let kind = "LabelTransformer";
         let labels = self.kustomization.labels.as_deref().unwrap_or_default();
         let common = self.kustomization.common_labels.as_ref();
-        for label in labels {
+        for (i, label) in labels.iter().enumerate() {
             let merged = || -> Result<FieldSpecs> {
                 let mut specs = FieldSpecs(label.fields.clone());
                 specs.merge_all(&config.labels)?;
@@ -247,16 +345,17 @@ impl Target<'_, '_> {
             };
             let specs = merged().map_err(|error| error.wrap("failed to merge labels"))?;
             let labels = label.pairs.clone();
-            let transformer = LabelTransformer { labels, field_specs: specs.0, place };
-            steps.push((Box::new(transformer), self.record_of(kind)));
+            let places =
+                self.pair_places(&labels, &[At::Field("labels"), At::Index(i), At::Field("pairs")]);
+            let transformer = LabelTransformer { labels, field_specs: specs.0, places };
+            steps.push(self.transformer(transformer, kind, "labels", Some(i)));
         }
         if !labels.is_empty() || common.is_some_and(|common| !common.is_empty()) {
-            let transformer = LabelTransformer {
-                labels: common.cloned().unwrap_or_default(),
-                field_specs: config.common_labels.0.clone(),
-                place,
-            };
-            steps.push((Box::new(transformer), self.record_of(kind)));
+            let labels = common.cloned().unwrap_or_default();
+            let places = self.pair_places(&labels, &[At::Field("commonLabels")]);
+            let field_specs = config.common_labels.0.clone();
+            let transformer = LabelTransformer { labels, field_specs, places };
+            steps.push(self.transformer(transformer, kind, "commonLabels", None));
         }
         Ok(())
     }
@@ -267,31 +366,57 @@ impl Target<'_, '_> {
         let transformer = AnnotationsTransformer {
             annotations: annotations.clone(),
             field_specs: config.common_annotations.0.clone(),
-            place: self.own_place(),
+            places: self.pair_places(annotations, &[At::Field("commonAnnotations")]),
         };
-        steps.push((Box::new(transformer), self.record_of("AnnotationsTransformer")));
+        let (kind, field) = ("AnnotationsTransformer", "commonAnnotations");
+        steps.push(self.transformer(transformer, kind, field, None));
     }
 
     fn add_replicas(&self, steps: &mut Steps, config: &TransformerConfig) {
-        for replica in self.kustomization.replicas.iter().flatten() {
+        for (i, replica) in self.kustomization.replicas.iter().flatten().enumerate() {
             let transformer = ReplicaCountTransformer {
                 replica: replica.clone(),
                 field_specs: config.replicas.0.clone(),
-                place: self.own_place(),
+                place: self.place_at(&[At::Field("replicas"), At::Index(i), At::Field("count")]),
             };
-            steps.push((Box::new(transformer), self.record_of("ReplicaCountTransformer")));
+            let kind = "ReplicaCountTransformer";
+            steps.push(self.transformer(transformer, kind, "replicas", Some(i)));
         }
     }
 
     fn add_images(&self, steps: &mut Steps, config: &TransformerConfig) {
-        for image in self.kustomization.images.iter().flatten() {
+        for (i, image) in self.kustomization.images.iter().flatten().enumerate() {
             let transformer = ImageTagTransformer {
                 image_tag: image.clone(),
                 field_specs: config.images.0.clone(),
-                place: self.own_place(),
+                place: self.image_place(image, i),
             };
-            steps.push((Box::new(transformer), self.record_of("ImageTagTransformer")));
+            steps.push(self.transformer(transformer, "ImageTagTransformer", "images", Some(i)));
         }
+    }
+
+    /// The places of the values of a map of the kustomization.
+    fn pair_places(&self, pairs: &BTreeMap<String, String>, path: &[At<'_>]) -> Places {
+        let place_of = |key: &String| {
+            let path: Vec<At<'_>> = path.iter().copied().chain([At::Key(key)]).collect();
+            (key.clone(), self.place_at(&path))
+        };
+        let by_key = match &self.source {
+            Some(_) => pairs.keys().map(place_of).collect(),
+            None => BTreeMap::new(),
+        };
+        Places { by_key, other: self.own_place() }
+    }
+
+    /// The place of the part of an `images` entry that decides: digest, tag, or name.
+    fn image_place(&self, image: &Image, i: usize) -> Place {
+        let field = match image {
+            Image { digest, .. } if !digest.is_empty() => "digest",
+            Image { new_tag, .. } if !new_tag.is_empty() => "newTag",
+            Image { tag_suffix, .. } if !tag_suffix.is_empty() => "tagSuffix",
+            _ => "newName",
+        };
+        self.place_at(&[At::Field("images"), At::Index(i), At::Field(field)])
     }
 
     fn add_replacements(&self, steps: &mut Steps) -> Result<()> {
@@ -300,20 +425,20 @@ impl Target<'_, '_> {
         if replacements.is_empty() {
             return Ok(());
         }
-        let mut transformer = ReplacementTransformer::new(replacements, self.own_place());
+        let mut transformer = ReplacementTransformer::new(replacements);
         transformer
             .load(&self.helpers())
             .map_err(|error| self.trouble(error, kind, "replacements:\n", Place::default()))?;
-        steps.push((Box::new(transformer), self.record_of(kind)));
+        steps.push(self.transformer(transformer, kind, "replacements", None));
         Ok(())
     }
 
     /// Validators may look at everything and change nothing but their own label.
     pub(super) fn run_validators(&self, into: &mut Accumulator) -> Result<()> {
         let entries = self.kustomization.validators.as_deref().unwrap_or_default();
-        for (mut validator, _) in self.plugin_transformers(entries)? {
+        for Step { mut run, .. } in self.plugin_transformers(entries)? {
             let before = into.map.clone();
-            validator.transform(&mut into.map)?;
+            run.transform(&mut into.map)?;
             let changed = before.len() != into.map.len()
                 || before
                     .objects()
@@ -329,6 +454,16 @@ impl Target<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// A part of a path in the kustomization file.
+#[derive(Clone, Copy)]
+enum At<'p> {
+    /// A field, in any case.
+    Field(&'p str),
+    /// A key, as it is written.
+    Key(&'p str),
+    Index(usize),
 }
 
 fn place_of(patch: &Patch) -> Place {

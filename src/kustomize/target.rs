@@ -11,6 +11,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::accumulator::Accumulator;
+use super::bases;
+use super::bases::Known;
 use super::build::Build;
 use super::build::Remote;
 use super::config::TransformerConfig;
@@ -53,6 +55,8 @@ pub(crate) struct Target<'b, 't> {
     pub(crate) file_name: &'static str,
     /// Present when the build notes where objects come from.
     pub(crate) record: Option<Record>,
+    /// The file as it was read, when the build notes where fields come from.
+    pub(super) source: Option<Node>,
     depth: usize,
 }
 
@@ -101,8 +105,12 @@ impl<'b, 't> Target<'b, 't> {
         let id = build.file_id(&file.path);
         let root = loader.shown_root();
         let kustomization = kustomization_file::read(&file.bytes, id, &file.path, &root)?;
+        let source = match build.options.origins {
+            true => read_kustomization(&file.bytes, id).ok().flatten(),
+            false => None,
+        };
         let path = file.path;
-        Ok(Self { build, loader, kustomization, path, file_name, record: None, depth })
+        Ok(Self { source, build, loader, kustomization, path, file_name, record: None, depth })
     }
 
     pub(crate) fn helpers(&self) -> Helpers<'_, 't> {
@@ -233,13 +241,28 @@ impl<'b, 't> Target<'b, 't> {
                 return Err(wrapped(error, false));
             }
         };
-        let base = self
-            .directory(loader, &path.text, false, Accumulator::default())
-            .map_err(|error| wrapped(error, true))?;
+        let base = self.base(loader, &path.text).map_err(|error| wrapped(error, true))?;
         let root = self.loader.shown_root();
         into.merge(base).map_err(|error| {
             wrapped(error.wrap(format!("recursed merging from path '{root}'")), true)
         })
+    }
+
+    /// What the kustomization of a directory makes by itself, now or in an earlier build.
+    fn base(&self, loader: Rc<Loader<'t>>, path: &str) -> Result<Accumulator> {
+        let known = match &self.record {
+            Some(_) => Known::Apart,
+            None => bases::begin(self.build, &loader),
+        };
+        match known {
+            Known::Made(base) => Ok(*base),
+            Known::Apart => self.directory(loader, path, false, Accumulator::default()),
+            Known::New(making) => {
+                let made = self.directory(Rc::clone(&loader), path, false, Accumulator::default());
+                bases::end(self.build, &loader, making, made.as_ref().ok());
+                made
+            }
+        }
     }
 
     /// Reads for what `path` names; `None` when it is needed first.
@@ -342,8 +365,8 @@ impl<'b, 't> Target<'b, 't> {
         let mut paths = Vec::new();
         let helpers = self.helpers();
         for entry in entries {
-            let file = helpers.inline_file(entry.place);
-            let inline = helpers.objects(entry.text.as_bytes(), file).and_then(|objects| {
+            let start = helpers.inline_start(entry);
+            let inline = helpers.objects(entry.text.as_bytes(), start).and_then(|objects| {
                 let mut map = ResMap::default();
                 map.append_all(objects)?;
                 Ok(map.into_objects())

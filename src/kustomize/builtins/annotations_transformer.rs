@@ -8,8 +8,8 @@ use crate::kustomize::fieldspec::FieldSpec;
 use crate::kustomize::fieldspec::FieldSpecs;
 use crate::kustomize::plugin::Transformer;
 use crate::kustomize::resmap::ResMap;
-use crate::kustomize::yaml::Place;
 
+use super::label_transformer::Places;
 use super::label_transformer::set_pairs;
 
 /// Sets annotations on all objects.
@@ -17,7 +17,7 @@ use super::label_transformer::set_pairs;
 pub(crate) struct AnnotationsTransformer {
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) field_specs: Vec<FieldSpec>,
-    pub(crate) place: Place,
+    pub(crate) places: Places,
 }
 
 decode_fields!(AnnotationsTransformer {
@@ -28,6 +28,6 @@ decode_fields!(AnnotationsTransformer {
 impl Transformer for AnnotationsTransformer {
     fn transform(&mut self, map: &mut ResMap) -> Result<()> {
         let specs = FieldSpecs(std::mem::take(&mut self.field_specs));
-        set_pairs(map, &self.annotations, &specs, self.place)
+        set_pairs(map, &self.annotations, &specs, &self.places)
     }
 }

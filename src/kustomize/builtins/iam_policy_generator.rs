@@ -1,5 +1,6 @@
 //! The plugin IAMPolicyGenerator: a ServiceAccount bound to a cloud account.
 
+use crate::kustomize::decode::Located;
 use crate::kustomize::decode::decode_fields;
 use crate::kustomize::error::BuildError;
 use crate::kustomize::error::ErrorKind;
@@ -7,7 +8,6 @@ use crate::kustomize::error::Result;
 use crate::kustomize::plugin::Generator;
 use crate::kustomize::plugin::Helpers;
 use crate::kustomize::resource::Object;
-use crate::kustomize::yaml::Place;
 
 /// Makes one ServiceAccount.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +59,6 @@ impl Generator for IamPolicyGenerator {
         if !service.namespace.is_empty() {
             text = format!("{text}  namespace: {}\n", service.namespace);
         }
-        helpers.objects(text.as_bytes(), helpers.inline_file(Place::default()))
+        helpers.objects(text.as_bytes(), helpers.inline_start(&Located::default()))
     }
 }

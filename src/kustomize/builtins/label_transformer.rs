@@ -22,7 +22,15 @@ use crate::kustomize::yaml::Tag;
 pub(crate) struct LabelTransformer {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) field_specs: Vec<FieldSpec>,
-    pub(crate) place: Place,
+    pub(crate) places: Places,
+}
+
+/// Where the values of pairs are written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) by_key: BTreeMap<String, Place>,
+    /// That of all others.
+    pub(crate) other: Place,
 }
 
 decode_fields!(LabelTransformer {
@@ -33,7 +41,7 @@ decode_fields!(LabelTransformer {
 impl Transformer for LabelTransformer {
     fn transform(&mut self, map: &mut ResMap) -> Result<()> {
         let specs = FieldSpecs(std::mem::take(&mut self.field_specs));
-        set_pairs(map, &self.labels, &specs, self.place)
+        set_pairs(map, &self.labels, &specs, &self.places)
     }
 }
 
@@ -42,7 +50,7 @@ pub(super) fn set_pairs(
     map: &mut ResMap,
     pairs: &BTreeMap<String, String>,
     specs: &FieldSpecs,
-    place: Place,
+    places: &Places,
 ) -> Result<()> {
     if pairs.is_empty() {
         return Ok(());
@@ -50,6 +58,7 @@ pub(super) fn set_pairs(
     let create = Some(Create { kind: Kind::Mapping, tag: Tag::Map });
     for object in map.objects_mut() {
         for (key, text) in pairs {
+            let place = places.by_key.get(key).copied().unwrap_or(places.other);
             let shared = Node::string(text).at(object.share(place));
             let own = Node::string(text).at(place);
             specs.apply(object, create, &mut |node, pen| {

@@ -50,14 +50,13 @@ pub(crate) fn transform(map: &mut ResMap, references: &[NameReference]) -> Resul
 /// Repairs the references of one object.
 fn repair(map: &mut ResMap, at: usize, fields: &[Field<'_>], index: &Index) -> Result<()> {
     let Some(object) = map.objects().get(at).filter(|_| !fields.is_empty()) else { return Ok(()) };
+    let referrer = Referrer::new(object)?;
     let mut object = object.clone();
-    let referrer = Referrer::new(&object)?;
     let mut changed = false;
     for (spec, target) in fields {
-        // Upstream checks the type when fields are gathered, then takes the current one.
-        let spec = FieldSpec { gvk: GvkPattern::default(), ..(*spec).clone() };
-        let lookup = Lookup { map, index, referrer: &referrer, spec: &spec, target };
-        let outcome = spec.apply(&mut object, None, &mut |node, pen| {
+        // The type was checked when fields were gathered.
+        let lookup = Lookup { map, index, referrer: &referrer, spec, target };
+        let outcome = spec.apply_to_any(&mut object, None, &mut |node, pen| {
             changed |= lookup.set(node, pen)?;
             Ok(())
         });

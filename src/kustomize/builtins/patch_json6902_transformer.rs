@@ -43,12 +43,12 @@ impl PatchJson6902Transformer {
         if self.target.as_ref().is_none_or(|target| target.name.is_empty()) {
             return Err(wrong("must specify the target name".into()));
         }
-        let (text, file) = match (self.path.text.is_empty(), self.json_op.text.is_empty()) {
+        let (text, start) = match (self.path.text.is_empty(), self.json_op.text.is_empty()) {
             (true, true) => return Err(wrong("empty file path and empty jsonOp".into())),
             (false, false) => {
                 return Err(wrong("must specify a file path or jsonOp, not both".into()));
             }
-            (true, false) => (self.json_op.text.clone(), helpers.inline_file(self.json_op.place)),
+            (true, false) => (self.json_op.text.clone(), helpers.inline_start(&self.json_op)),
             (false, true) => {
                 let file = helpers.load(&self.path)?;
                 let path = &self.path.text;
@@ -57,10 +57,10 @@ impl PatchJson6902Transformer {
                     return Err(wrong(words));
                 }
                 let text = String::from_utf8_lossy(&file.bytes).into_owned();
-                (text, helpers.file(&file))
+                (text, helpers.start(&file))
             }
         };
-        self.loaded = JsonPatch::parse(&text, file)?;
+        self.loaded = JsonPatch::parse(&text, start)?;
         if self.loaded.is_empty() {
             let path = &self.path.text;
             let words = format!("patch appears to be empty; file={path}, JsonOp={text}");

@@ -33,21 +33,21 @@ impl PatchStrategicMergeTransformer {
             return Err(wrong("empty file path and empty patch content"));
         }
         for path in &self.paths {
-            let inline = helpers.objects(path.text.as_bytes(), helpers.inline_file(path.place));
+            let inline = helpers.objects(path.text.as_bytes(), helpers.inline_start(path));
             let patches = match inline {
                 Ok(patches) => patches,
                 Err(_) => {
                     let file = helpers.load(path)?;
                     helpers
-                        .objects(&file.bytes, helpers.file(&file))
+                        .objects(&file.bytes, helpers.start(&file))
                         .map_err(|error| super::named_file(error, &path.text))?
                 }
             };
             self.loaded.extend(patches);
         }
         if !self.patches.text.is_empty() {
-            let file = helpers.inline_file(self.patches.place);
-            self.loaded.extend(helpers.objects(self.patches.text.as_bytes(), file)?);
+            let start = helpers.inline_start(&self.patches);
+            self.loaded.extend(helpers.objects(self.patches.text.as_bytes(), start)?);
         }
         if self.loaded.is_empty() {
             let paths: Vec<&str> = self.paths.iter().map(|path| path.text.as_str()).collect();

@@ -14,6 +14,7 @@ use crate::kustomize::kustomization::Patch;
 use crate::kustomize::kustomization::PatchOptions;
 use crate::kustomize::kustomization::Selector;
 use crate::kustomize::merge;
+use crate::kustomize::origins;
 use crate::kustomize::plugin::Helpers;
 use crate::kustomize::plugin::Transformer;
 use crate::kustomize::resmap::ResMap;
@@ -21,7 +22,7 @@ use crate::kustomize::resmap::shown;
 use crate::kustomize::resource::Object;
 use crate::kustomize::resource::annotation;
 use crate::kustomize::selector;
-use crate::kustomize::yaml::FileId;
+use crate::kustomize::yaml::Place;
 
 /// Patches objects.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +66,7 @@ impl PatchTransformer {
     /// Reads the patch.
     pub(crate) fn load(&mut self, helpers: &Helpers<'_, '_>) -> Result<()> {
         let inline = self.patch.text.trim().to_owned();
-        let (text, file) = match (inline.is_empty(), self.path.text.is_empty()) {
+        let (text, start) = match (inline.is_empty(), self.path.text.is_empty()) {
             (true, true) => {
                 return Err(invalid("must specify one of patch and path in\n")
                     .says("a patch has neither `patch` nor `path`"));
@@ -76,7 +77,12 @@ impl PatchTransformer {
             }
             (false, true) => {
                 self.source = format!("[patch: {inline:?}]");
-                (inline.into_bytes().into(), helpers.inline_file(self.patch.place))
+                let mut start = helpers.inline_start(&self.patch);
+                let blank = self.patch.text.trim_start_matches(|c: char| c.is_whitespace());
+                let blank = self.patch.text.len() - blank.len();
+                let skipped = self.patch.text.get(..blank).unwrap_or_default();
+                start.line += u32::try_from(skipped.matches('\n').count()).unwrap_or_default();
+                (inline.into_bytes().into(), start)
             }
             (true, false) => {
                 let path = &self.path.text;
@@ -84,17 +90,17 @@ impl PatchTransformer {
                 let file = helpers.load(&self.path).map_err(|error| {
                     error.wrap(format!("failed to get the patch file from path({path})"))
                 })?;
-                (file.bytes.clone(), helpers.file(&file))
+                (file.bytes.clone(), helpers.start(&file))
             }
         };
-        self.loaded = self.parse(&text, file, helpers)?;
+        self.loaded = self.parse(&text, start, helpers)?;
         Ok(())
     }
 
-    fn parse(&self, text: &[u8], file: FileId, helpers: &Helpers<'_, '_>) -> Result<Loaded> {
-        let merge = helpers.objects(text, file);
+    fn parse(&self, text: &[u8], start: Place, helpers: &Helpers<'_, '_>) -> Result<Loaded> {
+        let merge = helpers.objects(text, start);
         let json = match std::str::from_utf8(text) {
-            Ok(text) => JsonPatch::parse(text, file),
+            Ok(text) => JsonPatch::parse(text, start),
             Err(_) => Err(invalid("invalid UTF-8")),
         };
         match (merge, json) {
@@ -210,6 +216,7 @@ pub(super) fn merge_into(object: &mut Object, patch: &Object) -> Result<()> {
     if may_rename || may_change_kind {
         object.store_previous_id()?;
     }
+    let before = origins::identity(object);
     let (merged, pen) = merge::merge(object.node(), patch.node(), object.schemas())?;
     let Some(merged) = merged else {
         object.delete();
@@ -226,7 +233,9 @@ pub(super) fn merge_into(object: &mut Object, patch: &Object) -> Result<()> {
     if !may_rename {
         object.set_name(&name)?;
     }
-    object.set_namespace(&namespace)
+    object.set_namespace(&namespace)?;
+    origins::keep_identity(object, before);
+    Ok(())
 }
 
 /// Merges `patch` into the objects that have the id of one of `selected`.

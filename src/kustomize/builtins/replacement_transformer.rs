@@ -29,7 +29,7 @@ use crate::kustomize::selector;
 use crate::kustomize::selector::SelectorRegex;
 use crate::kustomize::yaml::Node;
 use crate::kustomize::yaml::Place;
-use crate::kustomize::yaml::read_kustomization;
+use crate::kustomize::yaml::read_kustomization_at;
 
 use super::structured_data;
 
@@ -41,7 +41,6 @@ const DEFAULT_FIELD: &str = "metadata.name";
 pub(crate) struct ReplacementTransformer {
     pub(crate) replacements: Vec<ReplacementField>,
     loaded: Vec<Replacement>,
-    pub(crate) place: Place,
 }
 
 decode_fields!(ReplacementTransformer { "replacements" => replacements });
@@ -51,9 +50,9 @@ fn wrong(words: impl Into<String>) -> BuildError {
 }
 
 impl ReplacementTransformer {
-    /// For `replacements:`; values of its own are written at `place`.
-    pub(crate) fn new(replacements: &[ReplacementField], place: Place) -> Self {
-        Self { replacements: replacements.to_vec(), place, ..Self::default() }
+    /// For `replacements:`.
+    pub(crate) fn new(replacements: &[ReplacementField]) -> Self {
+        Self { replacements: replacements.to_vec(), ..Self::default() }
     }
 
     /// Reads the files of replacements.
@@ -68,7 +67,7 @@ impl ReplacementTransformer {
                 return Err(wrong("cannot specify both path and inline replacement"));
             }
             let file = helpers.load(&field.path)?;
-            let node = read_kustomization(&file.bytes, helpers.file(&file))
+            let node = read_kustomization_at(&file.bytes, helpers.start(&file))
                 .map_err(|error| wrong(format!("yaml: {error}")).at(&file.path, error.at().line))?;
             let node = node.unwrap_or_else(Node::null);
             let placed = |(error, place): (BuildError, Place)| error.at(&file.path, place.line);
@@ -91,7 +90,7 @@ impl ReplacementTransformer {
 
 impl Transformer for ReplacementTransformer {
     fn transform(&mut self, map: &mut ResMap) -> Result<()> {
-        self.loaded.iter().try_for_each(|replacement| replace(map, replacement, self.place))?;
+        self.loaded.iter().try_for_each(|replacement| replace(map, replacement))?;
         map.drop_empty();
         Ok(())
     }
@@ -124,14 +123,14 @@ impl Source {
     }
 }
 
-fn replace(map: &mut ResMap, replacement: &Replacement, place: Place) -> Result<()> {
+fn replace(map: &mut ResMap, replacement: &Replacement) -> Result<()> {
     let source = match (&replacement.source, &replacement.source_value) {
         _ if replacement.targets.is_none() => None,
         (None, None) => None,
         (Some(_), Some(_)) => {
             return Err(wrong("value and resource selectors are mutually exclusive"));
         }
-        (None, Some(text)) => Some(Source::Value(Node::scalar(text).at(place))),
+        (None, Some(own)) => Some(Source::Value(Node::scalar(&own.text).at(own.place))),
         (Some(source), None) => Some(find_source(map, source)?),
     };
     let (Some(mut source), Some(targets)) = (source, &replacement.targets) else {

@@ -15,7 +15,7 @@ use crate::kustomize::plugin::Transformer;
 use crate::kustomize::resmap::ResMap;
 use crate::kustomize::selector;
 use crate::kustomize::yaml::Node;
-use crate::kustomize::yaml::read_kustomization;
+use crate::kustomize::yaml::read_kustomization_at;
 
 use super::namespace_transformer::Setter;
 
@@ -64,7 +64,7 @@ impl ValueAddTransformer {
         }
         if !self.target_file_path.text.is_empty() {
             let file = helpers.load(&self.target_file_path)?;
-            let node = read_kustomization(&file.bytes, helpers.file(&file))
+            let node = read_kustomization_at(&file.bytes, helpers.start(&file))
                 .map_err(|error| wrong(format!("yaml: {error}")))?;
             if let Some(node) = node {
                 let more = Decoder::loose().read::<Targets>(&node, "targets");

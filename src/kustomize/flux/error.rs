@@ -4,6 +4,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::kustomize::BuildError;
+use crate::kustomize::ReadSet;
 use crate::kustomize::yaml::YamlError;
 use crate::model::TreeError;
 
@@ -197,4 +198,15 @@ pub enum FluxBuildError {
     #[error(transparent)]
     #[diagnostic(code(flux::tree), help("the source could not be read; try again"))]
     Tree(#[from] TreeError),
+}
+
+impl FluxBuildError {
+    /// What the build had read when it failed: as long as that, the spec and the variables stay, it
+    /// fails again. `None` when that is not known.
+    pub fn reads(&self) -> Option<&ReadSet> {
+        match self {
+            Self::Build { source } => source.reads(),
+            _ => None,
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::kustomize::BuildOptions;
 use crate::kustomize::ReadSet;
 use crate::kustomize::build::Build;
 use crate::kustomize::yaml::Node;
+use crate::kustomize::yaml::Place;
 use crate::model::Entry;
 use crate::model::FileTree;
 
@@ -79,7 +80,7 @@ impl Walk<'_> {
             Standing::File(path) => self.tree.read(&path)?,
             _ => return Err(FluxBuildError::PathNotFound { path: shown }),
         };
-        match self.build.nodes(&bytes, self.build.file_id(path)) {
+        match self.build.nodes(&bytes, Place::made_by(self.build.file_id(path))) {
             Ok(_) => Ok(()),
             Err(source) => {
                 Err(FluxBuildError::NotAManifest { path: shown, source: Box::new(source) })

@@ -7,13 +7,13 @@ use super::*;
 use crate::kustomize::yaml::FileId;
 use crate::kustomize::yaml::Node;
 use crate::kustomize::yaml::Place;
-use crate::kustomize::yaml::read_resources;
+use crate::kustomize::yaml::read_resources_at;
 use crate::kustomize::yaml::to_yaml;
 
 const CORPUS: &str = include_str!("../../../tests/kustomize/corpus/flux.jsonl");
 
 fn node(text: &str) -> Node {
-    read_resources(text.as_bytes(), FileId(0)).unwrap().remove(0)
+    read_resources_at(text.as_bytes(), Place::made_by(FileId(0))).unwrap().remove(0)
 }
 
 fn variables(map: &Json) -> Variables {

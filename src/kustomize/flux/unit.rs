@@ -94,13 +94,23 @@ pub fn build_unit(
     let is_labelled = has_option(&node, MANAGED_BY_OPTION);
     let layered = Layered::new(tree, &file, text.as_bytes());
     let options = BuildOptions { load: Load::WithinTree, order: Order::AsRead, ..options.clone() };
-    let wrap = |source: BuildError| FluxBuildError::Build { source: Box::new(source) };
+    // The file that is laid over is made of what stands below it, and of the spec.
+    let own = |built: &ReadSet| {
+        let mut all = reads.clone();
+        for (path, id) in built {
+            all.entry(path.clone()).or_insert_with(|| id.clone());
+        }
+        all
+    };
+    let wrap = |source: BuildError| {
+        let all = source.reads().map(own);
+        let source = all.map_or(source.clone(), |all| source.after_reading(all));
+        FluxBuildError::Build { source: Box::new(source) }
+    };
     match build(&layered, &directory, &options).map_err(wrap)? {
         Outcome::Needs(needs) => Ok(UnitOutcome::Needs(needs)),
         Outcome::Built(built) => {
-            for (path, id) in &built.reads {
-                reads.entry(path.clone()).or_insert_with(|| id.clone());
-            }
+            let reads = own(&built.reads);
             let objects = finish(&built, unit, is_labelled)?;
             Ok(UnitOutcome::Built(UnitBuilt { objects, reads }))
         }

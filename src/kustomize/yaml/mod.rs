@@ -58,7 +58,9 @@ pub use node::Value;
 pub(crate) use number::key_text as go_float_32;
 pub use parse::read_document;
 pub use parse::read_kustomization;
+pub use parse::read_kustomization_at;
 pub use parse::read_resources;
+pub use parse::read_resources_at;
 pub(crate) use unicode::is_go_letter_or_digit;
 
 /// The limits of this module, by the names that errors report.

@@ -16,13 +16,20 @@ use super::text;
 /// Reads a file of resources: one node a document, empty documents left out, `List` and
 /// `ResourceList` unwrapped when they are the only document (kyaml: `kio.FromBytes`).
 pub fn read_resources(bytes: &[u8], file: FileId) -> Result<Vec<Node>, YamlError> {
+    read_resources_at(bytes, Place::made_by(file))
+}
+
+/// [`read_resources`] of text before which `start.line` lines stand in its file.
+pub fn read_resources_at(bytes: &[u8], start: Place) -> Result<Vec<Node>, YamlError> {
+    let file = start.file;
     let text = text::decode(bytes, file)?;
     let text = if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { text };
     let chunks = text::split_documents(&text, file)?;
     let only_one = chunks.len() == 1;
     let mut output = Vec::with_capacity(chunks.len());
     for chunk in chunks {
-        let start = Place { file, line: chunk.lines_before, column: 0 };
+        let line = start.line.saturating_add(chunk.lines_before);
+        let start = Place { file, line, column: 0 };
         // Each document is a stream of its own; `decode` took the first one's mark.
         let marked = chunk.text.strip_prefix('\u{FEFF}').filter(|_| chunk.lines_before > 0);
         let text = marked.unwrap_or(chunk.text);
@@ -50,7 +57,12 @@ fn list_items(node: &Node) -> Option<Vec<Node>> {
 /// Reads the first document of a kustomization file as `sigs.k8s.io/yaml` does: go-yaml v2's merge
 /// order, and the last of several equal keys wins. `None` when the file holds none.
 pub fn read_kustomization(bytes: &[u8], file: FileId) -> Result<Option<Node>, YamlError> {
-    parse_first(&text::decode(bytes, file)?, Place::made_by(file), Dialect::V2)
+    read_kustomization_at(bytes, Place::made_by(file))
+}
+
+/// [`read_kustomization`] of text before which `start.line` lines stand in its file.
+pub fn read_kustomization_at(bytes: &[u8], start: Place) -> Result<Option<Node>, YamlError> {
+    parse_first(&text::decode(bytes, start.file)?, start, Dialect::V2)
 }
 
 /// Reads the first document of `bytes` as go-yaml v3 does. `None` when there is none.

@@ -16,11 +16,11 @@ fn answer(mode: &str, text: &str) -> Result<String, YamlError> {
             None => "null".to_owned(),
         });
     }
-    to_yaml_documents(&read_resources(text.as_bytes(), FileId(0))?)
+    to_yaml_documents(&read_resources_at(text.as_bytes(), Place::made_by(FileId(0)))?)
 }
 
 fn one(text: &str) -> Node {
-    read_resources(text.as_bytes(), FileId(7)).unwrap().remove(0)
+    read_resources_at(text.as_bytes(), Place::made_by(FileId(7))).unwrap().remove(0)
 }
 
 #[test]
@@ -53,7 +53,8 @@ fn every_stored_answer_is_met() {
 fn every_part_knows_its_place() {
     let node = one("a: 1\n---\n# c\nb:\n  c: x\n  d:\n  - 'y'\n");
     assert_eq!(node.place().line, 1);
-    let docs = read_resources(b"a: 1\n---\n# c\nb:\n  c: x\n  d:\n  - 'y'\n", FileId(7)).unwrap();
+    let text = b"a: 1\n---\n# c\nb:\n  c: x\n  d:\n  - 'y'\n";
+    let docs = read_resources_at(text, Place::made_by(FileId(7))).unwrap();
     let at = |node: &Node| (node.place().file.0, node.place().line, node.place().column);
     let second = &docs[1];
     assert_eq!(at(&second.entry("b").unwrap().key), (7, 4, 1));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use super::error::YamlError;
 use super::limits;
@@ -16,8 +17,29 @@ use super::node::Style;
 use super::node::Tag;
 use super::resolve;
 
-/// Longest text of a key that is kept once for all its uses in a document.
-const SHARED_KEY_BYTES_MAX: usize = 64;
+/// Longest text that is kept once for all its uses in a document.
+const SHARED_BYTES_MAX: usize = 64;
+
+/// Texts that stand in most objects.
+#[rustfmt::skip]
+const WELL_KNOWN: &[&str] = &[
+    "apiVersion", "kind", "metadata", "name", "namespace", "labels", "annotations", "spec", "data",
+    "v1", "apps/v1", "ConfigMap", "Deployment", "Secret", "Service", "ServiceAccount",
+    "rbac.authorization.k8s.io/v1", "apiGroup", "apiGroups", "resources", "verbs", "rules",
+    "roleRef", "subjects", "type", "selector", "matchLabels", "template", "replicas", "containers",
+    "image", "imagePullPolicy", "args", "command", "env", "envFrom", "value", "valueFrom", "key",
+    "configMapKeyRef", "secretKeyRef", "configMapRef", "secretRef", "ports", "containerPort",
+    "port", "targetPort", "protocol", "TCP", "http", "path", "host", "backend", "requests",
+    "limits", "cpu", "memory", "livenessProbe", "readinessProbe", "httpGet", "volumes",
+    "volumeMounts", "mountPath", "configMap", "secret", "secretName", "emptyDir", "securityContext",
+    "serviceAccountName", "app", "app.kubernetes.io/name", "app.kubernetes.io/instance",
+    "true", "false", "default", "",
+];
+
+fn well_known() -> &'static HashSet<Arc<str>> {
+    static SET: OnceLock<HashSet<Arc<str>>> = OnceLock::new();
+    SET.get_or_init(|| WELL_KNOWN.iter().map(|&text| Arc::from(text)).collect())
+}
 
 /// What stands before a node's content.
 #[derive(Default)]
@@ -34,7 +56,7 @@ pub(super) struct Builder {
     anchors: HashMap<String, Anchor>,
     /// Nodes made so far, aliases spelt out.
     count: usize,
-    keys: HashSet<Arc<str>>,
+    texts: HashSet<Arc<str>>,
     root: Option<Node>,
 }
 
@@ -66,7 +88,7 @@ impl Builder {
             open: Vec::new(),
             anchors: HashMap::new(),
             count: 0,
-            keys: HashSet::new(),
+            texts: HashSet::new(),
             root: None,
         }
     }
@@ -102,18 +124,17 @@ impl Builder {
         self.add(node)
     }
 
-    /// Keys repeat from object to object: one allocation serves them all.
+    /// Keys, and short values too, repeat: one allocation serves all of a document, and one those
+    /// that nearly every object has.
     fn shared(&mut self, text: &str) -> Arc<str> {
-        let is_key =
-            matches!(self.open.last().map(|open| &open.content), Some(Content::Entries(_, None)));
-        if !is_key || text.len() > SHARED_KEY_BYTES_MAX {
+        if text.len() > SHARED_BYTES_MAX {
             return text.into();
         }
-        if let Some(known) = self.keys.get(text) {
+        if let Some(known) = well_known().get(text).or_else(|| self.texts.get(text)) {
             return Arc::clone(known);
         }
         let new: Arc<str> = text.into();
-        self.keys.insert(Arc::clone(&new));
+        self.texts.insert(Arc::clone(&new));
         new
     }
 
@@ -182,9 +203,14 @@ impl Builder {
     pub(super) fn end(&mut self) -> Result<(), YamlError> {
         let Some(mut open) = self.open.pop() else { return Ok(()) };
         open.node.data = match open.content {
-            Content::Items(items) => Data::Sequence(Arc::new(items)),
+            Content::Items(mut items) => {
+                items.shrink_to_fit();
+                Data::Sequence(Arc::new(items))
+            }
             Content::Entries(entries, _) => {
-                Data::Mapping(Arc::new(merge::expand(entries, self.dialect)?))
+                let mut entries = merge::expand(entries, self.dialect)?;
+                entries.shrink_to_fit();
+                Data::Mapping(Arc::new(entries))
             }
         };
         // An anchor of the same name inside has replaced this one.

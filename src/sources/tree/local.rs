@@ -2,16 +2,20 @@
 //!
 //! In: a path. Out: entries read when asked for; symbolic links are shown, not followed. A file's
 //! id is the digest of its bytes; a directory's id is made of names, sizes and times of change
-//! below it, so that looking one up reads no file.
+//! below it, so that looking one up reads no file. A tree for one build names everything by its
+//! path instead: looking up costs one system call, and nothing else on the machine is looked at.
 //!
 //! Not here: fetched sources (`mod.rs`). Files that change while they are read give mixed content:
 //! nobody promises a snapshot of a working copy.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::UNIX_EPOCH;
 
 use crate::model::ContentId;
@@ -22,16 +26,32 @@ use crate::model::TreeError;
 use crate::model::limits;
 use crate::sources::tree::join;
 
+/// What ids are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ids {
+    Content,
+    Paths,
+}
+
 /// The tree below one directory of the machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LocalTree {
     root: PathBuf,
+    ids: Ids,
+    /// Directories that were found to be no links, with those above them.
+    plain: Mutex<HashSet<String>>,
 }
 
 impl LocalTree {
     /// The tree below `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), ids: Ids::Content, plain: Mutex::default() }
+    }
+
+    /// The tree below `root` for one build: ids are paths, so they tell this tree's files apart and
+    /// mean nothing to any other tree, nor to this one later.
+    pub fn for_one_build(root: impl Into<PathBuf>) -> Self {
+        Self { ids: Ids::Paths, ..Self::new(root) }
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -39,6 +59,9 @@ impl LocalTree {
     }
 
     fn directory_id(&self, at: &Path, path: &str) -> Result<ContentId, TreeError> {
+        if self.ids == Ids::Paths {
+            return Ok(ContentId::new(path));
+        }
         let mut seen = Vec::new();
         fingerprint(at, &mut seen).map_err(|e| failed(path, &e))?;
         seen.sort();
@@ -48,8 +71,19 @@ impl LocalTree {
 
     /// Whether a directory above `path` is a symbolic link: then nothing stands at `path`.
     fn crosses_link(&self, path: &str) -> bool {
-        let mut above = path.match_indices('/').map(|(at, _)| self.root.join(&path[..at]));
-        above.any(|dir| fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_symlink()))
+        let Some((above, _)) = path.rsplit_once('/') else { return false };
+        let known = |plain: &HashSet<String>| plain.contains(above);
+        if known(&self.plain.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return false;
+        }
+        let mut parts = path.match_indices('/').map(|(at, _)| self.root.join(&path[..at]));
+        let found = |dir| fs::symlink_metadata(dir).map(|meta| meta.is_symlink());
+        let crosses = parts.try_fold(false, |crosses, dir| Ok(crosses || found(dir)?));
+        if let Ok(false) = crosses {
+            let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+            plain.insert(above.to_owned());
+        }
+        crosses.unwrap_or_else(|_: io::Error| false)
     }
 }
 
@@ -111,6 +145,9 @@ impl FileTree for LocalTree {
         if !meta.is_file() {
             return Ok(None);
         }
+        if self.ids == Ids::Paths {
+            return Ok(Some(Entry::File { id: ContentId::new(path) }));
+        }
         let digest = Digest::of(&read_bounded(&at, path)?);
         Ok(Some(Entry::File { id: ContentId::new(&digest.to_string()) }))
     }
@@ -153,6 +190,20 @@ mod tests {
         let at = root.join(path);
         fs::create_dir_all(at.parent().expect("has a parent")).expect("a directory");
         fs::write(at, text).expect("a file");
+    }
+
+    #[test]
+    fn a_tree_for_one_build_reads_nothing_before_it_is_asked_to() {
+        let dir = tempfile::tempdir().expect("a directory");
+        write(dir.path(), "a/b.yaml", "b");
+        std::os::unix::fs::symlink("a", dir.path().join("link")).expect("a link");
+        let tree = LocalTree::for_one_build(dir.path());
+        let id = |path: &str| ContentId::new(path);
+        assert_eq!(tree.entry("a").unwrap(), Some(Entry::Directory { id: id("a") }));
+        assert_eq!(tree.entry("a/b.yaml").unwrap(), Some(Entry::File { id: id("a/b.yaml") }));
+        assert_eq!(&*tree.read("a/b.yaml").expect("a file"), b"b");
+        assert_eq!(tree.entry("link/b.yaml").unwrap(), None, "links are not followed");
+        assert_eq!(tree.entry("a/c.yaml").unwrap(), None);
     }
 
     #[test]
