@@ -78,12 +78,13 @@ impl LocalTree {
         }
         let mut parts = path.match_indices('/').map(|(at, _)| self.root.join(&path[..at]));
         let found = |dir| fs::symlink_metadata(dir).map(|meta| meta.is_symlink());
-        let crosses = parts.try_fold(false, |crosses, dir| Ok(crosses || found(dir)?));
+        let crosses: io::Result<bool> =
+            parts.try_fold(false, |crosses, dir| Ok(crosses || found(dir)?));
         if let Ok(false) = crosses {
             let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
             plain.insert(above.to_owned());
         }
-        crosses.unwrap_or_else(|_: io::Error| false)
+        crosses.unwrap_or(false)
     }
 }
 
