@@ -1,6 +1,7 @@
 //! Questions and their answers: the same function serves the local socket, and the command line
 //! when it reads a stopped daemon's state.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -18,6 +19,7 @@ use crate::audit::Item;
 use crate::audit::JournalReader;
 use crate::audit::Object;
 use crate::audit::Order;
+use crate::audit::OutcomeKind;
 use crate::audit::Query;
 use crate::audit::RecordKind;
 use crate::daemon::journal_view;
@@ -31,6 +33,7 @@ use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
 use crate::explain;
 use crate::explain::Answer;
+use crate::explain::Applied;
 use crate::explain::ObjectError;
 use crate::explain::ObjectQuery;
 use crate::explain::Pruned;
@@ -281,8 +284,16 @@ fn deletes(
         ..Query::default()
     };
     let page = view.list(&query)?;
-    let mut found: Vec<Pruned> =
-        page.items.iter().filter_map(|item| pruned_item(item, &view.short_id(&item.id))).collect();
+    let mut found = Vec::new();
+    for (at, item) in page.items.iter().enumerate() {
+        let Some(mut pruned) = pruned_item(item, &view.short_id(&item.id)) else { continue };
+        let before = page.items.iter().skip(at + 1);
+        pruned.applied = before.filter_map(applied_item).next().map(|(item, circumstances)| {
+            let (at, proof_id) = (item.record.at.to_string(), view.short_id(&item.id));
+            Applied { at, proof_id, circumstances }
+        });
+        found.push(pruned);
+    }
     found.reverse();
     Ok(found)
 }
@@ -300,5 +311,14 @@ fn pruned_item(item: &Item, short: &str) -> Option<Pruned> {
         proof_id: short.to_owned(),
         proof,
         outcome: outcome.map(|(at, o)| format!("{} at {at}", o.result)).unwrap_or_default(),
+        circumstances: intent.action.fields.clone(),
+        applied: None,
     })
+}
+
+/// The item, when it is an apply that was carried out, with what the journal has beside its proof.
+fn applied_item(item: &Item) -> Option<(&Item, BTreeMap<String, String>)> {
+    let Body::Intent(intent) = &item.record.body else { return None };
+    let was_done = item.outcome.as_ref().is_some_and(|(_, o)| o.result == OutcomeKind::Done);
+    (intent.action.kind == "apply" && was_done).then(|| (item, intent.action.fields.clone()))
 }
