@@ -302,7 +302,8 @@ impl GitStore {
         }
         let marker = directory.join(MARKER);
         let text = kind.to_string();
-        disk::write_whole(&marker, text.as_bytes()).map_err(failed("write", &marker))?;
+        disk::write_whole(&marker, &disk::partial_of(&marker), text.as_bytes())
+            .map_err(failed("write", &marker))?;
         self.epoch(repository, number)
     }
 
@@ -412,7 +413,8 @@ impl Epoch {
             disk::sync(path).map_err(failed("sync", path))?;
         }
         let record = self.record(commit);
-        disk::write_whole(&record, tree.as_str().as_bytes()).map_err(failed("write", &record))
+        disk::write_whole(&record, &disk::partial_of(&record), tree.as_str().as_bytes())
+            .map_err(failed("write", &record))
     }
 
     /// Removes a pack that brought nothing of use.
