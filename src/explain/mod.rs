@@ -8,6 +8,7 @@
 
 mod answer;
 mod ask;
+mod field;
 mod live;
 mod object;
 mod object_query;
@@ -21,6 +22,9 @@ pub use answer::Answer;
 pub use answer::Verdict;
 pub use ask::is_cluster_scoped;
 pub use ask::known_kinds;
+pub use field::FieldStory;
+pub use field::field_unknown;
+pub use field::why_field;
 pub use live::why_not_live;
 pub use object::why_object;
 pub use object_query::ObjectError;
