@@ -83,8 +83,9 @@ pub(super) struct ControllerFlags {
     token_cache_max_duration: Option<String>,
     #[arg(long, hide = true)]
     watch_configs_label_selector: Option<String>,
-    #[arg(long, hide = true)]
-    no_remote_bases: bool,
+    /// Refuse bases and files that kustomizations name by URL
+    #[arg(long)]
+    pub(super) no_remote_bases: bool,
 }
 
 fn gate(text: &str) -> Result<Gate, String> {

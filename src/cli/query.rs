@@ -81,6 +81,9 @@ pub(super) struct WhyArgs {
     /// Its namespace
     #[arg(short, long, default_value = "default")]
     namespace: String,
+    /// Tell where this field comes from: spec.replicas, spec.containers[name=main].image
+    #[arg(long, value_name = "PATH")]
+    field: Option<String>,
     #[command(flatten)]
     place: Where,
 }
@@ -136,11 +139,15 @@ pub(super) struct PendingArgs {
 pub(super) fn why(args: &WhyArgs) -> Result<Outcome, Failure> {
     let asked =
         |object: &String| Asked { object: object.clone(), namespace: args.namespace.clone() };
-    let question = match args.words.as_slice() {
-        [word, object] if word == "pruned" => Question::WhyPruned(asked(object)),
-        [object] => Question::Why(asked(object)),
+    let question = match (args.words.as_slice(), &args.field) {
+        ([word, object], None) if word == "pruned" => Question::WhyPruned(asked(object)),
+        ([object], Some(field)) => {
+            Question::WhyField { object: asked(object), field: field.clone() }
+        }
+        ([object], None) => Question::Why(asked(object)),
         _ => {
-            let text = "`why` takes an object, or `pruned` and an object".to_owned();
+            let text = "`why` takes an object, or `pruned` and an object without --field";
+            let text = text.to_owned();
             return Err(Failure::unknown(text, "for example: hence why pruned cm/flags -n shop"));
         }
     };
@@ -217,5 +224,5 @@ fn from_state(question: &Question, state: &Path) -> Result<Answer, Failure> {
     let storage = DiskStorage::for_reading(&state.join("journal"));
     let journal = JournalReader::open(storage).map_err(Failure::input)?;
     let reader = crate::daemon::read_state(state);
-    ask::answer(question, reader.as_ref(), &journal).map_err(Failure::input)
+    ask::answer(question, reader.as_ref(), &journal, None).map_err(Failure::input)
 }

@@ -54,6 +54,7 @@ use crate::facts::store::StateDir;
 use crate::ingest::Ingest;
 use crate::ingest::IngestOptions;
 use crate::ingest::Observation;
+use crate::ingest::Recipes;
 use crate::ingest::Stores;
 use crate::model::Clock;
 use crate::model::Digest;
@@ -92,7 +93,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     let seen = Seen::default();
     let stores = stores::open(&options)?;
     let key = digest_key(&options, &cluster, &gate).await?;
-    let (ingest, forgotten) = remember(&options, &state, &stores, key);
+    let (ingest, forgotten) = remember(&options, &state, &stores, (key, published.recipes.clone()));
     let offer = artifacts::bind(&options).await?;
     let mut said = configured(&options, &kinds, offer.as_ref());
     said.extend(forgotten);
@@ -241,12 +242,14 @@ fn remember(
     options: &DaemonOptions,
     state: &State,
     stores: &Stores,
-    key: DigestKey,
+    (key, recipes): (DigestKey, Recipes),
 ) -> (Ingest, Vec<Statement>) {
     let ingest_options = IngestOptions {
         key,
         overridden: overridden(options),
         strict_substitution: options.strict_substitution,
+        remote_bases: options.remote_bases,
+        recipes,
         http_retries: options.http_retries,
         ssh_host_key_algorithms: options.ssh_host_key_algorithms.clone(),
         ssh_kex_algorithms: options.ssh_kex_algorithms.clone(),

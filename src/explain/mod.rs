@@ -9,6 +9,7 @@
 mod answer;
 mod ask;
 mod circumstances;
+mod field;
 mod live;
 mod object;
 mod object_query;
@@ -23,6 +24,9 @@ pub use answer::Verdict;
 pub use ask::is_cluster_scoped;
 pub use ask::known_kinds;
 pub use circumstances::circumstances;
+pub use field::FieldStory;
+pub use field::field_unknown;
+pub use field::why_field;
 pub use live::why_not_live;
 pub use object::why_object;
 pub use object_query::ObjectError;

@@ -156,7 +156,7 @@ impl<S: Shelf> FactLog<S> {
     fn sweep(&mut self) -> Result<(), ShelfError> {
         let last = self.appended.seq;
         remove_records(&mut self.shelf, Tree::Deltas, &|key| {
-            !number_of(key).is_some_and(|seq| seq <= last)
+            number_of(key).is_none_or(|seq| seq > last)
         })?;
         remove_replaced(&mut self.shelf, self.snapshot, last - self.deltas)
     }

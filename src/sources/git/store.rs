@@ -171,6 +171,13 @@ impl GitStore {
         Ok(store)
     }
 
+    /// Opens an empty store below `root`; what was there is removed.
+    pub fn open_empty(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = root.into();
+        disk::remove_directory(&root).map_err(failed("empty", &root))?;
+        Self::open(root)
+    }
+
     /// The files of a commit's tree, complete and unfiltered. After an error fetch again, with
     /// `known: None`.
     pub fn tree(

@@ -67,7 +67,7 @@ async fn fails(world: &World, says: &[&str]) {
     .await;
 }
 
-/// What each of these tests does: right credentials, wrong ones beside a push, the right ones again.
+/// What each of these tests does: right credentials, wrong ones beside a push, then the right ones.
 struct Trial<'a> {
     repo: &'a Repository,
     url: String,
