@@ -93,21 +93,27 @@ fn story(recipe: &Recipe, built: &UnitObject, json: &Json, pointer: String) -> F
     };
     let path = shown_path(&pointer);
     let known = built.fields.iter().find(|field| field.origin.pointer == pointer);
-    let (written, step, variables) = match (recipe.set_afterwards(&pointer), known) {
-        (Some(SetAfterwards::CommonMetadata), _) => {
-            (format!("spec.commonMetadata of Kustomization {}", recipe.unit()), None, Vec::new())
-        }
-        (Some(SetAfterwards::Owner), _) => {
-            ("hence: it names the owner".to_owned(), None, Vec::new())
-        }
-        (None, Some(field)) => (
-            place(recipe, field),
-            field.origin.step.as_deref().map(|step| phrase(recipe, step)),
-            field.variables.clone(),
-        ),
-        (None, None) => (built.origin.file.to_string(), None, Vec::new()),
+    let by_name = |written: String| FieldStory {
+        path: path.clone(),
+        value: value.clone(),
+        written,
+        is_file: false,
+        step: None,
+        variables: Vec::new(),
     };
-    FieldStory { path, value, written, step, variables }
+    match (recipe.set_afterwards(&pointer), known) {
+        (Some(SetAfterwards::CommonMetadata), _) => {
+            by_name(format!("spec.commonMetadata of Kustomization {}", recipe.unit()))
+        }
+        (Some(SetAfterwards::Owner), _) => by_name("hence: it names the owner".to_owned()),
+        (None, Some(field)) => FieldStory {
+            step: field.origin.step.as_deref().map(|step| phrase(recipe, step)),
+            variables: field.variables.clone(),
+            is_file: !matches!(&*field.origin.file, "" | flux::SPEC_FILE),
+            ..by_name(place(recipe, field))
+        },
+        (None, None) => FieldStory { is_file: true, ..by_name(built.origin.file.to_string()) },
+    }
 }
 
 /// A Secret's data, annotations that may repeat it, and what a secret variable reached.

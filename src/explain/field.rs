@@ -21,6 +21,8 @@ pub struct FieldStory {
     pub value: String,
     /// File and line of the text that was written for it, or the field of the unit's spec.
     pub written: String,
+    /// `written` is a file of the unit's source.
+    pub is_file: bool,
     /// The step that put it there; `None` when it stands in the object's own file.
     pub step: Option<String>,
     /// The variables that were filled in.
@@ -58,7 +60,8 @@ pub fn why_field(
         if !is_alone {
             answer = answer.line("field", format!("{} = {}", story.path, story.value));
         }
-        answer = answer.line("from", format!("{} of {source}", story.written));
+        let of = if story.is_file { format!(" of {source}") } else { String::new() };
+        answer = answer.line("from", format!("{}{of}", story.written));
         answer = answer.line_if("by", story.step.clone());
         if !story.variables.is_empty() {
             answer = answer.line("filled", format!("variables {}", story.variables.join(", ")));

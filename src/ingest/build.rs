@@ -26,6 +26,7 @@ use crate::ingest::recipe::Recipe;
 use crate::ingest::unit;
 use crate::ingest::values::Resolved;
 use crate::kustomize::BuildOptions;
+use crate::kustomize::Cache;
 use crate::kustomize::ReadSet;
 use crate::kustomize::flux;
 use crate::kustomize::flux::FluxBuildError;
@@ -109,6 +110,7 @@ impl Ingest {
             build,
             common: memory.spec.common_metadata.clone().unwrap_or_default(),
             remote: Fetched::new(),
+            cache: self.cache_of(name),
         };
         Some(BuildJob {
             recipe,
@@ -119,6 +121,13 @@ impl Ingest {
             before: memory.reads.iter().flat_map(|reads| reads.keys().cloned()).collect(),
             remote_bases: self.options.remote_bases,
         })
+    }
+
+    /// What the units of a unit's source share when they are built.
+    fn cache_of(&self, name: &UnitName) -> Arc<Cache> {
+        let source = self.units.get(name).map(|memory| unit::source(name, &memory.spec));
+        let known = source.and_then(|source| self.sources.get(&source));
+        known.map(|memory| Arc::clone(&memory.cache)).unwrap_or_default()
     }
 
     pub(super) fn built(&mut self, built: Built, now: Timestamp) -> Vec<Statement> {
@@ -287,8 +296,11 @@ impl BuildJob {
         stores: &Stores,
         cancel: &CancellationToken,
     ) -> Result<UnitBuilt, Refusal> {
-        let mut options =
-            BuildOptions { allow_remote: self.remote_bases, ..BuildOptions::default() };
+        let mut options = BuildOptions {
+            allow_remote: self.remote_bases,
+            cache: Some(Arc::clone(&self.recipe.cache)),
+            ..BuildOptions::default()
+        };
         loop {
             match self.recipe.build_once(tree, &options) {
                 Ok(UnitOutcome::Built(built)) => {

@@ -23,6 +23,7 @@ use crate::ingest::object::Lens;
 use crate::ingest::recipe::Recipes;
 use crate::ingest::source;
 use crate::ingest::unit;
+use crate::kustomize::Cache;
 use crate::kustomize::ReadSet;
 use crate::model::DigestKey;
 use crate::model::GroupKind;
@@ -108,6 +109,8 @@ pub(super) struct SourceMemory {
     /// The path of the artifact file on offer.
     pub(super) packed: Option<String>,
     pub(super) failures: i64,
+    /// What builds of the source's units share; content ids are the source's own.
+    pub(super) cache: Arc<Cache>,
 }
 
 impl Ingest {

@@ -17,6 +17,7 @@ use crate::api::keys;
 use crate::cluster::normalise;
 use crate::ingest::elsewhere::Fetched;
 use crate::kustomize::BuildOptions;
+use crate::kustomize::Cache;
 use crate::kustomize::flux;
 use crate::kustomize::flux::FluxBuildError;
 use crate::kustomize::flux::UnitBuild;
@@ -35,6 +36,8 @@ pub struct Recipe {
     pub(super) common: CommonMetadata,
     /// What was fetched from elsewhere.
     pub(super) remote: Fetched,
+    /// What the units of the source share.
+    pub(super) cache: Arc<Cache>,
 }
 
 /// Who set a field after the build.
@@ -62,6 +65,7 @@ impl Recipe {
             allow_remote: true,
             remote: self.remote.clone(),
             origins: true,
+            cache: Some(Arc::clone(&self.cache)),
             ..BuildOptions::default()
         };
         let tree: &dyn FileTree = tree.as_ref();

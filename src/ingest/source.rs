@@ -1,6 +1,7 @@
 //! Sources: what the spec and status of a GitRepository or another source kind say.
 
 use serde_json::Value as Json;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api;
@@ -316,6 +317,7 @@ fn remembered(
         damaged: None,
         packed,
         failures: 0,
+        cache: Arc::default(),
     };
     if let Some(RecalledTree { spec, revision, tree, place, .. }) = recalled {
         memory.place = Place::parse(&place);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::accumulator::Accumulator;
 use super::build::Build;
+use super::cache::ONE_BASE_OBJECTS_MAX;
 use super::loader::Frame;
 use super::loader::Load;
 use super::loader::Loader;
@@ -96,6 +97,9 @@ pub(crate) fn end<'t>(
 ) {
     let frame = loader.tree.close_frame();
     let (Some(cache), Some(made)) = (build.shared_cache(), made) else { return };
+    if made.map.len() > ONE_BASE_OBJECTS_MAX {
+        return;
+    }
     let is_own = !build.schemas.is_set() && build.fetched() == making.fetched_before;
     if !is_own || build.is_partial() {
         return;

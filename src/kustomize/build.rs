@@ -188,7 +188,7 @@ impl<'t> Build<'t> {
             None => {
                 let nodes = self.nodes(&file.bytes, Place::made_by(id))?;
                 if let Some(cache) = self.shared_cache() {
-                    cache.keep_objects(id, &file.id, &nodes);
+                    cache.keep_objects(id, &file.id, file.bytes.len(), &nodes);
                 }
                 nodes
             }

@@ -18,13 +18,12 @@ use super::yaml::FileId;
 use super::yaml::Node;
 use crate::model::ContentId;
 
-/// Most files whose objects are kept.
-const FILES_MAX: usize = 20_000;
+/// Most bytes of all files whose objects are kept. What is kept is copied when a step changes it.
+const FILES_BYTES_MAX: usize = 2 << 20;
 /// Most objects in all bases that are kept.
-const BASE_OBJECTS_MAX: usize = 100_000;
-
-/// Objects of files, by number and content.
-type Objects = HashMap<(FileId, ContentId), Arc<[Node]>>;
+const BASE_OBJECTS_MAX: usize = 20_000;
+/// Most objects of one base that is kept: a larger one would stand in memory twice.
+pub(crate) const ONE_BASE_OBJECTS_MAX: usize = 1000;
 
 /// Objects of files that were read before. Cheap to share; safe to use from many threads.
 #[derive(Debug, Default)]
@@ -34,6 +33,13 @@ pub struct Cache {
     bases: RwLock<Bases>,
     files_read: AtomicUsize,
     bases_made: AtomicUsize,
+}
+
+/// Objects of files, by number and content, and how many bytes the files have.
+#[derive(Debug, Default)]
+struct Objects {
+    kept: HashMap<(FileId, ContentId), Arc<[Node]>>,
+    bytes: usize,
 }
 
 /// What bases made, and how many objects that is.
@@ -87,7 +93,7 @@ impl Cache {
 
     pub(crate) fn objects(&self, file: FileId, content: &ContentId) -> Option<Arc<[Node]>> {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
-        objects.get(&(file, content.clone())).map(Arc::clone)
+        objects.kept.get(&(file, content.clone())).map(Arc::clone)
     }
 
     /// What was done so far; what the cache saved is not in it.
@@ -116,12 +122,22 @@ impl Cache {
         }
     }
 
-    pub(crate) fn keep_objects(&self, file: FileId, content: &ContentId, nodes: &[Node]) {
+    pub(crate) fn keep_objects(
+        &self,
+        file: FileId,
+        content: &ContentId,
+        bytes: usize,
+        nodes: &[Node],
+    ) {
         self.files_read.fetch_add(1, Ordering::Relaxed);
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
-        if objects.len() >= FILES_MAX {
-            objects.clear();
+        if objects.bytes.saturating_add(bytes) > FILES_BYTES_MAX {
+            objects.kept.clear();
+            objects.bytes = 0;
         }
-        objects.insert((file, content.clone()), nodes.into());
+        if bytes <= FILES_BYTES_MAX {
+            objects.bytes += bytes;
+            objects.kept.insert((file, content.clone()), nodes.into());
+        }
     }
 }

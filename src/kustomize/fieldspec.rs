@@ -120,11 +120,15 @@ fn reaches<'p>(node: &Node, parts: &mut (impl Iterator<Item = &'p str> + Clone))
     if !node.is_mapping() {
         return true; // an error, which the walk tells
     }
-    let name = first.strip_suffix("[]").unwrap_or(first);
+    let (name, is_list) = match first.strip_suffix("[]") {
+        Some(name) => (name, true),
+        None => (first, false),
+    };
     if name.trim() != name || name.is_empty() || path::index_of(name).is_some() || name == "*" {
         return true; // odd names are the walk's business
     }
-    node.get(name).is_some_and(|found| reaches(found, parts))
+    // A null where a list is expected becomes an empty one.
+    node.get(name).is_some_and(|found| (is_list && path::is_null(found)) || reaches(found, parts))
 }
 
 fn walk(

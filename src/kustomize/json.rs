@@ -8,6 +8,7 @@ use super::error::BuildError;
 use super::error::ErrorKind;
 use super::error::Result;
 use super::path;
+use super::yaml;
 use super::yaml::Dialect;
 use super::yaml::Entry;
 use super::yaml::Node;
@@ -94,18 +95,9 @@ fn parsed(text: &str) -> Node {
 fn string(text: &str, detour: Detour) -> Node {
     let style = match detour {
         Detour::JsonText => Style::DoubleQuoted,
-        Detour::GoValues if text.contains('\n') => Style::Literal,
-        Detour::GoValues if is_plain(text) => Style::Plain,
-        Detour::GoValues => Style::DoubleQuoted,
+        Detour::GoValues => yaml::made_style(text),
     };
     Node::string(text).styled(style)
-}
-
-/// Whether go-yaml writes a string of this text without quotes.
-fn is_plain(text: &str) -> bool {
-    let reads_as_string =
-        |dialect| matches!(Node::scalar(text).value(dialect), Some(Value::Str(_)));
-    reads_as_string(Dialect::V3) && reads_as_string(Dialect::V2)
 }
 
 /// Go's `strconv.FormatFloat(number, 'g', -1, 64)`.

@@ -61,6 +61,7 @@ pub use parse::read_kustomization;
 pub use parse::read_kustomization_at;
 pub use parse::read_resources;
 pub use parse::read_resources_at;
+pub(crate) use scalar::v3_style as made_style;
 pub(crate) use unicode::is_go_letter_or_digit;
 
 /// The limits of this module, by the names that errors report.

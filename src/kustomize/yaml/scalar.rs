@@ -104,7 +104,7 @@ impl Shape {
 }
 
 /// The style in which go-yaml v3 writes a string that a program made.
-pub(super) fn v3_style(text: &str) -> Style {
+pub(crate) fn v3_style(text: &str) -> Style {
     let reads_as_string = resolve::plain(text, Tag::Unset, Dialect::V3).0 == Tag::Str
         && resolve::plain(text, Tag::Unset, Dialect::V2).0 == Tag::Str
         && text != "<<";

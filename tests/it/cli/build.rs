@@ -1,6 +1,9 @@
 //! `hence build DIR` prints what `kustomize build DIR` prints, or refuses what it refuses.
 
 use crate::cli::path;
+use crate::support::git::GitHost;
+use crate::support::git::Repository;
+use crate::support::git::SshHost;
 use crate::support::tools;
 use crate::support::workplace::Workplace;
 use std::path::Path;
@@ -94,4 +97,77 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(printing.stdout.take());
     let ended = printing.wait_with_output().expect("it ends by itself");
     assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+}
+
+/// A base with one object, in a repository.
+fn write_base(repo: &Repository, value: &str) {
+    repo.write("base/kustomization.yaml", "resources: [map.yaml]\n");
+    let map = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: far}}\ndata: {{from: {value}}}\n"
+    );
+    repo.write("base/map.yaml", map);
+}
+
+/// A kustomization that names `resource`.
+fn overlay(place: &Workplace, resource: &str) -> PathBuf {
+    let folder = place.path("overlay");
+    std::fs::create_dir_all(&folder).expect("the folder is ours");
+    let text = format!("namePrefix: my-\nresources:\n- {resource}\n");
+    std::fs::write(folder.join("kustomization.yaml"), text).expect("the folder is ours");
+    folder
+}
+
+#[test]
+fn a_base_in_a_repository_is_fetched_at_its_reference() {
+    let place = Workplace::new("/nonexistent/kubeconfig");
+    let host = GitHost::start();
+    let repo = host.repository("app");
+    write_base(&repo, "one");
+    let first = repo.commit("first", "main");
+    repo.tag("v1", Some("annotated"));
+    write_base(&repo, "two");
+    repo.commit("second", "next");
+    let url = host.url("app");
+    for (reference, want) in [
+        ("v1", "one"),
+        ("main", "one"),
+        ("next", "two"),
+        ("refs/heads/next", "two"),
+        (&first, "one"),
+    ] {
+        let folder = overlay(&place, &format!("{url}//base?ref={reference}"));
+        let said = place.hence(&["build", path(&folder)]).expect_success();
+        assert!(said.contains(&format!("from: {want}\n")), "{reference}: {said}");
+        assert!(said.contains("name: my-far\n"), "{said}");
+    }
+    let folder = overlay(&place, &format!("{url}//base?ref=gone"));
+    let said = place.hence(&["build", path(&folder)]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(said.stderr.contains("refs/heads/gone"), "{said:?}");
+    let said = place.hence(&["build", "--no-remote-bases", path(&folder)]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("bases are off"), "{said:?}");
+    let left = std::fs::read_dir(place.path("")).expect("the folder is ours");
+    let names = left.map(|entry| entry.expect("it can be listed").file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().starts_with("hence-build")));
+}
+
+#[test]
+fn a_base_over_ssh_is_fetched_with_the_files_of_the_user() {
+    let place = Workplace::new("/nonexistent/kubeconfig");
+    let host = SshHost::start(&["ed25519"]);
+    let repo = host.repository("app");
+    write_base(&repo, "ssh");
+    repo.commit("first", "main");
+    let folder = overlay(&place, &format!("{}//base?ref=main", host.url("app")));
+    let said = place.hence(&["build", path(&folder)]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(said.stderr.contains("'identity' is required"), "{said:?}");
+    let files = place.path("home/.ssh");
+    std::fs::create_dir_all(&files).expect("the folder is ours");
+    std::fs::write(files.join("id_ed25519"), host.read("client")).expect("the folder is ours");
+    let known = host.known_hosts("ed25519");
+    std::fs::write(files.join("known_hosts"), known).expect("the folder is ours");
+    let said = place.hence(&["build", path(&folder)]).expect_success();
+    assert!(said.contains("from: ssh\n"), "{said}");
 }

@@ -15,6 +15,7 @@ mod idle;
 mod manifests;
 mod matrix;
 mod operated;
+mod origins;
 mod recreate;
 mod refusals;
 mod sources;

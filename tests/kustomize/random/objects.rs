@@ -216,6 +216,8 @@ pub fn pod_spec(dice: &mut Dice) -> Y {
     let mut spec = map([("containers", Y::List(containers))]);
     if dice.chance(15) {
         spec.put("initContainers", Y::List(vec![container(dice, "init")]));
+    } else if dice.chance(4) {
+        spec.put("initContainers", s(""));
     }
     if dice.chance(30) {
         let volume = match dice.below(4) {
