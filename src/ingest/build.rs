@@ -171,7 +171,9 @@ impl Ingest {
                     &rendered.objects,
                     &self.options.custom_stage,
                 ));
+                let before = self.objects_of(&unit);
                 self.hold(&unit, rendered);
+                said.extend(self.declared_of_unit(&unit, &before));
                 said
             }
         });

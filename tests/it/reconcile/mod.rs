@@ -13,6 +13,7 @@ mod idle;
 mod manifests;
 mod matrix;
 mod operated;
+mod policies;
 mod recreate;
 mod refusals;
 mod sources;
