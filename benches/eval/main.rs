@@ -1,223 +1,253 @@
-//! What the engine costs: load, updates with and without a pinned reader, deletion, proofs, forks.
+//! What the engine costs on the shipped rules: loading, changes, forks, proofs, restart.
 //!
-//! `cargo bench --bench eval -- 1000` for about a million facts (the number is the count of units).
+//! `cargo bench --bench eval -- 1650` for about a million facts (the number is the count of units).
 //! Counted work stands beside every time, because a busy machine changes times and never counts.
+//! One reader and one fork are open while changes are measured. The peers: `benches/peers/run`.
 
+#![allow(missing_docs, reason = "a bench")]
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
-use std::time::Duration;
+mod durable;
+mod measure;
+mod small;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
-use hence::datalog::Builtins;
+use hence::datalog::Delta;
 use hence::datalog::Engine;
 use hence::datalog::EngineOptions;
 use hence::datalog::Fact;
-use hence::datalog::FileOrigin;
+use hence::datalog::Fork;
 use hence::datalog::Pattern;
 use hence::datalog::QueryOptions;
-use hence::datalog::RuleFile;
+use hence::datalog::Reader;
+use hence::datalog::RelationKind;
+use hence::datalog::Row;
 use hence::datalog::Transaction;
-use hence::datalog::Value;
-use hence::datalog::check;
+use hence::rules;
 
-const RULES: &str = r#"
-.type Unit <: symbol
-.type Object <: symbol
-.type Digest <: symbol
-.input wants(u: Unit, o: Object, d: Digest)
-.input live(o: Object, d: Digest) key(o)
-.input inventory(u: Unit, o: Object)
-.input ready(o: Object)
-.input owner(o: Object, p: Object)
-.input field(o: Object, f: symbol, v: symbol)
-.input depends(u: Unit, v: Unit)
-.input suspended(u: Unit)
-.output missing(u: Unit, o: Object)
-.output drift(u: Unit, o: Object)
-.output orphan(u: Unit, o: Object)
-.output unready(u: Unit)
-.output apply(u: Unit, o: Object)
-.output size(u: Unit, n: number)
-.output unready_count(u: Unit, n: number)
-.output root(o: Object, r: Object)
-.output team(o: Object, v: symbol)
-missing(U, O) :- wants(U, O, _), !live(O, _).
-drift(U, O) :- wants(U, O, D), live(O, L), D != L.
-orphan(U, O) :- inventory(U, O), !wants(_, O, _).
-unready(U) :- inventory(U, O), !ready(O).
-unready(U) :- depends(U, V), unready(V).
-apply(U, O) :- drift(U, O), !suspended(U), !unready(U).
-apply(U, O) :- missing(U, O), !suspended(U).
-size(U, N) :- depends(U, _), N = count : { inventory(U, _) }.
-unready_count(U, N) :- depends(U, _), N = count : { inventory(U, O), !ready(O) }.
-root(O, P) :- owner(O, P), !owner(P, _).
-root(O, R) :- owner(O, P), root(P, R).
-team(O, V) :- wants(_, O, _), field(O, "team", V).
-"#;
+use crate::measure::Times;
+use crate::measure::line;
+use crate::measure::resident;
+use crate::world::Dice;
+use crate::world::OBJECTS;
+use crate::world::fact;
 
-/// A small generator: the same facts on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % sides
-    }
-}
-
-fn fact(relation: &str, row: &[&str]) -> Fact {
-    Fact::new(relation, row.iter().map(|text| Value::from(*text)).collect())
-}
-
-fn object(unit: usize, at: usize) -> String {
-    format!("Deployment/ns-{unit}/object-{at}")
-}
-
-/// Fifty objects per unit, twenty facts per object, in random order.
-fn facts(units: usize, dice: &mut Dice) -> Vec<Fact> {
-    let mut facts = Vec::new();
-    for unit in 0..units {
-        let name = format!("unit-{unit:05}");
-        if unit > 0 {
-            facts.push(fact("depends", &[&name, &format!("unit-{:05}", dice.roll(unit))]));
-        }
-        for at in 0..50 {
-            let (object, digest) = (object(unit, at), format!("sha256:{:016x}", unit * 1000 + at));
-            let live = if dice.roll(100) == 0 { "sha256:other" } else { &digest };
-            facts.push(fact("wants", &[&name, &object, &digest]));
-            facts.push(fact("live", &[&object, live]));
-            facts.push(fact("inventory", &[&name, &object]));
-            if dice.roll(200) != 0 {
-                facts.push(fact("ready", &[&object]));
-            }
-            for pod in 0..2 {
-                facts.push(fact("owner", &[&format!("{object}/pod-{pod}"), &object]));
-            }
-            for field in 0..14 {
-                let name = if field == 0 { "team".to_owned() } else { format!("field-{field}") };
-                let value = format!("value-{}", dice.roll(50));
-                facts.push(fact("field", &[&object, &name, &value]));
-            }
-        }
-    }
-    for at in (1..facts.len()).rev() {
-        let other = dice.roll(at + 1);
-        facts.swap(at, other);
-    }
-    facts
-}
-
-fn percentiles(mut times: Vec<Duration>) -> String {
-    times.sort();
-    let at = |share: usize| times[(times.len() - 1) * share / 100];
-    format!("p50 {:>9.1?}  p99 {:>9.1?}", at(50), at(99))
-}
+/// Units of the small world beside the large one.
+const FEW: usize = 80;
 
 fn main() {
-    let units = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(50);
-    let file =
-        RuleFile { name: "bench.dl".into(), text: RULES.into(), origin: FileOrigin::BuiltIn };
-    let program = check(&[file], &Builtins::new()).expect("the bench program is sound");
-    let mut engine = Engine::new(program, Builtins::new(), EngineOptions::default());
-    let mut dice = Dice(88_172_645_463_325_252);
-    let inserts = facts(units, &mut dice);
-    println!("{} facts", inserts.len());
-    let start = Instant::now();
-    engine.load(inserts.into_iter().map(|fact| (fact, None)));
-    println!("scratch            {:>9.1?}  {:?}", start.elapsed(), engine.effort());
-    for pinned in [false, true] {
-        live50(&mut engine, units, pinned, &mut dice);
+    let units = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(FEW);
+    println!("load of the machine: {}", measure::load());
+    let few = loaded(FEW.min(units));
+    let changed_few = changes(few, FEW.min(units));
+    if units > FEW {
+        let many = loaded(units);
+        let changed = changes(many, units);
+        let growth =
+            |at: usize| changed[at].at(500).as_secs_f64() / changed_few[at].at(500).as_secs_f64();
+        let text = format!("push50 {:.2}x, health50 {:.2}x", growth(0), growth(1));
+        line("p50 among many beside among few", &text);
     }
-    ready50(&mut engine, units, &mut dice);
-    forks(&mut engine, units, &mut dice);
-    questions(&engine);
+    durable::restart(world::facts(units), units);
+    small::extrema();
+    small::deletion();
+    small::proofs();
+    small::costly_user();
+    println!("load of the machine: {}", measure::load());
 }
 
-/// Fifty digests of `unit` replaced by new ones.
-fn change(unit: usize, name: &str) -> Transaction {
-    let digest = |at: usize| format!("sha256:{name}-{at}");
-    let inserts = (0..50).map(|at| fact("live", &[&object(unit, at), &digest(at)])).collect();
-    Transaction { inserts, deletes: Vec::new() }
+/// The shipped rules and the cases of the bench.
+pub(crate) fn engine() -> Engine {
+    let cases = rules::user_file("cases.dl", include_str!("cases.dl"));
+    let program = rules::load(vec![cases]).expect("the rules check");
+    let options = EngineOptions { user_work_max: u64::MAX, ..EngineOptions::default() };
+    Engine::new(program, rules::builtins(), options)
+}
+
+fn loaded(units: usize) -> Engine {
+    let facts = world::facts(units);
+    let given = facts.len();
+    println!("\n{given} facts, {units} units");
+    let before = resident();
+    let mut engine = engine();
+    let start = Instant::now();
+    let delta = engine.load(facts.into_iter().map(|fact| (fact, None)));
+    let took = start.elapsed();
+    assert!(delta.faults.is_empty() && delta.refused.is_empty(), "{:?}", delta.faults);
+    line("scratch: load, index, evaluate", &format!("{took:>9.1?}  {:?}", engine.effort()));
+    let rows: usize = engine.program().relations().map(|info| engine.rows(&info.name).len()).sum();
+    // The facts as they were given are freed; what the allocator keeps of them counts as ours.
+    let grown = resident().saturating_sub(before) as f64;
+    let text = format!("{rows} rows; {:.0} a row", grown / rows as f64);
+    line("bytes in memory above the start", &text);
+    engine
+}
+
+/// Fifty manifests of a unit replaced by new ones.
+pub(crate) fn push(unit: usize, name: &str) -> Transaction {
+    let owner = world::unit(unit);
+    let change = |at: usize| {
+        let digest = format!("{name}-{}", world::manifest(unit, at));
+        fact!("renders", &owner, world::object(unit, at), digest, "v1", 4, format!("{at:03}"))
+    };
+    Transaction { inserts: (0..OBJECTS).map(change).collect(), deletes: Vec::new() }
+}
+
+/// Fifty objects of a unit have this health.
+fn health(unit: usize, status: &str) -> Transaction {
+    let change = |at| fact!("live_health", world::object(unit, at), status, "");
+    Transaction { inserts: (0..OBJECTS).map(change).collect(), deletes: Vec::new() }
+}
+
+/// A reader and a fork that stay open.
+fn open(engine: &Engine) -> (Reader, Fork) {
+    let reader = engine.reader();
+    let fork = reader.what_if(push(0, "open"), &QueryOptions::default()).value;
+    (reader, fork)
+}
+
+/// What changes cost; the times of the two kinds are given back.
+fn changes(mut engine: Engine, units: usize) -> [Times; 2] {
+    let mut dice = Dice::new(2_463_534_242);
+    let opened = open(&engine);
+    let (mut pushes, mut flips) = (Times::default(), Times::default());
+    let (mut cold, mut probed) = (Times::default(), [0, 0]);
+    for round in 0..300 {
+        let (unit, name) = (dice.roll(units), format!("new-{round}"));
+        let times = if round < 10 { &mut cold } else { &mut pushes };
+        times.time(|| engine.transact(push(unit, &name)));
+        probed[0] = probed[0].max(engine.effort().probed);
+        flips.time(|| engine.transact(health(unit, "InProgress")));
+        probed[1] = probed[1].max(engine.effort().probed);
+        engine.transact(health(unit, "Current"));
+    }
+    line("push50: 50 manifests, the first ten", &cold.text());
+    line("push50: 50 manifests", &format!("{}  at most {} probed", pushes.text(), probed[0]));
+    line(
+        "health50: 50 objects unhealthy",
+        &format!("{}  at most {} probed", flips.text(), probed[1]),
+    );
+    same_unit(&mut engine);
+    forks(&mut engine, units, &mut dice);
+    replica(&mut engine, units, &mut dice);
+    drop(opened);
+    questions(&engine);
+    long_run(&mut engine, units, &mut dice);
+    [pushes, flips]
+}
+
+/// The same change in worlds of any size: what it counts is printed to be compared.
+fn same_unit(engine: &mut Engine) {
+    engine.transact(push(7, "same"));
+    line("push50 of unit 7, counted", &format!("{:?}", engine.effort()));
 }
 
 /// The same kind of change as a commit and as a fork, in turn; what pinning and dropping cost.
 fn forks(engine: &mut Engine, units: usize, dice: &mut Dice) {
-    let [mut commits, mut pins, mut forks, mut drops] = [const { Vec::new() }; 4];
-    for round in 0..300 {
-        let unit = dice.roll(units);
-        let (own, asked) =
-            (change(unit, &format!("own-{round}")), change(unit, &format!("asked-{round}")));
-        let start = Instant::now();
-        engine.transact(own);
-        commits.push(start.elapsed());
-        let start = Instant::now();
-        let reader = engine.reader();
-        pins.push(start.elapsed());
-        let start = Instant::now();
-        let fork = reader.what_if(asked, &QueryOptions::default());
-        forks.push(start.elapsed());
-        let start = Instant::now();
-        drop(fork);
-        drop(reader);
-        drops.push(start.elapsed());
-    }
-    let named = [("commit", commits), ("pin", pins), ("what_if", forks), ("drop", drops)];
-    for (name, times) in named {
-        println!("{name:<18} {}", percentiles(times));
-    }
-}
-
-/// Fifty live digests replaced, every value new, with and without a reader on the generation
-/// before.
-fn live50(engine: &mut Engine, units: usize, pinned: bool, dice: &mut Dice) {
-    let mut times = Vec::new();
+    let [mut commits, mut pins, mut forks, mut drops] = std::array::from_fn(|_| Times::default());
     for round in 0..200 {
         let unit = dice.roll(units);
-        let digest = |at: usize| format!("sha256:new-{round}-{at}-{pinned}");
-        let inserts = (0..50).map(|at| fact("live", &[&object(unit, at), &digest(at)])).collect();
-        let reader = pinned.then(|| engine.reader());
-        let start = Instant::now();
-        engine.transact(Transaction { inserts, deletes: Vec::new() });
-        times.push(start.elapsed());
-        drop(reader);
+        let (own, asked) =
+            (push(unit, &format!("own-{round}")), push(unit, &format!("asked-{round}")));
+        commits.time(|| engine.transact(own));
+        let reader = pins.time(|| engine.reader());
+        let fork = forks.time(|| reader.what_if(asked, &QueryOptions::default()));
+        drops.time(|| drop((fork, reader)));
     }
-    let name = if pinned { "live50, pinned" } else { "live50" };
-    println!("{name:<18} {}  {:?}", percentiles(times), engine.effort());
+    for (name, times) in
+        [("commit", commits), ("pin", pins), ("what_if of the same", forks), ("drop", drops)]
+    {
+        line(name, &times.text());
+    }
 }
 
-/// Fifty objects turn unready, which recursion spreads, and ready again.
-fn ready50(engine: &mut Engine, units: usize, dice: &mut Dice) {
-    let mut times = Vec::new();
-    for _ in 0..200 {
-        let unit = dice.roll(units);
-        let facts: Vec<Fact> = (0..50).map(|at| fact("ready", &[&object(unit, at)])).collect();
-        let start = Instant::now();
-        engine.transact(Transaction { inserts: Vec::new(), deletes: facts.clone() });
-        times.push(start.elapsed());
-        engine.transact(Transaction { inserts: facts, deletes: Vec::new() });
+/// The other way to let readers see one generation: a second engine, fed by deltas.
+fn replica(engine: &mut Engine, units: usize, dice: &mut Dice) {
+    let before = resident();
+    let mut other = self::engine();
+    other.load(engine.inputs().map(|fact| (fact, None)));
+    let grown = resident().saturating_sub(before) / (1 << 20);
+    let [mut commits, mut feeds, mut follows] = std::array::from_fn(|_| Times::default());
+    for round in 0..200 {
+        let change = push(dice.roll(units), &format!("replica-{round}"));
+        let delta = commits.time(|| engine.transact(change));
+        let fed = feeds.time(|| inputs_of(engine, &delta));
+        follows.time(|| other.transact(fed));
     }
-    println!("{:<18} {}  {:?}", "ready50", percentiles(times), engine.effort());
+    assert_eq!(other.rows("act_apply"), engine.rows("act_apply"), "the replica is one");
+    line("replica: memory more, in MiB", &grown.to_string());
+    line("replica: commit", &commits.text());
+    line("replica: change to send", &feeds.text());
+    line("replica: follows", &follows.text());
+}
+
+/// What a delta says about inputs, as a transaction.
+fn inputs_of(engine: &Engine, delta: &Delta) -> Transaction {
+    let facts = |rows: &BTreeMap<Arc<str>, Vec<Row>>| {
+        let is_input = |name: &str| {
+            let info = engine.program().relation(name);
+            info.is_some_and(|info| info.kind == RelationKind::Input)
+        };
+        let own = rows.iter().filter(|(name, _)| is_input(name));
+        own.flat_map(|(name, rows)| rows.iter().map(|row| Fact::new(name.clone(), row.clone())))
+            .collect()
+    };
+    Transaction { inserts: facts(&delta.added), deletes: facts(&delta.removed) }
 }
 
 fn questions(engine: &Engine) {
     let (reader, options) = (engine.reader(), QueryOptions::default());
-    let mut times = Vec::new();
-    for row in engine.rows("root").into_iter().take(1_000) {
-        let asked = Fact::new("root", row);
-        let start = Instant::now();
-        let proof = reader.why(&asked, &options);
-        times.push(start.elapsed());
-        assert!(proof.value.is_some(), "what holds has a proof");
+    let mut times = Times::default();
+    let outputs = engine.program().relations().filter(|info| info.output);
+    let names: Vec<String> = outputs.map(|info| info.name.to_string()).collect();
+    let mut asked = 0;
+    for name in &names {
+        for row in engine.rows(name).into_iter().take(100) {
+            let fact = Fact::new(name.as_str(), row);
+            let text = times.time(|| {
+                let proof = reader.why(&fact, &options).value.expect("what holds has a proof");
+                serde_json::to_string(&proof).expect("a proof is JSON")
+            });
+            asked += usize::from(!text.is_empty());
+        }
     }
-    println!("{:<18} {}", "why", percentiles(times));
-    let pattern = Pattern::parse("apply(_, _)").expect("a pattern");
-    let start = Instant::now();
-    let rules = reader.why_not(&pattern, &options);
-    println!("{:<18} {:>9.1?}  {} rules", "why_not", start.elapsed(), rules.value.len());
-    let deletes = vec![fact("ready", &[&object(1, 1)])];
-    let start = Instant::now();
-    let fork = reader.what_if(Transaction { inserts: Vec::new(), deletes }, &options);
-    println!("{:<18} {:>9.1?}  {} rows looked at", "what_if", start.elapsed(), fork.work);
+    let text = format!("{}  {asked} facts of {} relations", times.text(), names.len());
+    line("why, rendered", &text);
+    for text in ["act_delete(_, _, _, _, _)", "act_fetch(_, _, _)"] {
+        let pattern = Pattern::parse(text).expect("a pattern");
+        let (mut times, mut said) = (Times::default(), String::new());
+        for _ in 0..20 {
+            let answer = times.time(|| reader.why_not(&pattern, &options));
+            said = format!("{} rules, complete: {}", answer.value.len(), answer.complete);
+        }
+        line(&format!("why_not {text}"), &format!("{}  {said}", times.text()));
+    }
+}
+
+/// Ten thousand changes, every value new.
+fn long_run(engine: &mut Engine, units: usize, dice: &mut Dice) {
+    let (mut times, before) = (Times::default(), resident());
+    for round in 0..10_000 {
+        let (unit, at) = (dice.roll(units), dice.roll(OBJECTS));
+        let name = world::unit(unit);
+        let rows = (0..4).map(|step| {
+            let at = (at + step) % OBJECTS;
+            let digest = format!("long-{round}-{step}");
+            fact!("renders", &name, world::object(unit, at), digest, "v1", 4, format!("{at:03}"))
+        });
+        let change = Transaction { inserts: rows.collect(), deletes: Vec::new() };
+        times.time(|| engine.transact(change));
+    }
+    let (first, last) = (times.tenth(0).at(500), times.tenth(9).at(500));
+    let ratio = last.as_secs_f64() / first.as_secs_f64();
+    let growth = 100.0 * (resident() as f64 / before as f64 - 1.0);
+    let text = format!(
+        "p99.9 {:.1?}; last tenth / first {ratio:.2}; memory {growth:+.1} %",
+        times.at(999)
+    );
+    line("10,000 fresh changes of 4 manifests", &text);
 }
