@@ -93,11 +93,17 @@ impl Outlets {
             kinds_removed: kinds(delta.removed.get("watched")),
             objects_added: objects(delta.added.get("watched_object")),
             objects_removed: objects(delta.removed.get("watched_object")),
+            again: false,
         };
         if !wanted.is_empty() {
             // The watcher outlives the loop; if it is gone the daemon is stopping.
             self.watcher.send(wanted).ok();
         }
+    }
+
+    /// Has the watcher list the managed kinds again: other fields of them are asked for.
+    pub(super) fn observe_again(&self) {
+        self.watcher.send(Wanted { again: true, ..Wanted::default() }).ok();
     }
 
     /// Hands each order to whoever carries it out.

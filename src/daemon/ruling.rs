@@ -15,7 +15,9 @@ use crate::datalog::CheckError;
 use crate::datalog::Delta;
 use crate::datalog::Fault;
 use crate::datalog::FileOrigin;
+use crate::datalog::Reader;
 use crate::datalog::RuleFile;
+use crate::facts::DeclaredInput;
 use crate::facts::Statement;
 use crate::facts::relation;
 use crate::model::Digest;
@@ -42,11 +44,11 @@ impl Ruling {
     }
 
     /// Logs faults that are new, and forgets those that are over.
-    fn log(&mut self, faults: &[Fault]) {
+    fn log(&mut self, faults: &[Fault], reader: &Reader) {
         for fault in faults.iter().filter(|fault| !self.faulted.contains(&fault.relation)) {
             let clause = fault.clause.as_deref().unwrap_or_default();
             tracing::error!(relation = %fault.relation, cause = %fault.cause, clause,
-                file = %fault.file, "rules fault: {}", fault.kind);
+                file = %fault.file, "rules fault: {}", reader.fault_message(fault));
         }
         self.faulted = faults.iter().map(|fault| Arc::clone(&fault.relation)).collect();
     }
@@ -77,10 +79,11 @@ impl StepLoop {
             }
             Ok(set) => {
                 let before = self.ruling.in_force.clone();
-                self.put_in_force(set, now)?;
+                let mut said = self.put_in_force(set, now)?;
                 self.ruling.before = Some(before);
                 tracing::info!(rules = %self.ruling.digest, "rules are in force");
-                Ok(vec![Statement::nothing("rules_rejected", Vec::new())])
+                said.push(Statement::nothing("rules_rejected", Vec::new()));
+                Ok(said)
             }
         }
     }
@@ -94,7 +97,7 @@ impl StepLoop {
         delta: &Delta,
         now: Timestamp,
     ) -> Result<Vec<Statement>, DaemonError> {
-        self.ruling.log(&delta.faults);
+        self.ruling.log(&delta.faults, &self.facts.reader());
         let is_users = |fault: &&Fault| fault.origin == FileOrigin::User;
         let Some(fault) = delta.faults.iter().find(is_users) else { return Ok(Vec::new()) };
         let text = fault.to_string();
@@ -107,17 +110,32 @@ impl StepLoop {
                 RuleSet { program, user }
             }
         };
-        self.put_in_force(before, now)?;
+        let mut said = self.put_in_force(before, now)?;
         tracing::error!(fault = text, "the rules before are in force again");
-        Ok(vec![rejection(&text)])
+        said.push(rejection(&text));
+        Ok(said)
     }
 
-    fn put_in_force(&mut self, set: RuleSet, now: Timestamp) -> Result<(), DaemonError> {
+    /// The statements say what the fields are that these rules ask for.
+    fn put_in_force(
+        &mut self,
+        set: RuleSet,
+        now: Timestamp,
+    ) -> Result<Vec<Statement>, DaemonError> {
         self.ruling.digest = self.journal.append_rules(now, texts(&set.user))?;
         let delta = self.facts.replace_program(set.program.clone(), rules::builtins(), now)?;
+        let (old, new) = (&self.ruling.in_force.program, &set.program);
+        let (old, new) = (DeclaredInput::all(old), DeclaredInput::all(new));
         self.ruling.in_force = set;
         self.follow(&delta)?;
-        Ok(())
+        if old == new {
+            return Ok(Vec::new());
+        }
+        let said = self.ingest.declare(new);
+        if self.ingest.declares_live() {
+            self.outlets.observe_again();
+        }
+        Ok(said)
     }
 }
 

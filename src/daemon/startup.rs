@@ -46,6 +46,7 @@ use crate::daemon::watcher::Watcher;
 use crate::datalog::Delta;
 use crate::executor::Executor;
 use crate::executor::Seen;
+use crate::facts::DeclaredInput;
 use crate::facts::FactBase;
 use crate::facts::Statement;
 use crate::facts::VOLATILE;
@@ -256,7 +257,9 @@ fn remember(
         custom_stage: options.custom_stage.clone(),
     };
     let mut ingest = Ingest::new(ingest_options, state.manifests.clone());
-    let forgotten = stores::recall(&mut ingest, &state.facts.reader(), stores);
+    let mut forgotten = stores::recall(&mut ingest, &state.facts.reader(), stores);
+    let declared = DeclaredInput::all(state.facts.reader().program());
+    forgotten.extend(ingest.declare(declared));
     (ingest, forgotten)
 }
 

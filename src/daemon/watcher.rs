@@ -57,6 +57,8 @@ pub(super) struct Wanted {
     pub objects_added: BTreeSet<ObjectRef>,
     /// ConfigMaps and Secrets to watch no longer.
     pub objects_removed: BTreeSet<ObjectRef>,
+    /// List all managed kinds again.
+    pub again: bool,
 }
 
 impl Wanted {
@@ -136,6 +138,15 @@ impl Watcher {
     }
 
     fn follow(&mut self, change: Wanted) {
+        if change.again {
+            let is_managed = |subject: &Subject| matches!(subject, Subject::Managed(_));
+            let managed: Vec<Subject> =
+                self.running.keys().filter(|subject| is_managed(subject)).cloned().collect();
+            for subject in managed {
+                self.running.remove(&subject);
+                self.start(subject);
+            }
+        }
         for kind in change.kinds_removed {
             self.running.remove(&Subject::Managed(kind.clone()));
             self.waiting.remove(&Subject::Managed(kind));

@@ -132,12 +132,18 @@ impl Engine {
     /// not fit the program is refused and the others commit. An insert into an input with a key
     /// replaces the row of that key.
     pub fn transact(&mut self, transaction: Transaction) -> Delta {
+        self.transact_within(transaction, u64::MAX)
+    }
+
+    /// The same, looking at no more than `work_max` rows; what takes more is faulted.
+    pub(crate) fn transact_within(&mut self, transaction: Transaction, work_max: u64) -> Delta {
         let mut refused = Vec::new();
         let deletes = self.accept(transaction.deletes, &mut refused);
         let inserts = self.accept(transaction.inserts, &mut refused);
         self.world.generation += 1;
         let full = self.is_large(deletes.len() + inserts.len());
         let outcome = self.derive(full, |work| {
+            work.work_max = work_max;
             for (relation, row) in deletes {
                 let words: Option<Vec<u32>> =
                     row.iter().map(|value| work.store.interner.find(value)).collect();

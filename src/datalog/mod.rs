@@ -76,6 +76,7 @@ mod world;
 
 pub use builtins::Builtins;
 pub use check::check;
+pub use check::check_inputs;
 pub use decimal::Decimal;
 pub use diagnostic::CheckError;
 pub use diagnostic::Code;

@@ -9,6 +9,7 @@ use crate::datalog::fact::Fact;
 use crate::datalog::fact::Pattern;
 use crate::datalog::fact::Transaction;
 use crate::datalog::fault::Fault;
+use crate::datalog::fault::FaultKind;
 use crate::datalog::program::Program;
 use crate::datalog::proof::Answer;
 use crate::datalog::proof::FailedRule;
@@ -111,7 +112,13 @@ impl Reader {
         let Some(at) = self.relation(&fact.relation, &fact.pattern().columns) else {
             return self.answer(None, true, 0);
         };
-        let mut prover = Prover {
+        let mut prover = self.prover(options);
+        let proof = prover.prove(at, &fact.row);
+        self.answer(proof, prover.complete, prover.work)
+    }
+
+    fn prover<'a>(&'a self, options: &'a QueryOptions) -> Prover<'a> {
+        Prover {
             program: self.program(),
             calls: &self.world.calls,
             rows: &self.world,
@@ -119,9 +126,20 @@ impl Reader {
             options,
             work: 0,
             complete: true,
+        }
+    }
+
+    /// The proofs of both rows of a key fault: what would follow, were it not for the other. In a
+    /// recursive stratum, whose rows are all gone, a proof may end in a cut.
+    pub fn why_faulted(&self, fault: &Fault, options: &QueryOptions) -> Answer<Vec<Proof>> {
+        let (Some(at), FaultKind::Key { rows }) =
+            (self.program().position(&fault.cause), &fault.kind)
+        else {
+            return self.answer(Vec::new(), true, 0);
         };
-        let proof = prover.prove(at, &fact.row);
-        self.answer(proof, prover.complete, prover.work)
+        let mut prover = self.prover(options);
+        let proofs = rows.iter().map(|row| prover.graph(at, row)).collect();
+        self.answer(proofs, prover.complete, prover.work)
     }
 
     /// How far each clause got that could derive a match of `pattern`, nearest first. Empty when a
@@ -141,7 +159,7 @@ impl Reader {
                 matched: Vec::new(),
                 bindings: Vec::new(),
                 failing: pattern.to_string(),
-                failure: Failure::Faulted { message: fault.to_string() },
+                failure: Failure::Faulted { message: self.fault_message(fault) },
                 distance: 1,
             };
             return self.answer(vec![rule], true, 0);
@@ -160,13 +178,26 @@ impl Reader {
         self.answer(rules, complete, search.work)
     }
 
+    /// The fault in words; for a key, also which clauses give its two rows.
+    pub fn fault_message(&self, fault: &Fault) -> String {
+        let proofs = self.why_faulted(fault, &QueryOptions::default()).value;
+        let clauses = proofs.iter().filter_map(|proof| proof.nodes[0].clause.as_ref());
+        let by: Vec<String> = clauses
+            .map(|clause| format!("{} ({}:{})", clause.label, clause.file, clause.line))
+            .collect();
+        if by.is_empty() { fault.to_string() } else { format!("{fault}, by {}", by.join(" and ")) }
+    }
+
     /// What a transaction would change: a fork that derives on its own while the engine goes on.
-    pub fn what_if(&self, transaction: Transaction, _options: &QueryOptions) -> Answer<Fork> {
+    ///
+    /// Of the options, `work` bounds it: beyond that the answer is not complete, and the relations
+    /// that could not be derived are faulted in the fork. The delta is always whole.
+    pub fn what_if(&self, transaction: Transaction, options: &QueryOptions) -> Answer<Fork> {
         let mut engine = Engine::of_world(World::clone(&self.world));
-        let delta = engine.transact(transaction);
+        let delta = engine.transact_within(transaction, options.work);
         let work = engine.effort().probed;
         let fork = Fork { delta, reader: engine.reader() };
-        self.answer(fork, true, work)
+        self.answer(fork, work <= options.work, work)
     }
 }
 

@@ -37,18 +37,10 @@ pub(crate) trait View {
         visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
     ) -> ControlFlow<()>;
 
-    /// What a fold gives for the group that `binding` chooses, when that is stored.
-    fn folded(&self, _aggregate: &Aggregate, _binding: &[Option<Value>]) -> Option<Folded> {
+    /// The result rows of a fold for the group that `binding` chooses, when they are stored.
+    fn folded(&self, _aggregate: &Aggregate, _binding: &[Option<Value>]) -> Option<Vec<Row>> {
         None
     }
-}
-
-/// What a fold gives for a group.
-pub(crate) struct Folded {
-    /// Its result rows.
-    pub(crate) rows: Vec<Row>,
-    /// How many solutions the group has.
-    pub(crate) solutions: u64,
 }
 
 /// What is noted of a row.
@@ -272,9 +264,9 @@ impl<'a, V: View + ?Sized> Solver<'a, V> {
         binding: &Binding,
     ) -> Result<Vec<Vec<Value>>, Stop> {
         match self.view.folded(aggregate, binding) {
-            Some(folded) => {
+            Some(rows) => {
                 self.work += 1;
-                Ok(folded.rows)
+                Ok(rows)
             }
             None => fold::fold(aggregate, &self.group(aggregate, binding)?),
         }

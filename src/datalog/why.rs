@@ -30,7 +30,6 @@ use crate::datalog::proof::Proof;
 use crate::datalog::proof::ProofNode;
 use crate::datalog::proof::QueryOptions;
 use crate::datalog::proof::clause_text;
-use crate::datalog::solve::Folded;
 use crate::datalog::solve::Note;
 use crate::datalog::solve::Solver;
 use crate::datalog::solve::View;
@@ -85,7 +84,7 @@ impl View for Below<'_> {
         self.rows.each_smallest(relation, wanted, below, visit)
     }
 
-    fn folded(&self, aggregate: &Aggregate, binding: &[Option<Value>]) -> Option<Folded> {
+    fn folded(&self, aggregate: &Aggregate, binding: &[Option<Value>]) -> Option<Vec<Row>> {
         self.rows.folded(aggregate, binding)
     }
 }
@@ -115,13 +114,19 @@ impl<'a> Prover<'a> {
     /// The proof of a fact, or none when it does not hold.
     pub(crate) fn prove(&mut self, relation: usize, row: &Row) -> Option<Proof> {
         self.rows.note(relation, row)?;
+        Some(self.graph(relation, row))
+    }
+
+    /// The proof of a row as far as the facts give it one, whether or not it holds: rows of a
+    /// faulted relation do not, and yet follow.
+    pub(crate) fn graph(&mut self, relation: usize, row: &Row) -> Proof {
         let mut graph = Graph::default();
         self.place(&mut graph, relation, row, 0);
         while let Some((node, relation, row, depth)) = graph.open.pop_front() {
             self.expand(&mut graph, node, relation, &row, depth);
         }
         let rules_hash = self.program.hash().to_string();
-        Some(Proof { rules_hash, generation: self.generation, nodes: graph.nodes })
+        Proof { rules_hash, generation: self.generation, nodes: graph.nodes }
     }
 
     /// The node of a fact; a new one waits to be expanded.
@@ -202,12 +207,12 @@ impl<'a> Prover<'a> {
 
     /// The canonical derivation of a fact that holds.
     fn derivation(&mut self, relation: usize, row: &Row) -> Option<Derivation<'a>> {
-        let note = self.rows.note(relation, row)?;
+        let note = self.rows.note(relation, row);
         let view = Below {
             program: self.program,
             rows: self.rows,
             stratum: self.program.info(relation).stratum,
-            rank: note.rank,
+            rank: note.map_or(0, |note| note.rank),
         };
         let wanted: Vec<Option<Value>> = row.iter().cloned().map(Some).collect();
         let program: &'a Program = self.program;
@@ -291,34 +296,60 @@ impl<'a> Prover<'a> {
 
     /// How many solutions an aggregate's group has, and the first tuple that did not win.
     fn group(&mut self, aggregate: &Aggregate, binding: &Binding) -> (u64, Option<Row>) {
-        let kept = fold::kept(&aggregate.fold);
-        if let (fold::Kept::Whole, Some(folded)) = (&kept, self.rows.folded(aggregate, binding)) {
-            self.work += 1;
-            return (folded.solutions, None);
-        }
-        let work_max = self.options.work.saturating_sub(self.work);
-        let mut solver = Solver::new(self.rows, self.calls, work_max);
-        let entries = solver.group(aggregate, binding).unwrap_or_default();
-        self.work += solver.work;
-        self.complete &= !solver.is_exhausted();
-        let runner_up = match kept {
-            fold::Kept::First(kept) => fold::ranked(aggregate, &entries).into_iter().nth(kept),
-            fold::Kept::Whole => None,
-        };
-        (entries.len() as u64, runner_up)
+        self.work += 1;
+        let solutions = self.rows.solutions(aggregate, binding).unwrap_or_default();
+        let fold::Kept::First(kept) = fold::kept(&aggregate.fold) else { return (solutions, None) };
+        let entries = self.rows.first_entries(aggregate, binding, kept + 1).unwrap_or_default();
+        (solutions, fold::ranked(aggregate, &entries).into_iter().nth(kept))
     }
 
     /// The positive facts of the first solutions of an aggregate's body: best first, and for
     /// `count`, which has no best, in order of evaluation.
     fn contributors(&mut self, aggregate: &Aggregate, binding: &Binding) -> Vec<(usize, Row)> {
+        let keep = self.options.contributors;
         let mut inner: Binding = vec![None; binding.len()];
         for key in &aggregate.keys {
             inner[*key].clone_from(&binding[*key]);
         }
+        let first = self.rows.first_entries(aggregate, binding, keep);
+        let Some(entries) = first.filter(|_| is_plain(aggregate)) else {
+            return rows_of(self.best(aggregate, inner, keep));
+        };
+        let mut found = Vec::new();
+        for entry in entries.iter().take(keep) {
+            // The entry tells its variables, so only its own solutions are looked at.
+            let mut own = inner.clone();
+            let exprs = aggregate.order.iter().map(|(key, _)| key).chain(&aggregate.selected);
+            for (expr, value) in exprs.zip(entry.order.iter().chain(&entry.selected)) {
+                if let Expr::Variable(variable) = expr {
+                    own[*variable] = Some(value.clone());
+                }
+            }
+            found.extend(self.best(aggregate, own, keep - found.len()));
+            if found.len() == keep {
+                break;
+            }
+        }
+        debug_assert!(self.are_first(aggregate, &inner, &found), "the index knows the first");
+        rows_of(found)
+    }
+
+    /// True when a walk through the whole of a small group finds the same.
+    fn are_first(&self, aggregate: &Aggregate, inner: &Binding, found: &[Contributor]) -> bool {
+        let solutions = self.rows.solutions(aggregate, inner).unwrap_or_default();
+        if solutions > 64 || !self.complete {
+            return true;
+        }
+        let mut other = Prover { work: 0, ..*self };
+        let walked = other.best(aggregate, inner.clone(), self.options.contributors);
+        !other.complete || walked == found
+    }
+
+    /// The first `keep` solutions of an aggregate's body that extend a binding.
+    fn best(&mut self, aggregate: &Aggregate, mut inner: Binding, keep: usize) -> Vec<Contributor> {
         let work_max = self.options.work.saturating_sub(self.work);
         let mut solver = Solver::new(self.rows, self.calls, work_max);
         let mut found: Vec<Contributor> = Vec::new();
-        let keep = self.options.contributors;
         let is_count = aggregate.fold == Fold::Count;
         solver.in_order = is_count;
         let _ = solver.solve(
@@ -351,9 +382,20 @@ impl<'a> Prover<'a> {
             },
         );
         self.work += solver.work;
+        self.complete &= !solver.is_exhausted();
         found.truncate(keep);
-        found.into_iter().flat_map(|(_, _, trail)| trail).collect()
+        found
     }
+}
+
+/// True when every value that the fold looks at is a variable: then an entry tells them all.
+fn is_plain(aggregate: &Aggregate) -> bool {
+    let order = aggregate.order.iter().map(|(key, _)| key);
+    order.chain(&aggregate.selected).all(|expr| matches!(expr, Expr::Variable(_)))
+}
+
+fn rows_of(found: Vec<Contributor>) -> Vec<(usize, Row)> {
+    found.into_iter().flat_map(|(_, _, trail)| trail).collect()
 }
 
 /// A solution of an aggregate's body: its entry, its binding, the rows it matched.

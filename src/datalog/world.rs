@@ -9,22 +9,25 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::datalog::builtins::Calls;
 use crate::datalog::compile::Compiled;
+use crate::datalog::compile::FoldUnit;
 use crate::datalog::compile::Unit;
 use crate::datalog::compile::empty_value;
 use crate::datalog::engine::EngineOptions;
 use crate::datalog::fact::Fact;
 use crate::datalog::fault::Fault;
+use crate::datalog::fold;
+use crate::datalog::fold::Entry;
 use crate::datalog::maintain::Stated;
 use crate::datalog::maintain::input::ASSERTED;
 use crate::datalog::program::Aggregate;
 use crate::datalog::program::Program;
 use crate::datalog::program::RelationKind;
-use crate::datalog::solve::Folded;
 use crate::datalog::solve::Note;
 use crate::datalog::solve::View;
 use crate::datalog::store::Age;
@@ -194,6 +197,65 @@ impl World {
     }
 }
 
+impl World {
+    /// The first entries of a fold's group in its ordered index, each once, from which as many
+    /// different selected tuples come as asked for; none for a fold without such an index.
+    pub(crate) fn first_entries(
+        &self,
+        aggregate: &Aggregate,
+        binding: &[Option<Value>],
+        tuples: usize,
+    ) -> Option<Vec<Entry>> {
+        if matches!(aggregate.fold, Fold::Count | Fold::Sum) {
+            return None;
+        }
+        let unit = self.fold_unit(aggregate)?;
+        let keys: Option<Row> = aggregate.keys.iter().map(|key| binding[*key].clone()).collect();
+        let table = self.store.table(unit.group);
+        let Some(group) = self.words(&keys?) else { return Some(Vec::new()) };
+        let from = unit.keys + aggregate.order.len();
+        let (mut entries, mut seen) = (Vec::new(), BTreeSet::new());
+        for id in table.ordered.items_from(|id| &table.row(*id)[..unit.keys] < group.as_slice()) {
+            let row = table.row(*id);
+            if !row.starts_with(&group) {
+                break;
+            }
+            if seen.insert(&row[from..]) && seen.len() > tuples {
+                break;
+            }
+            let (order, selected) = (self.decode(&row[unit.keys..from]), self.decode(&row[from..]));
+            entries.push(Entry { order, selected });
+        }
+        Some(entries)
+    }
+
+    /// How many solutions the group of a fold has.
+    pub(crate) fn solutions(
+        &self,
+        aggregate: &Aggregate,
+        binding: &[Option<Value>],
+    ) -> Option<u64> {
+        let unit = self.fold_unit(aggregate)?;
+        let group = self.store.table(unit.group);
+        let keys = aggregate.keys.iter().map(|key| binding[*key].clone());
+        let wanted: Vec<_> = keys.chain(std::iter::repeat(None)).take(group.arity()).collect();
+        let mut solutions = 0;
+        let _ = self.matching(unit.group, &wanted, &mut |id| {
+            solutions += u64::from(group.meta(id).support);
+            ControlFlow::Continue(())
+        });
+        Some(solutions)
+    }
+
+    fn fold_unit(&self, aggregate: &Aggregate) -> Option<&FoldUnit> {
+        let mut folds = self.compiled.units.iter().filter_map(|unit| match unit {
+            Unit::Fold(fold) => Some(&**fold),
+            Unit::Rules { .. } => None,
+        });
+        folds.find(|unit| unit.aggregate.place == aggregate.place)
+    }
+}
+
 impl View for World {
     fn each(
         &self,
@@ -216,16 +278,13 @@ impl View for World {
         self.each_smallest(relation, wanted, 0, visit)
     }
 
-    fn folded(&self, aggregate: &Aggregate, binding: &[Option<Value>]) -> Option<Folded> {
-        // The rows of `top` are stored in no order, and which is the best has to be known.
-        if matches!(aggregate.fold, Fold::Top(_)) {
-            return None;
+    fn folded(&self, aggregate: &Aggregate, binding: &[Option<Value>]) -> Option<Vec<Row>> {
+        if let Fold::Top(rows) = aggregate.fold {
+            // Its result rows are stored in no order, and which is the best has to be known.
+            let entries = self.first_entries(aggregate, binding, rows)?;
+            return Some(fold::ranked(aggregate, &entries).into_iter().take(rows).collect());
         }
-        let folds = self.compiled.units.iter().filter_map(|unit| match unit {
-            Unit::Fold(fold) => Some(fold),
-            Unit::Rules { .. } => None,
-        });
-        let unit = folds.into_iter().find(|fold| fold.aggregate.place == aggregate.place)?;
+        let unit = self.fold_unit(aggregate)?;
         let wanted = |relation: usize| -> Vec<Option<Value>> {
             let keys = aggregate.keys.iter().map(|key| binding[*key].clone());
             let arity = self.store.table(relation).arity();
@@ -240,12 +299,6 @@ impl View for World {
         if rows.is_empty() {
             rows.extend(empty_value(aggregate).map(|value| vec![value]));
         }
-        let mut solutions = 0;
-        let group = self.store.table(unit.group);
-        let _ = self.matching(unit.group, &wanted(unit.group), &mut |id| {
-            solutions += u64::from(group.meta(id).support);
-            ControlFlow::Continue(())
-        });
-        Some(Folded { rows, solutions })
+        Some(rows)
     }
 }

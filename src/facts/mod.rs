@@ -15,6 +15,7 @@
 mod base;
 mod catalogue;
 mod convert;
+mod declared;
 mod statement;
 pub mod store;
 
@@ -23,4 +24,7 @@ pub use base::VOLATILE;
 pub use catalogue::Column;
 pub use catalogue::relation;
 pub use convert::Recalled;
+pub use declared::DeclaredInput;
+pub use declared::DeclaredInputError;
+pub use declared::Side;
 pub use statement::Statement;

@@ -184,8 +184,10 @@ impl Ingest {
                     &rendered.objects,
                     &self.options.custom_stage,
                 ));
+                let before = self.objects_of(&unit);
                 self.hold(&unit, rendered);
                 self.options.recipes.put(recipe);
+                said.extend(self.declared_of_unit(&unit, &before));
                 said
             }
         });

@@ -164,12 +164,14 @@ impl Ingest {
         said.push(Statement::nothing("attempted", vec![object.column()]));
         self.recorded.remove(object);
         said.extend(object::unseen(object));
+        said.extend(self.declared_unseen(object));
         said
     }
 
     fn gone(&mut self, object: &ObjectRef) -> Vec<Statement> {
         self.recorded.remove(object);
         let mut said = object::absent(object);
+        said.extend(self.declared_unseen(object));
         said.push(Statement::nothing("attempted", vec![object.column()]));
         said
     }

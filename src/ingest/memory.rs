@@ -15,6 +15,7 @@ use crate::cluster::fields::RecordedFields;
 use crate::facts::Statement;
 use crate::facts::relation;
 use crate::ingest::AnySource;
+use crate::ingest::declared::Declared;
 use crate::ingest::effect::Drift;
 use crate::ingest::keep::Place;
 use crate::ingest::keep::RecalledTree;
@@ -85,6 +86,8 @@ pub struct Ingest {
     pub(super) recalled_trees: BTreeMap<SourceName, RecalledTree>,
     /// Paths of artifact files of an earlier run, likewise.
     pub(super) recalled_files: BTreeMap<SourceName, String>,
+    /// Fields that rule files ask for.
+    pub(super) declared: Declared,
 }
 
 /// What is remembered of one unit.
@@ -135,6 +138,7 @@ impl Ingest {
             recalled_sources: BTreeSet::new(),
             recalled_trees: BTreeMap::new(),
             recalled_files: BTreeMap::new(),
+            declared: Declared::default(),
         }
     }
 
@@ -256,10 +260,13 @@ impl Ingest {
     pub(super) fn unit_gone(&mut self, name: &UnitName) -> Vec<Statement> {
         self.outdate(&name.object());
         self.options.recipes.forget(name);
+        let before = self.objects_of(name);
         if let Some(memory) = self.units.remove(name) {
             memory.manifests.iter().for_each(|digest| self.manifests.release(digest));
         }
-        unit::gone(name)
+        let mut said = unit::gone(name);
+        said.extend(self.declared_of_unit(name, &before));
+        said
     }
 
     pub(super) fn objects(
@@ -274,6 +281,7 @@ impl Ingest {
         let before = self.listed.insert(kind.clone(), present.clone()).unwrap_or_default();
         for object in before.difference(&present) {
             said.extend(object::unseen(object));
+            said.extend(self.declared_unseen(object));
         }
         for (object, live) in &objects {
             said.extend(self.object(object, live, now));
@@ -297,7 +305,8 @@ impl Ingest {
         let differences =
             recorded.map(|recorded| recorded.compare(live, &self.options.key)).unwrap_or_default();
         let lens = Lens { overridden: &self.options.overridden, differences: &differences, now };
-        let said = object::present(object, live, &lens);
+        let mut said = object::present(object, live, &lens);
+        said.extend(self.declared_live(object, live));
         let drift: Drift = differences.into_iter().map(|d| (d.path, d.manager)).collect();
         if drift.is_empty() {
             if let Some(over) = self.drift.remove(object) {
@@ -312,7 +321,12 @@ impl Ingest {
 
     /// The object left the watch with this state.
     pub(super) fn object_unseen(&mut self, object: &ObjectRef, version: &str) -> Vec<Statement> {
-        if self.is_outdated(object, version) { Vec::new() } else { object::unseen(object) }
+        if self.is_outdated(object, version) {
+            return Vec::new();
+        }
+        let mut said = object::unseen(object);
+        said.extend(self.declared_unseen(object));
+        said
     }
 
     pub(super) fn served(

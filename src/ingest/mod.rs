@@ -14,6 +14,7 @@
 //! Not here: what follows from a fact (`rules/`), any write to the world (`executor`).
 
 mod build;
+mod declared;
 mod effect;
 pub mod elsewhere;
 mod fetch;

@@ -6,6 +6,7 @@
 
 mod digest;
 mod effect;
+mod field;
 pub mod kinds;
 pub mod limits;
 mod manifest;
@@ -19,6 +20,8 @@ pub use digest::Digest;
 pub use digest::DigestKey;
 pub use effect::Effect;
 pub use effect::EffectResult;
+pub use field::FieldPath;
+pub use field::FieldPathError;
 pub use manifest::Manifest;
 pub use manifest::Manifests;
 pub use names::KUSTOMIZE_GROUP;

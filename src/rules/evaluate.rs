@@ -238,7 +238,7 @@ fn why_not(reader: &Reader, pattern: &Pattern) -> Option<Json> {
 }
 
 fn what_if(reader: &Reader, changes: &Changes) -> Json {
-    let options = QueryOptions::default();
+    let options = QueryOptions { work: u64::MAX, ..QueryOptions::default() };
     let fork = reader.what_if(changes.net(reader), &options);
     let delta = fork.value.delta();
     let came = delta.added.iter().filter(|(name, _)| is_derived(reader.program(), name));

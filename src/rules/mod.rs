@@ -19,9 +19,12 @@ use std::sync::Arc;
 use crate::datalog::CheckError;
 use crate::datalog::FileOrigin;
 use crate::datalog::Program;
+use crate::datalog::RelationInfo;
 use crate::datalog::RuleFile;
-use crate::datalog::check;
+use crate::datalog::check_inputs;
 use crate::datalog::literate;
+use crate::facts::DeclaredInput;
+use crate::facts::DeclaredInputError;
 
 pub use builtin::builtins;
 pub use evaluate::Evaluated;
@@ -82,7 +85,23 @@ pub fn own_file(name: &str, text: &str) -> RuleFile {
 pub fn load(user: Vec<RuleFile>) -> Result<Program, Vec<CheckError>> {
     let mut files = built_in_files();
     files.extend(user);
-    check(&files, &builtins())
+    check_inputs(&files, &builtins(), &unfillable)
+}
+
+/// Why nobody can fill an input from fields, and what would do.
+fn unfillable(info: &RelationInfo) -> Option<(String, String)> {
+    let error = DeclaredInput::of(info).err()?;
+    let advice = match error {
+        DeclaredInputError::Columns(_) => {
+            "write (u: Unit, o: Object, x: …) for what units want, (o: Object, x: …) for live \
+             objects"
+        }
+        DeclaredInputError::Type(_) => "make it a symbol, number, decimal or version",
+        DeclaredInputError::Path { .. } => {
+            "write it like \"spec.containers[*].image\" or \"metadata.labels['team/owner']\""
+        }
+    };
+    Some((error.to_string(), advice.to_owned()))
 }
 
 /// Runs a literate test (`datalog::literate`) on the shipped rules and the user's files; a test

@@ -39,6 +39,7 @@ use crate::datalog::program::FileOrigin;
 use crate::datalog::program::Inner;
 use crate::datalog::program::LiteralKind;
 use crate::datalog::program::Program;
+use crate::datalog::program::RelationInfo;
 use crate::datalog::program::RuleFile;
 use crate::datalog::syntax::Item;
 
@@ -63,12 +64,27 @@ impl File {
 
 /// Checks `files` as one program. Warnings alone do not turn it down; they are kept with it.
 pub fn check(files: &[RuleFile], builtins: &Builtins) -> Result<Program, Vec<CheckError>> {
+    check_inputs(files, builtins, &|_| None)
+}
+
+/// The same, and lets whoever fills the inputs refuse one, with a message and advice.
+pub fn check_inputs(
+    files: &[RuleFile],
+    builtins: &Builtins,
+    refusal: &dyn Fn(&RelationInfo) -> Option<(String, String)>,
+) -> Result<Program, Vec<CheckError>> {
     let mut sorted: Vec<&RuleFile> = files.iter().collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let mut complaints =
         Complaints::new(sorted.iter().map(|file| (file.name.as_str(), &file.text)));
     let files = parse(&sorted, &mut complaints);
     let mut scope = declare::declare(&files, &mut complaints);
+    for (info, span) in scope.relations.iter().zip(&scope.spans) {
+        if let Some((message, advice)) = refusal(info) {
+            let complaint = Complaint::error(Code::Unfillable, message).at(*span, "declared here");
+            complaints.push(complaint.help(advice));
+        }
+    }
     let mut resolved = resolve::resolve(&files, &scope, builtins, &mut complaints);
     label_clauses(&mut resolved, &scope, &mut complaints);
     for clause in &mut resolved.clauses {

@@ -93,6 +93,8 @@ pub(crate) struct Work<'a> {
     /// Stated facts of inputs, as words.
     pub(crate) stated: &'a Stated,
     pub(crate) user_work_max: u64,
+    /// Most rows that all clauses together may look at; a fork's budget.
+    pub(crate) work_max: u64,
     /// Evaluate every unit in full.
     pub(crate) full: bool,
     pub(crate) changes: Vec<Change>,
@@ -123,6 +125,7 @@ impl<'a> Work<'a> {
             faults,
             stated,
             user_work_max: u64::MAX,
+            work_max: u64::MAX,
             full: false,
             changes: vec![Change::default(); count],
             touched: vec![Vec::new(); count],
@@ -325,7 +328,9 @@ impl<'a> Work<'a> {
             .user_file
             .as_ref()
             .map_or(0, |file| self.user_work.get(file).copied().unwrap_or(0));
-        let probed_max = if clause.user_file.is_some() { self.user_work_max } else { u64::MAX };
+        let own_max = if clause.user_file.is_some() { self.user_work_max } else { u64::MAX };
+        let left = self.work_max.saturating_sub(self.effort.probed);
+        let probed_max = own_max.min(spent.saturating_add(left));
         let mut probed = spent;
         let Store { interner, tables } = &mut *self.store;
         let tables: &[_] = tables;

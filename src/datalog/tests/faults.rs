@@ -42,7 +42,22 @@ fn a_second_row_per_key_faults_the_relation_and_all_above() {
     assert_eq!(delta.removed["act"].len(), 1, "what was concluded is taken back");
     let pattern = Pattern::parse(r#"act("y")"#).unwrap();
     let rules = engine.reader().why_not(&pattern, &QueryOptions::default()).value;
-    assert!(matches!(rules[0].failure, Failure::Faulted { .. }));
+    let Failure::Faulted { message } = &rules[0].failure else { panic!("{rules:?}") };
+    assert!(message.contains("two rows with one key: "), "{message}");
+    assert!(
+        message.contains(", by t/leader#1 (rules/t.dl:6) and t/leader#1 (rules/t.dl:6)"),
+        "{message}"
+    );
+    let proofs = engine.reader().why_faulted(&delta.faults[1], &QueryOptions::default()).value;
+    let said: Vec<[&str; 2]> =
+        proofs.iter().map(|p| [0, 1].map(|at| p.nodes[at].conclusion.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            [r#"leader("g", "w")"#, r#"votes("z", "w")"#],
+            [r#"leader("g", "y")"#, r#"votes("x", "y")"#]
+        ],
+    );
     let delta = engine.transact(change(&[], &[r#"votes("x", "y")"#]));
     assert!(delta.faults.is_empty());
     assert_eq!(rows(&engine, "act"), r#"("w")"#);
@@ -166,4 +181,27 @@ fn readers_and_forks_keep_their_generation() {
     std::thread::scope(|scope| {
         scope.spawn(|| assert_eq!(pinned[3].query(&all, &options).value.len(), 10));
     });
+}
+
+#[test]
+fn a_fork_keeps_to_its_budget() {
+    let mut engine = engine(
+        ".input p(a: number)\n.output pairs(a: number, b: number)\n.output all(a: number)\n\
+         pairs(A, B) :- p(A), p(B).\nall(A) :- p(A).",
+    );
+    engine.transact(change(&["p(0)"], &[]));
+    let facts: Vec<String> = (1..40).map(|at| format!("p({at})")).collect();
+    let facts: Vec<&str> = facts.iter().map(String::as_str).collect();
+    let ask = |work| {
+        let options = QueryOptions { work, ..QueryOptions::default() };
+        engine.reader().what_if(change(&facts, &[]), &options)
+    };
+    let whole = ask(100_000);
+    assert!(whole.complete && whole.value.delta().faults.is_empty());
+    assert_eq!(whole.value.delta().added["pairs"].len(), 1_599);
+    let short = ask(200);
+    assert!(!short.complete && short.work < 400, "{} rows", short.work);
+    let faults = &short.value.delta().faults;
+    assert!(faults.iter().any(|fault| matches!(fault.kind, FaultKind::Work { .. })), "{faults:?}");
+    assert_eq!(engine.rows("pairs").len(), 1, "the engine is as it was");
 }

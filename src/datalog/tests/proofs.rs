@@ -56,6 +56,45 @@ fn a_count_is_proved_by_its_first_members() {
 }
 
 #[test]
+fn a_winner_is_proved_without_its_group() {
+    let mut engine = engine(
+        ".input p(g: number, a: symbol, n: number)
+        .output best(g: number, a: symbol)
+        .output top(g: number, a: symbol)
+        .output least(g: number, n: number)
+        .output most(g: number, n: number)
+        best(G, A) :- p(G, _, _), A = best X by N desc, X : { p(G, X, N) }.
+        top(G, A) :- p(G, _, _), A = top 3 X by N : { p(G, X, N) }.
+        least(G, N) :- p(G, _, _), N = min M : { p(G, _, M) }.
+        most(G, N) :- p(G, _, _), N = max M : { p(G, _, M) }.",
+    );
+    fill(&mut engine, 5_000, |at| {
+        Fact::new("p", vec![1.into(), Value::from(format!("n{:05}", at % 2_500)), (at / 2).into()])
+    });
+    #[rustfmt::skip]
+    let cases = [
+        // fact                 first contributor           the first tuple that did not win
+        (r#"best(1, "n02498")"#, r#"p(1, "n02498", 2499)"#,  Some("n02499")),
+        (r#"top(1, "n00002")"#,  r#"p(1, "n00000", 0)"#,     Some("n00003")),
+        ("least(1, 0)",          r#"p(1, "n00000", 0)"#,     None),
+        ("most(1, 2499)",        r#"p(1, "n02498", 2499)"#,  None),
+    ];
+    for (fact, first, runner) in cases {
+        let (proof, work) = proof(&engine, fact);
+        let Premise::Aggregate { group_size, contributors, runner_up, .. } =
+            &proof.nodes[0].premises[1]
+        else {
+            panic!("{proof:?}")
+        };
+        assert_eq!((*group_size, contributors.len()), (5_000, 5), "{fact}");
+        assert_eq!(proof.nodes[contributors[0]].conclusion, first, "{fact}");
+        let runner = runner.map(|name| vec![Value::from(name)]);
+        assert_eq!(runner_up, &runner, "{fact}");
+        assert!(work <= LOOKS_MAX, "{fact}: {work} rows");
+    }
+}
+
+#[test]
 fn a_diamond_and_a_long_chain_stay_small() {
     let mut engine = engine(
         ".input e(a: number, b: number)

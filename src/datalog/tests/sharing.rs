@@ -81,7 +81,10 @@ fn fork_beside(units: usize, commits: usize) {
     let reader = engine.reader();
     let forked = {
         let reader = reader.clone();
-        thread::spawn(move || reader.what_if(large_change(units), &QueryOptions::default()).value)
+        thread::spawn(move || {
+            let options = QueryOptions { work: u64::MAX, ..QueryOptions::default() };
+            reader.what_if(large_change(units), &options).value
+        })
     };
     for step in 0..commits {
         engine.transact(small_change(units, step));

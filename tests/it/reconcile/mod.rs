@@ -16,6 +16,7 @@ mod manifests;
 mod matrix;
 mod operated;
 mod origins;
+mod policies;
 mod recreate;
 mod refusals;
 mod sources;
