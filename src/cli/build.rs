@@ -7,16 +7,19 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Diagnostic;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
+use crate::ingest::elsewhere;
 use crate::kustomize;
 use crate::kustomize::BuildError;
 use crate::kustomize::BuildOptions;
 use crate::kustomize::Built;
-use crate::kustomize::RemoteRef;
+use crate::sources::git::GitStore;
+use crate::sources::git::StoreError;
 use crate::sources::tree::LocalTree;
 
 mod origins;
@@ -50,12 +53,33 @@ enum BuildVerbError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the build needs what is elsewhere: {names}")]
-    #[diagnostic(
-        code(build::remote),
-        help("copy it into the repository: remote bases are not fetched by this version")
-    )]
-    Remote { names: String },
+    #[error("cannot keep what is fetched from elsewhere")]
+    #[diagnostic(code(build::elsewhere), help("set TMPDIR to a directory that can be written to"))]
+    Elsewhere {
+        #[source]
+        source: StoreError,
+    },
+}
+
+/// Where fetched bases stand until the build has ended.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("hence-build-{}", std::process::id())))
+    }
+
+    fn store(&self) -> Result<GitStore, Failure> {
+        GitStore::open_empty(&self.0)
+            .map_err(|source| Failure::input(BuildVerbError::Elsewhere { source }))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nobody reads it any more; what cannot be removed is in the system's temporary directory.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A build's failure with the path as the user can open it.
@@ -95,15 +119,6 @@ fn shown(file: &str, here: &Path) -> String {
     short.unwrap_or(whole).display().to_string()
 }
 
-/// A reference as a kustomization names it.
-fn named(reference: &RemoteRef) -> String {
-    match reference {
-        RemoteRef::File { url } => url.clone(),
-        RemoteRef::Git { url, reference, .. } if reference.is_empty() => url.clone(),
-        RemoteRef::Git { url, reference, .. } => format!("{url}?ref={reference}"),
-    }
-}
-
 /// Builds and prints.
 pub(super) fn build(args: &BuildArgs) -> Result<Outcome, Failure> {
     let here = std::env::current_dir().unwrap_or_default();
@@ -126,18 +141,28 @@ fn run(args: &BuildArgs, here: &Path) -> Result<Built, Failure> {
     })?;
     let tree = LocalTree::for_one_build(Path::new("/"));
     let root = dir.to_string_lossy().trim_start_matches('/').to_owned();
-    let options = BuildOptions {
+    let mut options = BuildOptions {
         allow_remote: !args.no_remote_bases,
         origins: args.origins,
         shown_root: "/".to_owned(),
         ..BuildOptions::default()
     };
     let refused = |error| Failure::input(Refused { error, here: here.to_path_buf() });
-    match kustomize::build(&tree, &root, &options).map_err(refused)? {
-        kustomize::Outcome::Built(built) => Ok(built),
-        kustomize::Outcome::Needs(remote) => {
-            let names: Vec<String> = remote.iter().map(named).collect();
-            Err(Failure::input(BuildVerbError::Remote { names: names.join(", ") }))
+    let scratch = Scratch::new();
+    let mut kept = None;
+    loop {
+        match kustomize::build(&tree, &root, &options).map_err(refused)? {
+            kustomize::Outcome::Built(built) => return Ok(built),
+            kustomize::Outcome::Needs(needs) => {
+                let store = match kept.take() {
+                    Some(store) => store,
+                    None => scratch.store()?,
+                };
+                let never = CancellationToken::new();
+                elsewhere::bring(&store, needs, &mut options.remote, &never)
+                    .map_err(Failure::world)?;
+                kept = Some(store);
+            }
         }
     }
 }

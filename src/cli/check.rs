@@ -173,6 +173,9 @@ async fn check_cluster(args: &CheckArgs, findings: &mut Findings) -> Result<(), 
         let name = definition.name();
         match definition.lacks() {
             None => findings.good(&format!("{name}/{}", definition.version())),
+            Some(_) if definition.installed.is_none() => {
+                findings.bad(&format!("{name} is not installed"));
+            }
             Some(what) => findings.bad(&format!("{name} lacks {what}")),
         }
     }

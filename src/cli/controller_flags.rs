@@ -87,8 +87,6 @@ pub(super) struct ControllerFlags {
     #[arg(long, hide = true)]
     watch_configs_label_selector: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
-    no_remote_bases: Option<bool>,
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
     insecure_kubeconfig_exec: Option<bool>,
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
     insecure_kubeconfig_tls: Option<bool>,
@@ -114,6 +112,10 @@ pub(super) struct ControllerFlags {
     helm_cache_ttl: Option<String>,
     #[arg(long, hide = true)]
     helm_cache_purge_interval: Option<String>,
+    /// Refuse bases and files that kustomizations name by URL
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+        default_missing_value = "true")]
+    pub(super) no_remote_bases: bool,
 }
 
 fn gate(text: &str) -> Result<Gate, String> {

@@ -74,10 +74,10 @@ impl Definition {
     }
 
     /// What the installed definition lacks of what hence cannot do without; nothing when all is
-    /// there. An absent definition lacks everything.
+    /// there. An absent definition lacks itself.
     pub(super) fn lacks(&self) -> Option<String> {
         let Some(installed) = &self.installed else {
-            return Some("everything: it is not installed".to_owned());
+            return Some("the definition itself: it is not installed".to_owned());
         };
         let version = self.version();
         let versions = installed["spec"]["versions"].as_array().into_iter().flatten();
@@ -158,6 +158,6 @@ mod tests {
         fields.expect("it has a status").remove("lastAttemptedRevision");
         assert_eq!(older.lacks().as_deref(), Some("the fields status.lastAttemptedRevision"));
         older.installed = None;
-        assert_eq!(older.lacks().as_deref(), Some("everything: it is not installed"));
+        assert_eq!(older.lacks().as_deref(), Some("the definition itself: it is not installed"));
     }
 }

@@ -131,7 +131,8 @@ impl FluxKind {
                     .filter(|version| !version.is_empty())
                     .unwrap_or_else(|| text(&status["lastAttemptedRevision"]))
             }
-            _ => text(&status["artifact"]["revision"]),
+            _ if status["artifact"].is_object() => text(&status["artifact"]["revision"]),
+            _ => stored(object).unwrap_or_default().to_owned(),
         }
     }
 
@@ -162,5 +163,38 @@ impl FluxKind {
         let own = object["metadata"]["namespace"].as_str().unwrap_or_default();
         let namespace = reference["namespace"].as_str().filter(|name| !name.is_empty());
         format!("{kind}/{}/{name}", namespace.unwrap_or(own))
+    }
+}
+
+/// The revision that the condition `ArtifactInStorage` names: a daemon that serves no artifact
+/// files shows none in `status.artifact`, and yet tells what it fetched.
+fn stored(object: &Value) -> Option<&str> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    let stored = conditions.iter().find(|condition| {
+        condition["type"] == "ArtifactInStorage" && condition["status"] == "True"
+    })?;
+    let (_, rest) = stored["message"].as_str()?.split_once('\'')?;
+    rest.split_once('\'').map(|(revision, _)| revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_source_without_artifact_shows_the_revision_that_is_stored() {
+        let stored = json!({"type": "ArtifactInStorage", "status": "True",
+            "message": "stored artifact for revision 'main@sha1:6f7e'"});
+        let cases = [
+            ("served", json!({"artifact": {"revision": "main@sha1:01"}}), "main@sha1:01"),
+            ("not served", json!({"conditions": [stored]}), "main@sha1:6f7e"),
+            ("not fetched yet", json!({"conditions": []}), ""),
+        ];
+        for (why, status, want) in cases {
+            let object = json!({"status": status});
+            assert_eq!(FluxKind::GitRepository.revision(&object), want, "{why}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Output: the one place that prints, and the exit codes.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
+#![expect(clippy::print_stderr, reason = "this is where the program prints")]
 
 use std::io::IsTerminal as _;
+use std::io::Write as _;
 
 use miette::Diagnostic;
 use miette::Report;
@@ -83,14 +84,19 @@ pub(super) enum Form {
     Json,
 }
 
-/// Prints data.
+/// Prints data. A reader that wants no more of it, such as `head`, is no error.
 pub(super) fn data(text: &str) {
-    print!("{text}");
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let lost = written.err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+    if let Some(error) = lost {
+        eprintln!("{WARNING} cannot write to standard output: {error}");
+    }
 }
 
 /// Prints a JSON document.
 pub(super) fn json(value: &Json) {
-    println!("{value:#}");
+    data(&format!("{value:#}\n"));
 }
 
 /// Prints an answer; its exit code is the verdict's.

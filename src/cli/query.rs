@@ -83,6 +83,9 @@ pub(super) struct WhyArgs {
     /// Its namespace
     #[arg(short, long, default_value = "default")]
     namespace: String,
+    /// Tell where this field comes from: spec.replicas, spec.containers[name=main].image
+    #[arg(long, value_name = "PATH")]
+    field: Option<String>,
     #[command(flatten)]
     place: Where,
 }
@@ -138,13 +141,17 @@ pub(super) struct PendingArgs {
 pub(super) fn why(args: &WhyArgs) -> Result<Outcome, Failure> {
     let asked =
         |words: &[String]| Asked { object: words.join("/"), namespace: args.namespace.clone() };
-    let question = match args.words.as_slice() {
-        [word, object @ ..] if word == "pruned" && (1..=2).contains(&object.len()) => {
+    let question = match (args.words.as_slice(), &args.field) {
+        ([word, object @ ..], None) if word == "pruned" && (1..=2).contains(&object.len()) => {
             Question::WhyPruned(asked(object))
         }
-        object if object.len() <= 2 => Question::Why(asked(object)),
+        (object, Some(field)) if object.len() <= 2 && object[0] != "pruned" => {
+            Question::WhyField { object: asked(object), field: field.clone() }
+        }
+        (object, None) if object.len() <= 2 => Question::Why(asked(object)),
         _ => {
-            let text = "`why` takes an object, or `pruned` and an object".to_owned();
+            let text = "`why` takes an object, or `pruned` and an object without --field";
+            let text = text.to_owned();
             return Err(Failure::unknown(text, "for example: hence why pruned cm/flags -n shop"));
         }
     };
@@ -221,5 +228,5 @@ fn from_state(question: &Question, state: &Path) -> Result<Answer, Failure> {
     let storage = DiskStorage::for_reading(&state.join("journal"));
     let journal = JournalReader::open(storage).map_err(Failure::input)?;
     let reader = crate::daemon::read_state(state);
-    ask::answer(question, reader.as_ref(), &journal).map_err(Failure::input)
+    ask::answer(question, reader.as_ref(), &journal, None).map_err(Failure::input)
 }

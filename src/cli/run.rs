@@ -196,6 +196,7 @@ fn options(args: &RunArgs) -> DaemonOptions {
         release_leases: args.flux.leader_election_release_on_cancel,
         http_retries: args.flux.http_retry,
         strict_substitution: args.flux.strict_substitution(),
+        remote_bases: !args.flux.no_remote_bases,
         retry_delays: (args.flux.min_retry_delay, args.flux.max_retry_delay),
         jitter_percent: args.flux.interval_jitter_percentage,
     }

@@ -4,10 +4,14 @@
 //! minutes whose outcome may not have become a fact, is an *attempt*: if the object is there and
 //! proves to be ours, it is adopted, so that an object which Git drops meanwhile is still pruned.
 //!
+//! What the directory lost is told too: in the log, in the journal, and as facts.
+//!
 //! Not here: what follows from an attempt (`rules/ownership.dl`).
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+
+use miette::Diagnostic;
 
 use crate::audit::AuditError;
 use crate::audit::Body;
@@ -45,6 +49,11 @@ pub(super) struct Left {
 }
 
 impl Left {
+    /// What is wrong with the journal.
+    pub(super) fn problems(&self) -> impl Iterator<Item = &dyn Diagnostic> {
+        self.problems.iter().map(|problem| problem as &dyn Diagnostic)
+    }
+
     /// The attempts as facts.
     pub(super) fn statements(&self) -> Vec<Statement> {
         let attempts = self.attempts.iter();
@@ -75,7 +84,6 @@ pub(super) fn settle(
     now: Timestamp,
 ) -> Result<(), AuditError> {
     for problem in left.problems {
-        tracing::warn!(%problem, "journal");
         let text = problem.to_string();
         let note = Note { about: NoteKind::Recovery, text, fields: BTreeMap::new() };
         journal.append(now, Body::Note(note))?;
@@ -96,6 +104,13 @@ pub(super) fn settle(
     journal.append(now, Body::Note(note))?;
     journal.sync()?;
     Ok(())
+}
+
+/// Something that the state directory lost: code, what, where, and what next.
+pub(super) fn told(loss: &dyn Diagnostic) -> String {
+    let code = loss.code().map(|code| format!(" [{code}]")).unwrap_or_default();
+    let advice = loss.help().map(|advice| format!("; {advice}")).unwrap_or_default();
+    format!("{loss}{code}{advice}")
 }
 
 /// The applies among the open intents, and those of the last minutes of a run that was cut off.

@@ -1,6 +1,7 @@
 //! Questions and their answers: the same function serves the local socket, and the command line
 //! when it reads a stopped daemon's state.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -18,8 +19,10 @@ use crate::audit::Item;
 use crate::audit::JournalReader;
 use crate::audit::Object;
 use crate::audit::Order;
+use crate::audit::OutcomeKind;
 use crate::audit::Query;
 use crate::audit::RecordKind;
+use crate::daemon::field;
 use crate::daemon::journal_view;
 use crate::daemon::journal_view::AuditCheck;
 use crate::daemon::journal_view::AuditList;
@@ -31,10 +34,12 @@ use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
 use crate::explain;
 use crate::explain::Answer;
+use crate::explain::Applied;
 use crate::explain::ObjectError;
 use crate::explain::ObjectQuery;
 use crate::explain::Pruned;
 use crate::explain::Verdict;
+use crate::ingest::Recipes;
 use crate::model::GroupKind;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
@@ -48,6 +53,13 @@ const DELETES_MAX: usize = 50;
 pub enum Question {
     /// Why does the object exist?
     Why(Asked),
+    /// Where does a field of the object come from?
+    WhyField {
+        /// The object.
+        object: Asked,
+        /// The field, such as `spec.replicas` or `spec.containers[name=main].image`.
+        field: String,
+    },
     /// Why was it pruned?
     WhyPruned(Asked),
     /// Why is the unit not ready?
@@ -104,8 +116,8 @@ pub struct Asked {
 }
 
 /// The reply to a question, from this generation and the journal in this directory.
-pub fn reply(question: &Question, reader: &Reader, journal: &Path) -> Reply {
-    match reply_or_error(question, Some(reader), journal) {
+pub fn reply(question: &Question, reader: &Reader, journal: &Path, recipes: &Recipes) -> Reply {
+    match reply_or_error(question, Some(reader), journal, Some(recipes)) {
         Ok(reply) => reply,
         Err(error) => Reply::Error(error),
     }
@@ -119,6 +131,7 @@ pub fn reply_or_error(
     question: &Question,
     reader: Option<&Reader>,
     journal: &Path,
+    recipes: Option<&Recipes>,
 ) -> Result<Reply, String> {
     let storage = DiskStorage::for_reading(journal);
     if let Question::AuditVerify = question {
@@ -137,7 +150,10 @@ pub fn reply_or_error(
             let shown = journal_view::show(&journal, id).map(Box::new);
             shown.map(Reply::AuditRecord).map_err(|error| error.to_string())
         }
-        _ => answer(question, reader, &journal).map(Reply::Answer).map_err(|e| e.to_string()),
+        _ => {
+            let answered = answer(question, reader, &journal, recipes);
+            answered.map(Reply::Answer).map_err(|e| e.to_string())
+        }
     }
 }
 
@@ -165,7 +181,8 @@ pub fn plan(reader: &Reader) -> Result<PlanReport, ActionError> {
     Ok(Plan::build(reader.generation(), rows, &BTreeSet::new())?.report())
 }
 
-/// Answers `question`. Without a `reader` (its fact log cannot be read) the journal alone answers.
+/// Answers `question`. Without a `reader` (its fact log cannot be read) the journal alone answers;
+/// only a running daemon has `recipes`.
 ///
 /// # Errors
 /// The object cannot be named; its text says what to do.
@@ -173,6 +190,7 @@ pub fn answer(
     question: &Question,
     reader: Option<&Reader>,
     journal: &JournalReader<DiskStorage>,
+    recipes: Option<&Recipes>,
 ) -> Result<Answer, ObjectError> {
     let Some(reader) = reader else { return from_journal(question, journal) };
     let known = explain::known_kinds(reader);
@@ -180,6 +198,10 @@ pub fn answer(
         Question::Why(asked) => {
             let object = resolve(asked, &known, Some(reader))?;
             with_proof(explain::why_object(reader, &object), &object, journal)
+        }
+        Question::WhyField { object, field } => {
+            let object = resolve(object, &known, Some(reader))?;
+            field::why_field(reader, &object, field, recipes)
         }
         Question::WhyPruned(asked) => pruned(&resolve(asked, &known, None)?, journal),
         Question::WhyNotReady(asked) => explain::why_not_ready(reader, &unit(asked, &known)?),
@@ -281,8 +303,16 @@ fn deletes(
         ..Query::default()
     };
     let page = view.list(&query)?;
-    let mut found: Vec<Pruned> =
-        page.items.iter().filter_map(|item| pruned_item(item, &view.short_id(&item.id))).collect();
+    let mut found = Vec::new();
+    for (at, item) in page.items.iter().enumerate() {
+        let Some(mut pruned) = pruned_item(item, &view.short_id(&item.id)) else { continue };
+        let before = page.items.iter().skip(at + 1);
+        pruned.applied = before.filter_map(applied_item).next().map(|(item, circumstances)| {
+            let (at, proof_id) = (item.record.at.to_string(), view.short_id(&item.id));
+            Applied { at, proof_id, circumstances }
+        });
+        found.push(pruned);
+    }
     found.reverse();
     Ok(found)
 }
@@ -300,5 +330,14 @@ fn pruned_item(item: &Item, short: &str) -> Option<Pruned> {
         proof_id: short.to_owned(),
         proof,
         outcome: outcome.map(|(at, o)| format!("{} at {at}", o.result)).unwrap_or_default(),
+        circumstances: intent.action.fields.clone(),
+        applied: None,
     })
+}
+
+/// The item, when it is an apply that was carried out, with what the journal has beside its proof.
+fn applied_item(item: &Item) -> Option<(&Item, BTreeMap<String, String>)> {
+    let Body::Intent(intent) = &item.record.body else { return None };
+    let was_done = item.outcome.as_ref().is_some_and(|(_, o)| o.result == OutcomeKind::Done);
+    (intent.action.kind == "apply" && was_done).then(|| (item, intent.action.fields.clone()))
 }

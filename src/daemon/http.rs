@@ -122,9 +122,11 @@ async fn answer(
     if let Err(refusal) = admit(&served, &headers).await {
         return refusal.response();
     }
-    let reader = served.published.reader();
+    let (reader, recipes) = (served.published.reader(), served.published.recipes.clone());
     let journal = served.journal.clone();
-    let reply = tokio::task::spawn_blocking(move || ask::reply(&question, &reader, &journal)).await;
+    let reply =
+        tokio::task::spawn_blocking(move || ask::reply(&question, &reader, &journal, &recipes))
+            .await;
     match reply {
         Ok(reply) => Json(reply).into_response(),
         Err(panic) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{panic}\n")).into_response(),

@@ -14,6 +14,7 @@ pub mod ask;
 mod clock;
 mod collect;
 mod due;
+mod field;
 pub mod http;
 pub mod journal_view;
 mod lease;
@@ -113,6 +114,8 @@ pub struct DaemonOptions {
     pub http_retries: u32,
     /// Refuse variables that are not set.
     pub strict_substitution: bool,
+    /// Fetch bases and files that kustomizations name by URL.
+    pub remote_bases: bool,
     /// The first and the longest wait after failed fetches.
     pub retry_delays: (Duration, Duration),
     /// How far intervals are moved at most, in percent.
@@ -160,6 +163,7 @@ impl Default for DaemonOptions {
             release_leases: true,
             http_retries: 9,
             strict_substitution: true,
+            remote_bases: true,
             retry_delays: (Duration::from_millis(750), Duration::from_secs(15 * 60)),
             jitter_percent: 5,
         }

@@ -116,8 +116,9 @@ impl Outlets {
                         self.end_unbegun(&order);
                         continue;
                     };
+                    let (stores, cancel) = (self.stores.clone(), self.cancel.clone());
                     self.observe(&order, &self.builds, move || {
-                        Observation::Built(Box::new(job.run()))
+                        Observation::Built(Box::new(job.run(&stores, &cancel)))
                     });
                 }
                 Action::Pack { source, tree, revision } => {

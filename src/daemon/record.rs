@@ -21,6 +21,7 @@ use crate::audit::Proven;
 use crate::datalog::Proof;
 use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
+use crate::explain;
 use crate::model::Digest;
 use crate::model::Effect;
 use crate::model::EffectResult;
@@ -101,7 +102,7 @@ fn kind(result: &EffectResult) -> OutcomeKind {
 }
 
 /// The proofs of the rows from which the action follows.
-pub(super) fn proof_of(reader: &Reader, planned: &Planned) -> Proven {
+fn proof_of(reader: &Reader, planned: &Planned) -> Proven {
     #[derive(Serialize)]
     struct Several {
         proofs: Vec<Proof>,
@@ -115,27 +116,30 @@ pub(super) fn proof_of(reader: &Reader, planned: &Planned) -> Proven {
     }
 }
 
-/// The intent of a planned action.
+/// The intent of a planned action, as the facts that `reader` sees call for it.
 pub(super) fn intent(
+    reader: &Reader,
     planned: &Planned,
-    generation: u64,
     fact_log: Digest,
     rules: Digest,
-    proof: Proven,
 ) -> audit::Intent {
     let action = &planned.action;
+    let mut fields = fields(planned);
+    if let Action::Apply { unit, object, .. } | Action::Delete { unit, object, .. } = action {
+        fields.extend(explain::circumstances(reader, unit, object));
+    }
     audit::Intent {
-        generation,
+        generation: reader.generation(),
         fact_log,
         rules,
         action: audit::Action {
             kind: action.verb().to_owned(),
             unit: action.unit().map(ToString::to_string),
             object: action.object().map(audit::Object::from),
-            fields: fields(planned),
+            fields,
         },
         precondition: precondition(action),
-        proof,
+        proof: proof_of(reader, planned),
     }
 }
 

@@ -42,7 +42,7 @@ pub enum RuleFilesError {
         source: std::io::Error,
     },
     /// They do not check.
-    #[error("the rules have {} mistakes", mistakes(errors))]
+    #[error("the rules have {}", mistakes(errors))]
     #[diagnostic(code(rules::check), help("`hence rules check DIR` shows each of them"))]
     Mistakes {
         /// Each mistake, and warnings among them.
@@ -51,8 +51,11 @@ pub enum RuleFilesError {
     },
 }
 
-fn mistakes(errors: &[CheckError]) -> usize {
-    errors.iter().filter(|error| !error.is_warning()).count()
+fn mistakes(errors: &[CheckError]) -> String {
+    match errors.iter().filter(|error| !error.is_warning()).count() {
+        1 => "a mistake".to_owned(),
+        count => format!("{count} mistakes"),
+    }
 }
 
 /// A set of rules that can be in force.

@@ -11,6 +11,7 @@ use crate::daemon::DaemonError;
 use crate::daemon::rule_files::RuleFilesError;
 use crate::daemon::rule_files::RuleSet;
 use crate::daemon::step::StepLoop;
+use crate::datalog::CheckError;
 use crate::datalog::Delta;
 use crate::datalog::Fault;
 use crate::datalog::FileOrigin;
@@ -128,8 +129,16 @@ fn rejected(error: &RuleFilesError) -> Vec<Statement> {
         RuleFilesError::Mistakes { errors } => errors.iter().find(|error| !error.is_warning()),
         RuleFilesError::Read { .. } => None,
     };
-    let text = first.map_or_else(|| error.to_string(), |first| format!("{error}: {first}"));
+    let text = first.map_or_else(|| error.to_string(), |first| format!("{error}: {}", said(first)));
     vec![rejection(&text)]
+}
+
+/// A mistake in one line: code, where, what, and what next.
+fn said(mistake: &CheckError) -> String {
+    let places = mistake.places();
+    let place = places.first().map(|at| format!("{}:{}: ", at.file, at.line)).unwrap_or_default();
+    let advice = mistake.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+    format!("{place}{mistake} [{}]{advice}", mistake.code_str())
 }
 
 fn rejection(text: &str) -> Statement {

@@ -70,10 +70,10 @@ async fn converse(
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(QUESTION_BYTES_MAX)).read_line(&mut line).await?;
-    let reader = published.reader();
+    let (reader, recipes) = (published.reader(), published.recipes.clone());
     let reply = tokio::task::spawn_blocking(move || {
         let question: Question = serde_json::from_str(&line).map_err(|e| e.to_string())?;
-        Ok(ask::reply(&question, &reader, &journal))
+        Ok(ask::reply(&question, &reader, &journal, &recipes))
     })
     .await
     .unwrap_or_else(|panic| Err(panic.to_string()));

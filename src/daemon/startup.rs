@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::RwLock;
 
+use miette::Diagnostic;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -53,6 +54,7 @@ use crate::facts::store::StateDir;
 use crate::ingest::Ingest;
 use crate::ingest::IngestOptions;
 use crate::ingest::Observation;
+use crate::ingest::Recipes;
 use crate::ingest::Stores;
 use crate::model::Clock;
 use crate::model::Digest;
@@ -91,10 +93,11 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     let seen = Seen::default();
     let stores = stores::open(&options)?;
     let key = digest_key(&options, &cluster, &gate).await?;
-    let (ingest, forgotten) = remember(&options, &state, &stores, key);
+    let (ingest, forgotten) = remember(&options, &state, &stores, (key, published.recipes.clone()));
     let offer = artifacts::bind(&options).await?;
     let mut said = configured(&options, &kinds, offer.as_ref());
     said.extend(forgotten);
+    said.extend(state.lost.iter().map(|loss| Statement::Holds(relation::state_lost(loss))));
     if let Some(offer) = offer {
         tokio::spawn(artifacts::serve(offer, Arc::clone(&stores.artifacts), cancel.clone()));
     }
@@ -206,6 +209,8 @@ struct State {
     recalled: [Delta; 2],
     ruling: Ruling,
     manifests: Manifests,
+    /// What the directory lost before this run, in words.
+    lost: Vec<String>,
 }
 
 fn open_state(options: &DaemonOptions, clock: &dyn Clock) -> Result<State, DaemonError> {
@@ -216,8 +221,10 @@ fn open_state(options: &DaemonOptions, clock: &dyn Clock) -> Result<State, Daemo
     let expected = journal.view().last_generation().unwrap_or(0);
     let (mut facts, recovered, recalled) =
         restore::open_facts(&dir, set.program.clone(), expected)?;
-    for loss in &recovered.losses {
-        tracing::warn!(%loss, "fact log");
+    let lost = recovered.losses.iter().map(|loss| loss as &dyn Diagnostic).chain(left.problems());
+    let lost: Vec<String> = lost.map(aftermath::told).collect();
+    for loss in &lost {
+        tracing::warn!(state = %options.state.display(), "{loss}");
     }
     let now = clock.now();
     let attempted = facts.commit(left.statements(), now)?;
@@ -226,7 +233,7 @@ fn open_state(options: &DaemonOptions, clock: &dyn Clock) -> Result<State, Daemo
     let recalled = [recalled, attempted];
     let manifests = Manifests::default();
     let ruling = Ruling::new(digest, set);
-    Ok(State { _dir: dir, journal, facts, recalled, ruling, manifests })
+    Ok(State { _dir: dir, journal, facts, recalled, ruling, manifests, lost })
 }
 
 /// An ingest that remembers what was known when the last run ended; the statements say what is not
@@ -235,12 +242,14 @@ fn remember(
     options: &DaemonOptions,
     state: &State,
     stores: &Stores,
-    key: DigestKey,
+    (key, recipes): (DigestKey, Recipes),
 ) -> (Ingest, Vec<Statement>) {
     let ingest_options = IngestOptions {
         key,
         overridden: overridden(options),
         strict_substitution: options.strict_substitution,
+        remote_bases: options.remote_bases,
+        recipes,
         http_retries: options.http_retries,
         ssh_host_key_algorithms: options.ssh_host_key_algorithms.clone(),
         ssh_kex_algorithms: options.ssh_kex_algorithms.clone(),

@@ -10,12 +10,15 @@ use tokio::sync::watch;
 
 use crate::audit::Head;
 use crate::datalog::Reader;
+use crate::ingest::Recipes;
 
 /// The present generation, for queries that run while the loop commits.
 pub struct Published {
     reader: watch::Sender<Reader>,
     head: Mutex<Option<Head>>,
     awaited: Mutex<BTreeSet<String>>,
+    /// What builds were made of, for questions about fields.
+    pub(super) recipes: Recipes,
 }
 
 /// What is awaited until the leases are held.
@@ -25,7 +28,12 @@ impl Published {
     /// Starts with this generation; the leases are awaited.
     pub fn new(reader: Reader) -> Self {
         let awaited = Mutex::new(BTreeSet::from([LEASES.to_owned()]));
-        Self { reader: watch::Sender::new(reader), head: Mutex::new(None), awaited }
+        Self {
+            reader: watch::Sender::new(reader),
+            head: Mutex::new(None),
+            awaited,
+            recipes: Recipes::default(),
+        }
     }
 
     /// A new generation.

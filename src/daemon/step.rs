@@ -237,11 +237,10 @@ impl StepLoop {
         }
         self.facts.sync()?;
         let reader = self.facts.reader();
-        let (generation, fact_log) = (plan.generation(), self.facts.log_head());
+        let fact_log = self.facts.log_head();
         let mut orders = Vec::new();
         for planned in plan.into_actions() {
-            let proof = record::proof_of(&reader, &planned);
-            let intent = record::intent(&planned, generation, fact_log, self.ruling.digest, proof);
+            let intent = record::intent(&reader, &planned, fact_log, self.ruling.digest);
             let intent = self.journal.append(now, Body::Intent(intent))?;
             self.due.begin(&planned.action.key());
             orders.push(Order { intent, planned });

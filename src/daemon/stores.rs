@@ -36,11 +36,14 @@ pub(super) fn open(options: &DaemonOptions) -> Result<Stores, DaemonError> {
     };
     let state = &options.state;
     let git = GitStore::open(state.join("git")).map_err(|e| store("the Git store", &e))?;
+    let elsewhere = GitStore::open_empty(state.join("elsewhere"))
+        .map_err(|e| store("the store of remote bases", &e))?;
     let files = FileStore::open(state.join("files")).map_err(|e| store("the file store", &e))?;
     let path = options.artifact_path.clone().unwrap_or_else(|| state.join("artifacts"));
     let artifacts = Storage::open(path).map_err(|e| store("the artifact storage", &e))?;
     Ok(Stores {
         git: Arc::new(git),
+        elsewhere: Arc::new(elsewhere),
         files: Arc::new(files),
         artifacts: Arc::new(artifacts),
         retention: Retention {

@@ -4,7 +4,7 @@
 //! which deadlines exist and what follows from their passing is the rules' business. A clock that
 //! jumps back makes a deadline pending again only if the rules set it anew.
 //!
-//! It also notes since when something is so, for what the rules measure (`rules/time.dl`).
+//! Not here: since when something is so (`moments.rs`).
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -21,14 +21,11 @@ use crate::model::Timestamp;
 pub(super) struct Timers {
     by_key: BTreeMap<String, Timestamp>,
     pending: BTreeSet<(Timestamp, String)>,
-    /// What begins to be measured (true), or is over (false).
-    measured: BTreeMap<String, bool>,
 }
 
 impl Timers {
     /// Takes over what a commit changed.
     pub(super) fn update(&mut self, delta: &Delta) {
-        self.measure(delta);
         for row in delta.removed.get("timer").into_iter().flatten() {
             if let Some((key, at)) = timer(row) {
                 self.pending.remove(&(at, key.clone()));
@@ -45,39 +42,14 @@ impl Timers {
         }
     }
 
-    fn measure(&mut self, delta: &Delta) {
-        for (relation, begins) in [("stop_due", false), ("start_due", true)] {
-            let keys = |rows: Option<&Vec<Row>>| -> Vec<String> {
-                let texts = rows.into_iter().flatten().filter_map(|row| row.first()?.as_symbol());
-                texts.map(str::to_owned).collect()
-            };
-            for key in keys(delta.removed.get(relation)) {
-                if self.measured.get(&key) == Some(&begins) {
-                    self.measured.remove(&key);
-                }
-            }
-            let added = keys(delta.added.get(relation));
-            self.measured.extend(added.into_iter().map(|key| (key, begins)));
-        }
-    }
-
-    /// The next time at which there is something to say.
+    /// The next deadline.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        if !self.measured.is_empty() {
-            return Some(Timestamp(i64::MIN));
-        }
         self.pending.first().map(|(at, _)| *at)
     }
 
-    /// The deadlines that have passed by `now` and what begins now, as statements; each said once.
+    /// The deadlines that have passed by `now`, as statements; each said once.
     pub(super) fn passed(&mut self, now: Timestamp) -> Vec<Statement> {
         let mut said = Vec::new();
-        for (key, begins) in std::mem::take(&mut self.measured) {
-            said.push(match begins {
-                true => Statement::Holds(relation::started(&key, &now)),
-                false => Statement::nothing("started", vec![Value::from(key)]),
-            });
-        }
         while let Some((at, key)) = self.pending.first().cloned() {
             if at > now {
                 break;
@@ -100,34 +72,24 @@ fn timer(row: &Row) -> Option<(String, Timestamp)> {
 mod tests {
     use super::*;
 
-    fn delta(relation: &str, added: &[&str], removed: &[&str]) -> Delta {
-        let rows = |keys: &[&str]| {
-            let row = |key: &&str| vec![Value::from(*key)];
-            [(relation.into(), keys.iter().map(row).collect())].into()
-        };
+    fn row(key: &str, at: i64) -> Row {
+        vec![Value::from(key), Value::Time(at)]
+    }
+
+    fn delta(added: &[Row], removed: &[Row]) -> Delta {
+        let rows = |rows: &[Row]| [("timer".into(), rows.to_vec())].into();
         Delta { added: rows(added), removed: rows(removed), ..Delta::default() }
     }
 
     #[test]
-    fn a_start_is_noted_once_and_forgotten_when_it_is_over() {
+    fn a_deadline_is_said_once_and_not_when_it_was_moved() {
         let mut timers = Timers::default();
-        timers.update(&delta("start_due", &["hold a"], &[]));
-        assert!(timers.next().is_some_and(|at| at < Timestamp(0)), "at once");
-        let started = Statement::Holds(relation::started("hold a", &Timestamp(7)));
-        assert_eq!(timers.passed(Timestamp(7)), [started]);
-        assert_eq!(timers.next(), None);
-        timers.update(&delta("start_due", &[], &["hold a"]));
-        assert!(timers.passed(Timestamp(8)).is_empty());
-        timers.update(&delta("stop_due", &["hold a"], &[]));
-        let over = Statement::nothing("started", vec![Value::from("hold a")]);
-        assert_eq!(timers.passed(Timestamp(9)), [over]);
-    }
-
-    #[test]
-    fn what_is_over_before_it_was_noted_is_not_said() {
-        let mut timers = Timers::default();
-        timers.update(&delta("start_due", &["hold a"], &[]));
-        timers.update(&delta("start_due", &[], &["hold a"]));
-        assert!(timers.passed(Timestamp(7)).is_empty());
+        timers.update(&delta(&[row("a", 5), row("b", 9)], &[]));
+        assert_eq!(timers.next(), Some(Timestamp(5)));
+        let passed = Statement::Holds(relation::elapsed("a", &Timestamp(5)));
+        assert_eq!(timers.passed(Timestamp(7)), [passed]);
+        timers.update(&delta(&[row("b", 20)], &[row("b", 9)]));
+        assert!(timers.passed(Timestamp(19)).is_empty());
+        assert_eq!(timers.next(), Some(Timestamp(20)));
     }
 }

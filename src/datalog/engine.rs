@@ -20,12 +20,10 @@ use crate::datalog::maintain::Effort;
 use crate::datalog::maintain::Outcome;
 use crate::datalog::maintain::Stated;
 use crate::datalog::maintain::Work;
-use crate::datalog::maintain::input::ASSERTED;
 use crate::datalog::program::Program;
 use crate::datalog::program::RelationInfo;
 use crate::datalog::program::RelationKind;
 use crate::datalog::reader::Reader;
-use crate::datalog::store::Age;
 use crate::datalog::store::Interner;
 use crate::datalog::store::Store;
 use crate::datalog::store::Table;
@@ -311,19 +309,7 @@ impl Engine {
 
     /// The same, each with the generation since which it holds.
     pub fn inputs_since(&self) -> impl Iterator<Item = (Fact, u64)> {
-        let relations = self.program().relations().enumerate();
-        let inputs = relations.filter(|(_, info)| info.kind == RelationKind::Input);
-        inputs.flat_map(move |(at, info)| {
-            let table = self.world.store.table(at);
-            let asserted = table.ids().filter(move |id| {
-                let meta = table.meta(*id);
-                meta.is_in(Age::Old) && meta.support == ASSERTED
-            });
-            asserted.map(move |id| {
-                let row = self.world.decode(table.row(id));
-                (Fact::new(Arc::clone(&info.name), row), table.meta(id).since())
-            })
-        })
+        self.world.inputs_since()
     }
 
     /// The rows of one relation, sorted by value.

@@ -55,6 +55,12 @@ impl Reader {
         visible.map(|(_, fault)| fault)
     }
 
+    /// The facts that transactions asserted and did not delete, each with the generation since
+    /// which it holds.
+    pub fn inputs_since(&self) -> impl Iterator<Item = (Fact, u64)> {
+        self.world.inputs_since()
+    }
+
     fn answer<T>(&self, value: T, complete: bool, work: u64) -> Answer<T> {
         Answer { value, generation: self.world.generation, complete, work }
     }

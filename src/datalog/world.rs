@@ -17,6 +17,7 @@ use crate::datalog::compile::Compiled;
 use crate::datalog::compile::Unit;
 use crate::datalog::compile::empty_value;
 use crate::datalog::engine::EngineOptions;
+use crate::datalog::fact::Fact;
 use crate::datalog::fault::Fault;
 use crate::datalog::maintain::Stated;
 use crate::datalog::maintain::input::ASSERTED;
@@ -80,6 +81,24 @@ impl World {
             rank: if recursive { meta.support } else { 0 },
             asserted: info.kind == RelationKind::Input && meta.support == ASSERTED,
         }
+    }
+
+    /// The facts that transactions asserted and did not delete, each with the generation since
+    /// which it holds.
+    pub(crate) fn inputs_since(&self) -> impl Iterator<Item = (Fact, u64)> {
+        let relations = self.program().relations().enumerate();
+        let inputs = relations.filter(|(_, info)| info.kind == RelationKind::Input);
+        inputs.flat_map(move |(at, info)| {
+            let table = self.store.table(at);
+            let asserted = table.ids().filter(move |id| {
+                let meta = table.meta(*id);
+                meta.is_in(Age::Old) && meta.support == ASSERTED
+            });
+            asserted.map(move |id| {
+                let row = self.decode(table.row(id));
+                (Fact::new(Arc::clone(&info.name), row), table.meta(id).since())
+            })
+        })
     }
 
     /// Rows of a relation, sorted by value.

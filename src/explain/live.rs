@@ -7,6 +7,7 @@ use crate::explain::ask::row;
 use crate::explain::ask::rows;
 use crate::explain::ask::text;
 use crate::explain::object::asked;
+use crate::explain::object::unbuilt;
 use crate::explain::ready::why_not_ready;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
@@ -17,8 +18,11 @@ pub fn why_not_live(reader: &Reader, wanted: &str, object: &ObjectRef) -> Answer
     let generation = reader.generation();
     let Some(declared) = row(reader, "renders", &[None, Some(&name)]) else {
         let headline = format!("NOT LIVE: no complete build of any unit contains {object}");
-        return Answer::new(Verdict::Unknown, headline, generation)
-            .next(format!("hence why {}", asked(object)));
+        let answer = unbuilt(reader, Answer::new(Verdict::Unknown, headline, generation));
+        return match answer.next.is_empty() {
+            true => answer.next(format!("hence why {}", asked(object))),
+            false => answer,
+        };
     };
     let unit = text(&declared, 0);
     let source =

@@ -8,6 +8,8 @@
 
 mod answer;
 mod ask;
+mod circumstances;
+mod field;
 mod live;
 mod object;
 mod object_query;
@@ -21,6 +23,10 @@ pub use answer::Answer;
 pub use answer::Verdict;
 pub use ask::is_cluster_scoped;
 pub use ask::known_kinds;
+pub use circumstances::circumstances;
+pub use field::FieldStory;
+pub use field::field_unknown;
+pub use field::why_field;
 pub use live::why_not_live;
 pub use object::why_object;
 pub use object_query::ObjectError;
@@ -28,6 +34,7 @@ pub use object_query::ObjectQuery;
 pub use owners::owners;
 pub use pending::pending;
 pub use phrase::sentence;
+pub use pruned::Applied;
 pub use pruned::Pruned;
 pub use pruned::why_pruned;
 pub use ready::why_not_ready;

@@ -9,6 +9,9 @@ use crate::explain::ask::rows;
 use crate::explain::ask::text;
 use crate::model::ObjectRef;
 
+/// Most units without a build that are listed.
+const UNBUILT_MAX: usize = 5;
+
 /// Why `object` exists: who declares it, from which file of which revision, who applied it.
 pub fn why_object(reader: &Reader, object: &ObjectRef) -> Answer {
     let name = object.fact_text();
@@ -28,9 +31,42 @@ pub fn why_object(reader: &Reader, object: &ObjectRef) -> Answer {
             } else {
                 Verdict::Unknown
             };
-            Answer::new(verdict, headline, reader.generation())
-                .line("because", "no complete build of any unit contains it")
-                .next(format!("hence why pruned {}", asked(object)))
+            let answer = Answer::new(verdict, headline, reader.generation())
+                .line("because", "no complete build of any unit contains it");
+            let answer = unbuilt(reader, answer);
+            match answer.next.is_empty() {
+                true => answer.next(format!("hence why pruned {}", asked(object))),
+                false => answer,
+            }
+        }
+    }
+}
+
+/// Adds the units without a complete build: any of them may contain what no other does.
+pub(super) fn unbuilt(reader: &Reader, mut answer: Answer) -> Answer {
+    let units = rows(reader, "unit", &[]);
+    let unbuilt: Vec<String> = units
+        .iter()
+        .map(|unit| text(unit, 0))
+        .filter(|unit| !holds(reader, "complete", &[Some(unit)]))
+        .collect();
+    for unit in unbuilt.iter().take(UNBUILT_MAX) {
+        let why = row(reader, "build_failed", &[Some(unit)]).map(|failed| text(&failed, 2));
+        let why = why.or_else(|| {
+            holds(reader, "unit_flag", &[Some(unit), Some("suspend")])
+                .then(|| "it is suspended".to_owned())
+        });
+        let why = why.unwrap_or_else(|| "it has not been built yet".to_owned());
+        answer = answer.line("unknown", format!("whether {unit} would: {why}"));
+    }
+    match (unbuilt.len().saturating_sub(UNBUILT_MAX), unbuilt.first()) {
+        (0, None) => answer,
+        (more, first) => {
+            if more > 0 {
+                answer = answer.line("unknown", format!("whether {more} other units would"));
+            }
+            let unit = first.map(|unit| in_namespace(unit)).unwrap_or_default();
+            answer.next(format!("hence why-not ready ks/{unit}"))
         }
     }
 }

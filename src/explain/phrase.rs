@@ -53,6 +53,37 @@ const PHRASES: &[(&str, &str)] = &[
     ("build_key",       "the build of {0} follows from content {1}, spec {2}, variables {3}"),
     ("unit_build",      "the spec fields that the build of {0} reads have digest {1}"),
     ("variables",       "the variables of {0} have keyed digest {1}"),
+    ("wants",           "{0} wants {1:show}"),
+    ("claim",           "{0} wants {1:show} and may have it (rank {2}: 0 owns it, 1 does not)"),
+    ("writer",          "{0:show} is written by {1}, and by no other unit"),
+    ("may_want",        "{0} may want {1:show}: its present build is not known"),
+    ("mentions",        "files that the failed build of {0} may have read name {1:show}"),
+    ("meant_for",       "the apply of {0:show} is meant for uid `{1}` (empty: for a new object)"),
+    ("apply_due",       "{1:show} is to be applied for {0}: {3}"),
+    ("differs",         "a dry-run for {0} differs from the live {1:show}"),
+    ("inventory",       "the inventory of {0} lists {1:show}"),
+    ("toggle",          "{1:show} carries {2}: {3}, as {0} declares it"),
+    ("live_toggle",     "the live {0:show} carries {1}: {2}"),
+    ("correctable",     "{0} may set {2} of {1:show} back now"),
+    ("corrected",       "{1} of {0:show} was set back against {2} at {3}"),
+    ("latest_correction", "{1} of {0:show} was last set back against {2} at {3}"),
+    ("recent",          "{1} of {0:show} was set back against {2} at {3}, not long before"),
+    ("contested",       "{2} keeps changing {1} of {0:show}; it was last set back at {3}"),
+    ("immutable",       "the server refused {1:show} because of what cannot change on an object"),
+    ("forced",          "{0} may delete and recreate {1:show} to change it"),
+    ("obstacle",        "{1:show} has to go before {0} can apply its manifest"),
+    ("recreate_due",    "{1:show} is to be deleted for {0}, so that it can be made anew"),
+    ("unit_deleting",   "{0} is being deleted"),
+    ("unit_policy",     "the deletion policy of {0} is {1}"),
+    ("departs",         "{0} is being deleted and may still delete"),
+    ("takes_along",     "{0} is being deleted and takes its objects with it"),
+    ("doomed",          "{0} is being deleted and takes {1:show} with it"),
+    ("unit_account",    "{0} names the ServiceAccount {1}"),
+    ("default_account", "units without a ServiceAccount act as {0}"),
+    ("account",         "{0} acts as the ServiceAccount {1}"),
+    ("unit_timing",     "{0} has interval {1}, retry interval {2}, timeout {3}"),
+    ("offered",         "the status of {0} offers {1} ({2})"),
+    ("elapsed",         "{1} has passed, for which `{0}` waited"),
     ("kept_at",         "the files of {0} are kept"),
     ("packed",          "the artifact of {0} at {2} is {3}, {5} bytes"),
 ];
@@ -89,6 +120,40 @@ fn fill(template: &str, row: &[Value]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datalog::Program;
+    use crate::rules;
+
+    /// The relations from whose rows rows of `from` follow.
+    fn premises(program: &Program, from: &[&str]) -> Vec<String> {
+        let mut found: Vec<String> = from.iter().map(|&name| name.to_owned()).collect();
+        let mut at = 0;
+        while let Some(head) = found.get(at).cloned() {
+            at += 1;
+            let writers = program.relation(&head).map_or(&[][..], |info| &info.writers);
+            for info in program.relations() {
+                let name = info.name.to_string();
+                let mut shared = info.readers.iter().filter(|label| writers.contains(label));
+                let denied = format!("!{name}(");
+                let is_premise = shared.any(|label| {
+                    program.clause(label).is_some_and(|clause| !clause.text().contains(&denied))
+                });
+                if is_premise && !found.contains(&name) {
+                    found.push(name);
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn whatever_stands_in_the_proof_of_a_write_has_a_phrase() {
+        let program = rules::load(Vec::new()).expect("the shipped rules check");
+        let found = premises(&program, &["act_apply", "act_delete"]);
+        assert!(found.len() > 60, "only {found:?}");
+        let has_phrase = |name: &String| PHRASES.iter().any(|(relation, _)| relation == name);
+        let without: Vec<&String> = found.iter().filter(|name| !has_phrase(name)).collect();
+        assert!(without.is_empty(), "no phrase for {without:?}");
+    }
 
     #[test]
     fn facts_read_as_sentences() {

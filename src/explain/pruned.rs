@@ -2,11 +2,16 @@
 //!
 //! Nothing is derived again: the answer is what the rules concluded then, from the facts of then.
 
+use std::collections::BTreeMap;
+
 use crate::datalog::Fact;
 use crate::datalog::Premise;
 use crate::datalog::Proof;
 use crate::explain::Answer;
 use crate::explain::Verdict;
+use crate::explain::circumstances::CHANGE;
+use crate::explain::circumstances::DECLARED;
+use crate::explain::circumstances::REVISION;
 use crate::explain::phrase::phrase;
 use crate::model::ObjectRef;
 
@@ -26,6 +31,30 @@ pub struct Pruned {
     pub proof: Proof,
     /// The outcome's word and detail; empty when none was recorded.
     pub outcome: String,
+    /// Revision and commit as the journal has them; see [`circumstances`](super::circumstances).
+    pub circumstances: BTreeMap<String, String>,
+    /// The apply before it, by which the object last existed.
+    pub applied: Option<Applied>,
+}
+
+/// An apply as the journal tells it.
+pub struct Applied {
+    /// When the intent was written.
+    pub at: String,
+    /// The short id of the proof.
+    pub proof_id: String,
+    /// File, revision and commit as the journal has them.
+    pub circumstances: BTreeMap<String, String>,
+}
+
+impl Applied {
+    /// From where the object was, when and why it was applied.
+    fn story(&self) -> String {
+        let told = |name: &str| self.circumstances.get(name).map(String::as_str);
+        let place = told(DECLARED).map(|place| format!("{place} at ")).unwrap_or_default();
+        let revision = told(REVISION).unwrap_or("a revision that was not recorded");
+        format!("{place}{revision}, applied {} ({})", self.at, self.proof_id)
+    }
 }
 
 /// Why `object` was pruned: the latest of these deletes.
@@ -48,6 +77,9 @@ pub fn why_pruned(object: &ObjectRef, deletes: &[Pruned]) -> Answer {
     for absent in absences(&last.proof, object) {
         answer = answer.line("and", absent);
     }
+    answer = answer
+        .line_if("change", change(&last.circumstances))
+        .line_if("it was", last.applied.as_ref().map(Applied::story));
     if let Some(rule) =
         last.proof.nodes.iter().find(|node| node.relation == "orphan" || node.relation == "doomed")
     {
@@ -63,6 +95,13 @@ pub fn why_pruned(object: &ObjectRef, deletes: &[Pruned]) -> Answer {
         answer = answer.line("before", format!("pruned {} times in all", deletes.len()));
     }
     answer.next(format!("hence audit show {}", last.proof_id))
+}
+
+/// The revision at which it was pruned, and what its commit says of itself.
+fn change(circumstances: &BTreeMap<String, String>) -> Option<String> {
+    let revision = circumstances.get(REVISION)?;
+    let subject = circumstances.get(CHANGE).map(|subject| format!(" \"{subject}\""));
+    Some(format!("{revision}{}", subject.unwrap_or_default()))
 }
 
 /// What was looked for and not found, as far as it tells something.

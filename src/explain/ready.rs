@@ -24,8 +24,7 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
     let name = unit.to_string();
     let generation = reader.generation();
     if !holds(reader, "unit", &[Some(&name)]) {
-        return Answer::new(Verdict::Unknown, format!("no unit {name} is known"), generation)
-            .next("hence get kustomizations -A");
+        return unknown_unit(reader, unit);
     }
     if let Some(ready) = row(reader, "ready", &[Some(&name)]) {
         let headline = format!("Kustomization {name}  READY at {}", text(&ready, 1));
@@ -63,6 +62,24 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
     }
     let next = roots.first().map_or_else(|| "hence pending".to_owned(), |root| next(reader, root));
     answer.next(next)
+}
+
+/// There is no such unit; perhaps one of that name is in another namespace.
+fn unknown_unit(reader: &Reader, unit: &UnitName) -> Answer {
+    let headline = format!("no unit {unit} is known");
+    let answer = Answer::new(Verdict::Unknown, headline, reader.generation());
+    let units = rows(reader, "unit", &[]);
+    let elsewhere = units.iter().filter_map(|row| UnitName::parse(&text(row, 0)));
+    let elsewhere: Vec<UnitName> = elsewhere.filter(|other| other.name == unit.name).collect();
+    match elsewhere.as_slice() {
+        [] => answer.next("hence get kustomizations -A"),
+        [first, ..] => {
+            let names: BTreeSet<String> = elsewhere.iter().map(UnitName::to_string).collect();
+            answer
+                .line("but", format!("there is {}", listed(&names)))
+                .next(format!("hence why-not ready ks/{}", in_namespace(&first.to_string())))
+        }
+    }
 }
 
 /// The verdict, and how far away its cause is.

@@ -1,7 +1,7 @@
 //! The fact base: engine and fact log behind one commit.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::datalog::Builtins;
@@ -37,6 +37,7 @@ pub const VOLATILE: &[&str] = &[
     "setting",
     "amount",
     "rules_rejected",
+    "state_lost",
     "artifact_host",
     "default_account",
     "listed",
@@ -64,7 +65,7 @@ pub struct FactBase {
     engine: Engine,
     log: Option<Box<dyn FactStore + Send>>,
     /// When recent generations were committed, for the snapshot's `since`.
-    times: BTreeMap<u64, Timestamp>,
+    times: Times,
 }
 
 /// How many generations keep their time; older rows are dated by the oldest of them.
@@ -73,7 +74,7 @@ const TIMES_KEPT: usize = 100_000;
 impl FactBase {
     /// A fact base over `engine`; without a log nothing survives the process.
     pub fn new(engine: Engine, log: Option<Box<dyn FactStore + Send>>) -> Self {
-        Self { engine, log, times: BTreeMap::new() }
+        Self { engine, log, times: Times::default() }
     }
 
     /// Commits the statements as one generation.
@@ -89,17 +90,14 @@ impl FactBase {
     ) -> Result<Delta, StoreError> {
         let transaction = self.resolve(statements);
         let delta = self.engine.transact(transaction);
-        self.times.insert(delta.generation, now);
-        if self.times.len() > TIMES_KEPT {
-            self.times.pop_first();
-        }
+        self.times.add(delta.generation, now);
         if let Some(log) = &mut self.log {
             log.append(&logged(&self.engine, &delta, now))?;
         }
         Ok(delta)
     }
 
-    /// Makes everything committed so far durable, and writes a snapshot when that pays.
+    /// Makes everything committed so far durable, and begins a snapshot when that pays.
     ///
     /// # Errors
     /// The fact log failed.
@@ -107,7 +105,9 @@ impl FactBase {
         let Some(log) = &mut self.log else { return Ok(()) };
         log.sync()?;
         if log.wants_snapshot() {
-            log.snapshot(&Everything { engine: &self.engine, times: &self.times })?;
+            // A view that later commits do not change: it is written beside them.
+            let times = self.times.clone();
+            log.snapshot(Box::new(Everything { reader: self.engine.reader(), times }))?;
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl FactBase {
         now: Timestamp,
     ) -> Result<Delta, StoreError> {
         let delta = self.engine.replace_program(program, builtins);
-        self.times.insert(delta.generation, now);
+        self.times.add(delta.generation, now);
         if let Some(log) = &mut self.log {
             log.append(&logged(&self.engine, &delta, now))?;
         }
@@ -176,19 +176,38 @@ fn logged(engine: &Engine, delta: &Delta, now: Timestamp) -> store::Delta {
     logged
 }
 
-/// All input rows, for a snapshot.
-struct Everything<'a> {
-    engine: &'a Engine,
-    times: &'a BTreeMap<u64, Timestamp>,
+/// All input rows of one generation, for a snapshot.
+struct Everything {
+    reader: Reader,
+    times: Times,
 }
 
-impl FactSource for Everything<'_> {
+impl FactSource for Everything {
     fn each(&self, give: &mut dyn FnMut(&str, &[ValueRef<'_>], Since)) {
-        let oldest = self.times.first_key_value().map_or(Timestamp(0), |(_, at)| *at);
-        for (fact, generation) in self.engine.inputs_since() {
-            let at = self.times.get(&generation).copied().unwrap_or(oldest);
+        for (fact, generation) in self.reader.inputs_since() {
+            let at = self.times.of(generation);
             give(&fact.relation, &row_refs(&fact.row), Since { generation, at });
         }
+    }
+}
+
+/// When recent generations were committed, oldest first. Cheap to copy, for a snapshot.
+#[derive(Clone, Default)]
+struct Times(VecDeque<(u64, Timestamp)>);
+
+impl Times {
+    fn add(&mut self, generation: u64, at: Timestamp) {
+        self.0.push_back((generation, at));
+        if self.0.len() > TIMES_KEPT {
+            self.0.pop_front();
+        }
+    }
+
+    /// The time of a generation; of one that is not kept, the oldest that is.
+    fn of(&self, generation: u64) -> Timestamp {
+        let oldest = self.0.front().map_or(Timestamp(0), |(_, at)| *at);
+        let found = self.0.binary_search_by_key(&generation, |(number, _)| *number);
+        found.map_or(oldest, |index| self.0[index].1)
     }
 }
 

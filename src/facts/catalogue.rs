@@ -99,9 +99,9 @@ pub mod relation {
         amount(name: str, value: i64);
         setting(name: str, value: Duration);
         default_account(name: str);
-        started(key: str, at: Timestamp);
         own_namespace(name: str);
         rules_rejected(message: str);
+        state_lost(message: str);
 
         unit(unit: UnitName, uid: str);
         unit_generation(unit: UnitName, generation: i64);

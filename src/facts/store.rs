@@ -28,6 +28,7 @@ mod log;
 mod record;
 mod row;
 mod shelf;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -159,12 +160,13 @@ pub trait FactStore {
     /// The last durable transaction.
     fn head(&self) -> LogHead;
 
-    /// Whether the deltas have grown so long that a snapshot pays.
+    /// Whether the deltas have grown so long that a snapshot pays, and none is being written.
     fn wants_snapshot(&self) -> bool;
 
-    /// Writes all facts as they are after the last appended delta, and drops the deltas that they
-    /// cover. Durable when it returns; a crash in between leaves the snapshot before it.
-    fn snapshot(&mut self, facts: &dyn FactSource) -> Result<LogHead, StoreError>;
+    /// Begins to write all facts as they are after the last appended delta, beside what is appended
+    /// from now on, and then to drop the deltas that they cover. A crash in between leaves the
+    /// snapshot before it. Whether it succeeded is the business of a later `sync`.
+    fn snapshot(&mut self, facts: Box<dyn FactSource + Send>) -> Result<(), StoreError>;
 }
 
 /// How a store is opened.

@@ -9,25 +9,27 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
 use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
 
-use crate::api::CommonMetadata;
-use crate::api::keys;
-use crate::cluster::normalise;
 use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
 use crate::ingest::Ingest;
+use crate::ingest::Stores;
+use crate::ingest::elsewhere;
+use crate::ingest::elsewhere::Fetched;
 use crate::ingest::fetch::part;
 use crate::ingest::mention::Words;
 use crate::ingest::object::legacy;
 use crate::ingest::object::toggles;
+use crate::ingest::recipe::Recipe;
 use crate::ingest::unit;
 use crate::ingest::values::Resolved;
 use crate::kustomize::BuildOptions;
 use crate::kustomize::ReadSet;
 use crate::kustomize::flux;
 use crate::kustomize::flux::FluxBuildError;
-use crate::kustomize::flux::UnitBuild;
+use crate::kustomize::flux::UnitBuilt;
 use crate::kustomize::flux::UnitOutcome;
 use crate::model::Digest;
 use crate::model::DigestKey;
@@ -46,24 +48,20 @@ use crate::sources::tree::SourceTree;
 
 /// Everything that a build needs, taken from the memory when the action starts.
 pub struct BuildJob {
-    unit: UnitName,
+    recipe: Recipe,
     tree_id: String,
-    tree: Option<Arc<SourceTree>>,
-    path: String,
-    build: UnitBuild,
-    common: CommonMetadata,
     key: [String; 3],
     digest_key: DigestKey,
     scopes: BTreeMap<GroupKind, bool>,
     /// What the last complete build read.
     before: Vec<String>,
+    remote_bases: bool,
 }
 
 /// How a build ended.
 pub struct Built {
-    unit: UnitName,
+    recipe: Recipe,
     tree_id: String,
-    tree: Option<Arc<SourceTree>>,
     key: [String; 3],
     result: Result<Rendered, Failure>,
     /// A file of the tree could not be read from our own stores.
@@ -104,22 +102,28 @@ impl Ingest {
         let mut build = unit::build_fields(&memory.spec);
         build.substitute = memory.spec.post_build.is_some().then_some(known.variables);
         build.strict = self.options.strict_substitution;
-        Some(BuildJob {
+        let recipe = Recipe {
             unit: name.clone(),
-            tree_id: tree.to_owned(),
             tree: self.trees.get(tree).cloned(),
             path: memory.spec.path.clone().unwrap_or_default(),
             build,
             common: memory.spec.common_metadata.clone().unwrap_or_default(),
+            remote: Fetched::new(),
+        };
+        Some(BuildJob {
+            recipe,
+            tree_id: tree.to_owned(),
             key: key.clone(),
             digest_key: self.options.key.clone(),
             scopes: self.scopes.clone(),
             before: memory.reads.iter().flat_map(|reads| reads.keys().cloned()).collect(),
+            remote_bases: self.options.remote_bases,
         })
     }
 
     pub(super) fn built(&mut self, built: Built, now: Timestamp) -> Vec<Statement> {
-        let Built { unit, tree_id, tree, key: [p, b, v], result, damaged } = built;
+        let Built { recipe, tree_id, key: [p, b, v], result, damaged } = built;
+        let (unit, tree) = (recipe.unit.clone(), recipe.tree.clone());
         let Some(memory) = self.units.get(&unit) else { return Vec::new() };
         if damaged {
             // Nothing is known of the build: it starts again when the tree is whole.
@@ -172,6 +176,7 @@ impl Ingest {
                     &self.options.custom_stage,
                 ));
                 self.hold(&unit, rendered);
+                self.options.recipes.put(recipe);
                 said
             }
         });
@@ -236,41 +241,37 @@ impl Built {
 }
 
 impl BuildJob {
-    /// Runs the build; computes only, in proportion to the files that it reads.
-    pub fn run(self) -> Built {
+    /// Runs the build; computes only, in proportion to the files that it reads, unless it needs
+    /// bases from elsewhere: those are fetched.
+    pub fn run(mut self, stores: &Stores, cancel: &CancellationToken) -> Built {
         let damaged = AtomicBool::new(false);
-        let result = self.build(&damaged).map_err(|(reason, message, reads)| {
-            let words = self.tree.as_deref().map(|tree| Words::of(tree, &self.path, &self.before));
+        let result = self.build(&damaged, stores, cancel).map_err(|(reason, message, reads)| {
+            let (tree, path) = (self.recipe.tree.as_deref(), &self.recipe.path);
+            let words = tree.map(|tree| Words::of(tree, path, &self.before));
             Failure { reason, message, words: words.unwrap_or_default(), reads }
         });
-        let (tree, damaged) = (self.tree, damaged.into_inner() && result.is_err());
-        Built { unit: self.unit, tree_id: self.tree_id, tree, key: self.key, result, damaged }
+        let damaged = damaged.into_inner() && result.is_err();
+        Built { recipe: self.recipe, tree_id: self.tree_id, key: self.key, result, damaged }
     }
 
-    fn build(&self, damaged: &AtomicBool) -> Result<Rendered, Refusal> {
-        let Some(tree) = &self.tree else {
+    fn build(
+        &mut self,
+        damaged: &AtomicBool,
+        stores: &Stores,
+        cancel: &CancellationToken,
+    ) -> Result<Rendered, Refusal> {
+        let Some(tree) = self.recipe.tree.clone() else {
             let message = "the source's files are not loaded".to_owned();
             return Err(("ArtifactFailed", message, None));
         };
-        let options = BuildOptions::default();
         let tree = Watched { tree: tree.as_ref(), damaged };
-        let built = flux::build_unit(&tree, &self.path, &self.build, &options);
-        let built = match built {
-            Ok(UnitOutcome::Built(built)) => built,
-            Ok(UnitOutcome::Needs(remote)) => {
-                let message = format!("remote bases are not fetched by this version: {remote:?}");
-                return Err(("BuildFailed", message, None));
-            }
-            Err(error) => {
-                return Err((reason(&error), error.to_string(), error.reads().cloned()));
-            }
-        };
+        let built = self.built(&tree, stores, cancel)?;
         within_limits(&built.objects).map_err(|(reason, message)| (reason, message, None))?;
         let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();
         for object in built.objects {
             let json = object.node.to_json().unwrap_or_default();
-            let mut manifest = self.manifest(self.finish(json));
+            let mut manifest = self.manifest(self.recipe.finish(json));
             manifest.secret_fields = object.secret_fields.into();
             let digest = manifest.digest(&self.digest_key).to_string();
             let (file, line) = (object.origin.file.to_string(), i64::from(object.origin.line));
@@ -279,18 +280,30 @@ impl BuildJob {
         Ok(Rendered { text, reads: built.reads, objects })
     }
 
-    /// Flux's steps after the build, in its order: labels, normalisation, common metadata.
-    fn finish(&self, mut json: Json) -> Json {
-        set(&mut json, "labels", keys::OWNER_NAME, &self.unit.name);
-        set(&mut json, "labels", keys::OWNER_NAMESPACE, &self.unit.namespace);
-        normalise::normalise(&mut json);
-        for (key, value) in &self.common.labels {
-            set(&mut json, "labels", key, value);
+    /// Builds, and again with what it turns out to need from elsewhere.
+    fn built(
+        &mut self,
+        tree: &dyn FileTree,
+        stores: &Stores,
+        cancel: &CancellationToken,
+    ) -> Result<UnitBuilt, Refusal> {
+        let mut options =
+            BuildOptions { allow_remote: self.remote_bases, ..BuildOptions::default() };
+        loop {
+            match self.recipe.build_once(tree, &options) {
+                Ok(UnitOutcome::Built(built)) => {
+                    self.recipe.remote = options.remote;
+                    return Ok(built);
+                }
+                Ok(UnitOutcome::Needs(needs)) => {
+                    elsewhere::bring(&stores.elsewhere, needs, &mut options.remote, cancel)
+                        .map_err(|error| ("BuildFailed", error.to_string(), None))?;
+                }
+                Err(error) => {
+                    return Err((reason(&error), error.to_string(), error.reads().cloned()));
+                }
+            }
         }
-        for (key, value) in &self.common.annotations {
-            set(&mut json, "annotations", key, value);
-        }
-        json
     }
 
     fn manifest(&self, mut json: Json) -> Manifest {
@@ -362,19 +375,5 @@ fn reason(error: &FluxBuildError) -> &'static str {
     match error {
         FluxBuildError::PathNotFound { .. } => "ArtifactFailed",
         _ => "BuildFailed",
-    }
-}
-
-/// Sets an entry of `metadata.<map>`.
-fn set(json: &mut Json, map: &str, key: &str, value: &str) {
-    let Some(object) = json.as_object_mut() else { return };
-    let metadata = object.entry("metadata").or_insert_with(|| Json::Object(Default::default()));
-    let Some(metadata) = metadata.as_object_mut() else { return };
-    let entries = metadata.entry(map).or_insert_with(|| Json::Object(Default::default()));
-    if entries.is_null() {
-        *entries = Json::Object(Default::default());
-    }
-    if let Some(entries) = entries.as_object_mut() {
-        entries.insert(key.to_owned(), Json::String(value.to_owned()));
     }
 }

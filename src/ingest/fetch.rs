@@ -62,6 +62,8 @@ enum Work {
 pub struct Stores {
     /// Git objects.
     pub git: Arc<GitStore>,
+    /// Git objects of bases elsewhere. Emptied at start: what is needed is fetched again.
+    pub elsewhere: Arc<GitStore>,
     /// Unpacked artifacts of other controllers.
     pub files: Arc<FileStore>,
     /// Artifact files on offer.

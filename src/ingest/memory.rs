@@ -20,6 +20,7 @@ use crate::ingest::keep::Place;
 use crate::ingest::keep::RecalledTree;
 use crate::ingest::object;
 use crate::ingest::object::Lens;
+use crate::ingest::recipe::Recipes;
 use crate::ingest::source;
 use crate::ingest::unit;
 use crate::kustomize::ReadSet;
@@ -42,6 +43,10 @@ pub struct IngestOptions {
     pub overridden: Vec<String>,
     /// Refuse variables that are not set (gate StrictPostBuildSubstitutions).
     pub strict_substitution: bool,
+    /// Fetch bases and files that kustomizations name by URL (`--no-remote-bases`).
+    pub remote_bases: bool,
+    /// Where what builds are made of is put for questions.
+    pub recipes: Recipes,
     /// How often a failed download of an artifact is tried again (`--http-retry`).
     pub http_retries: u32,
     /// Host key algorithms for ssh, most wanted first (`--ssh-hostkey-algos`).
@@ -199,6 +204,7 @@ impl Ingest {
         let known: Vec<UnitName> = self.units.keys().cloned().chain(recalled).collect();
         let mut said = unit::exactly_these(&names, known.into_iter());
         self.units.retain(|name, _| names.contains(name));
+        self.options.recipes.keep(|name| names.contains(name));
         for unit in &units {
             said.extend(self.unit(unit, now));
         }
@@ -246,6 +252,7 @@ impl Ingest {
 
     pub(super) fn unit_gone(&mut self, name: &UnitName) -> Vec<Statement> {
         self.outdate(&name.object());
+        self.options.recipes.forget(name);
         if let Some(memory) = self.units.remove(name) {
             memory.manifests.iter().for_each(|digest| self.manifests.release(digest));
         }

@@ -15,12 +15,14 @@
 
 mod build;
 mod effect;
+pub mod elsewhere;
 mod fetch;
 mod keep;
 mod memory;
 mod mention;
 mod object;
 mod pack;
+mod recipe;
 mod source;
 mod unit;
 mod values;
@@ -55,6 +57,9 @@ pub use memory::Ingest;
 pub use memory::IngestOptions;
 pub use pack::PackJob;
 pub use pack::Packed;
+pub use recipe::Recipe;
+pub use recipe::Recipes;
+pub use recipe::SetAfterwards;
 pub use source::AnySource;
 
 /// Something that was observed.

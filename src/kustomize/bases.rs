@@ -13,6 +13,7 @@ use super::loader::Frame;
 use super::loader::Load;
 use super::loader::Loader;
 use super::resmap::ResMap;
+use super::schemas::LookedUp;
 
 /// Names a base: its directory, and how files are loaded and shown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,8 +28,7 @@ pub(crate) struct BaseKey {
 pub(crate) struct KeptBase {
     made: Accumulator,
     frame: Frame,
-    /// It met a type that is not built in.
-    met_unknown: bool,
+    looked_up: LookedUp,
 }
 
 impl KeptBase {
@@ -78,9 +78,7 @@ pub(crate) fn begin<'t>(build: &Build<'t>, loader: &Rc<Loader<'t>>) -> Known {
 
 fn taken<'t>(build: &Build<'t>, loader: &Loader<'t>, kept: &KeptBase) -> Accumulator {
     loader.tree.repeat(&kept.frame);
-    if kept.met_unknown {
-        build.schemas.meet_unknown();
-    }
+    build.schemas.repeat(kept.looked_up);
     let objects = kept.made.map.objects().iter().map(|object| object.in_build(&build.schemas));
     Accumulator {
         map: ResMap::of(objects.collect()),
@@ -102,12 +100,12 @@ pub(crate) fn end<'t>(
     if !is_own || build.is_partial() {
         return;
     }
-    let met_unknown = build.schemas.has_met_unknown();
+    let looked_up = build.schemas.looked_up();
     // What is kept must not hold on to this build's schemas.
     let made = Accumulator {
         map: ResMap::of(made.map.objects().iter().map(|o| o.in_build(&Arc::default())).collect()),
         config: Arc::clone(&made.config),
         vars: made.vars.clone(),
     };
-    cache.keep_base(making.key, KeptBase { made, frame, met_unknown });
+    cache.keep_base(making.key, KeptBase { made, frame, looked_up });
 }

@@ -1,19 +1,38 @@
 //! A schema that a tree brings along: the file that `openapi.path` names.
 //!
 //! In: Swagger 2 as JSON or YAML. Out: merge keys, patch strategies and scopes by type, with
-//! references followed. Upstream: `kyaml/openapi`.
+//! references followed, into the built-in schema too where upstream holds both. Upstream:
+//! `kyaml/openapi`.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
+
+use super::schema;
+use super::schema::Schema;
 
 /// Deepest chain of references that is followed before a definition counts as unknown.
 const REFERENCES_MAX: usize = 64;
 
+/// Whether the built-in definitions hold beside those of a file: that depends on what upstream had
+/// to look up before it met the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BuiltIn {
+    /// Only the file's hold.
+    #[default]
+    Absent,
+    /// Both hold; of equal names the built-in one.
+    Wins,
+    /// Both hold; of equal names the file's.
+    Yields,
+}
+
 /// The definitions of one file.
 #[derive(Debug, Default)]
 pub(crate) struct CustomSchema {
+    built_in: BuiltIn,
     nodes: Vec<Definition>,
     types: HashMap<(String, String), usize>,
     scopes: HashMap<(String, String), bool>,
@@ -23,6 +42,7 @@ pub(crate) struct CustomSchema {
 #[derive(Debug, Default)]
 struct Definition {
     reference: Option<String>,
+    /// Where the reference leads within the file.
     target: Option<usize>,
     properties: BTreeMap<String, usize>,
     additional: Option<usize>,
@@ -33,8 +53,8 @@ struct Definition {
 
 impl CustomSchema {
     /// Reads the definitions of `document`.
-    pub(crate) fn new(document: &Value) -> Self {
-        let mut schema = Self::default();
+    pub(crate) fn new(document: &Value, built_in: BuiltIn) -> Self {
+        let mut schema = Self { built_in, ..Self::default() };
         let mut by_reference = HashMap::new();
         let empty = serde_json::Map::new();
         let definitions = document.get("definitions").and_then(Value::as_object).unwrap_or(&empty);
@@ -99,8 +119,23 @@ impl CustomSchema {
     }
 
     /// The schema of a type.
-    pub(crate) fn of_type(&self, api_version: &str, kind: &str) -> Option<usize> {
-        self.types.get(&(api_version.to_owned(), kind.to_owned())).copied()
+    pub(crate) fn of_type(this: &Arc<Self>, api_version: &str, kind: &str) -> Option<Schema> {
+        let own = this.types.get(&(api_version.to_owned(), kind.to_owned()));
+        let own = || own.map(|id| Schema::Custom(Arc::clone(this), *id));
+        this.chosen(own, || schema::built_in_type(api_version, kind))
+    }
+
+    /// The file's or the built-in one, whichever holds.
+    fn chosen(
+        &self,
+        own: impl FnOnce() -> Option<Schema>,
+        built_in: impl FnOnce() -> Option<Schema>,
+    ) -> Option<Schema> {
+        match self.built_in {
+            BuiltIn::Absent => own(),
+            BuiltIn::Wins => built_in().or_else(own),
+            BuiltIn::Yields => own().or_else(built_in),
+        }
     }
 
     /// Whether a type is namespaced, if this file tells.
@@ -108,24 +143,31 @@ impl CustomSchema {
         self.scopes.get(&(api_version.to_owned(), kind.to_owned())).copied()
     }
 
-    fn resolve(&self, mut id: usize) -> Option<usize> {
+    fn resolve(this: &Arc<Self>, mut id: usize) -> Option<Schema> {
         for _ in 0..REFERENCES_MAX {
-            let node = self.nodes.get(id)?;
-            if node.reference.is_none() {
-                return Some(id);
+            let node = this.nodes.get(id)?;
+            let Some(reference) = &node.reference else {
+                return Some(Schema::Custom(Arc::clone(this), id));
+            };
+            let own = || node.target.map(|id| Schema::Custom(Arc::clone(this), id));
+            let name = reference.strip_prefix("#/definitions/").unwrap_or_default();
+            match this.chosen(own, || schema::built_in_definition(name))? {
+                Schema::Custom(_, next) => id = next,
+                built_in => return Some(built_in),
             }
-            id = node.target?;
         }
         None
     }
 
-    pub(crate) fn field(&self, id: usize, name: &str) -> Option<usize> {
-        let node = self.nodes.get(id)?;
-        self.resolve(node.properties.get(name).copied().or(node.additional)?)
+    /// The schema of a map's entry.
+    pub(crate) fn field(this: &Arc<Self>, id: usize, name: &str) -> Option<Schema> {
+        let node = this.nodes.get(id)?;
+        Self::resolve(this, node.properties.get(name).copied().or(node.additional)?)
     }
 
-    pub(crate) fn elements(&self, id: usize) -> Option<usize> {
-        self.resolve(self.nodes.get(id)?.items?)
+    /// The schema of a list's items.
+    pub(crate) fn elements(this: &Arc<Self>, id: usize) -> Option<Schema> {
+        Self::resolve(this, this.nodes.get(id)?.items?)
     }
 
     pub(crate) fn strategy(&self, id: usize) -> (&str, Vec<&str>) {

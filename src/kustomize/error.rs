@@ -184,6 +184,13 @@ impl BuildError {
         self
     }
 
+    /// The same failure, placed elsewhere.
+    pub(crate) fn moved(mut self, file: &str, line: u32) -> Self {
+        self.0.file = Some(file.to_owned());
+        self.0.line = line;
+        self
+    }
+
     /// The same failure with a better next step.
     pub(crate) fn advise(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());

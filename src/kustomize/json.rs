@@ -1,7 +1,8 @@
 //! Values on their way through JSON: what the official program's detours do to a node.
 //!
-//! A JSON patch sends the whole object through JSON and back, a list sends its items: numbers
-//! become 64-bit floats or lose their spelling, dates become strings, strings get new quotes.
+//! A JSON patch sends the whole object through JSON and back, a list sends its items: the tree is
+//! written out and read first, numbers become 64-bit floats or lose their spelling, dates become
+//! strings, strings get new quotes.
 
 use super::error::BuildError;
 use super::error::ErrorKind;
@@ -28,13 +29,14 @@ pub(crate) enum Detour {
 
 /// `node` after the detour.
 pub(crate) fn through(node: &Node, detour: Detour) -> Result<Node> {
-    convert(node, detour, true)
+    convert(node, detour, true, false)
 }
 
-fn convert(node: &Node, detour: Detour, top: bool) -> Result<Node> {
+fn convert(node: &Node, detour: Detour, top: bool, around_flow: bool) -> Result<Node> {
     let place = node.place();
+    let in_flow = around_flow || node.style() == Style::Flow;
     if let Some(items) = node.items() {
-        let items = items.iter().map(|item| convert(item, detour, false));
+        let items = items.iter().map(|item| convert(item, detour, false, in_flow));
         return Ok(Node::sequence(items.collect::<Result<_>>()?).at(place));
     }
     if let Some(entries) = node.entries() {
@@ -45,13 +47,14 @@ fn convert(node: &Node, detour: Detour, top: bool) -> Result<Node> {
             if !is_text && !top {
                 return Err(not_json("unsupported type: map[interface {}]interface {}"));
             }
-            let value = convert(&entry.value, detour, false)?;
+            let value = convert(&entry.value, detour, false, in_flow)?;
             made.push(Entry { key: string(key, detour).at(entry.key.place()), value });
         }
         return Ok(Node::mapping(made).at(place));
     }
-    let value = node.value(Dialect::V3).ok_or_else(|| {
+    let value = node.rewritten(around_flow).map_err(|error| {
         BuildError::new(ErrorKind::InvalidYaml, format!("cannot decode `{}`", path::text(node)))
+            .says(error.to_string())
     })?;
     Ok(scalar(&value, detour)?.at(place))
 }

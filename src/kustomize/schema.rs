@@ -108,7 +108,7 @@ impl Schema {
         let row = match self {
             Self::BuiltIn(row) => *row,
             Self::Custom(custom, id) => {
-                return custom.field(*id, name).map(|id| Self::Custom(Arc::clone(custom), id));
+                return CustomSchema::field(custom, *id, name);
             }
         };
         let first = usize::from(Self::word(row, 0));
@@ -129,9 +129,7 @@ impl Schema {
     pub(crate) fn elements(&self) -> Option<Self> {
         match self {
             Self::BuiltIn(row) => Self::built_in(Self::word(*row, 2)),
-            Self::Custom(custom, id) => {
-                custom.elements(*id).map(|id| Self::Custom(Arc::clone(custom), id))
-            }
+            Self::Custom(custom, id) => CustomSchema::elements(custom, *id),
         }
     }
 
@@ -164,6 +162,11 @@ pub(crate) fn built_in_type(api_version: &str, kind: &str) -> Option<Schema> {
     Schema::built_in(u16_at(kind_row(api_version, kind)? + 4))
 }
 
+/// The built-in definition with this name.
+pub(crate) fn built_in_definition(name: &str) -> Option<Schema> {
+    built_in_type("#/definitions", name)
+}
+
 /// Whether a built-in type is namespaced; `None` when the type is not built in.
 pub(crate) fn built_in_scope(api_version: &str, kind: &str) -> Option<bool> {
     match u16_at(kind_row(api_version, kind)? + 6) {
@@ -175,6 +178,7 @@ pub(crate) fn built_in_scope(api_version: &str, kind: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::built_in_definition;
     use super::built_in_scope;
     use super::built_in_type;
 
@@ -204,5 +208,6 @@ mod tests {
         assert_eq!(built_in_scope("v1", "NodeProxyOptions"), Some(false));
         assert_eq!(built_in_scope("admissionregistration.k8s.io/v1", "Unheard"), None);
         assert!(built_in_type("v1", "Unheard").is_none());
+        assert!(built_in_definition("io.k8s.api.core.v1.PodTemplateSpec").is_some());
     }
 }

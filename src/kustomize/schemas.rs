@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
+use super::custom_schema::BuiltIn;
 use super::custom_schema::CustomSchema;
 use super::schema;
 use super::schema::Schema;
@@ -14,9 +15,18 @@ use super::schema::Schema;
 pub(crate) struct Schemas {
     custom: OnceLock<Arc<CustomSchema>>,
     set: AtomicBool,
-    /// Some unknown type was met before a custom schema was set; upstream then loads both.
+    /// Some unknown type was met before a custom schema was set: upstream then reads the built-in
+    /// schema after it.
     unknown_met: AtomicBool,
-    both: AtomicBool,
+    /// The built-in schema was read before a custom one was set.
+    was_read: AtomicBool,
+}
+
+/// What was looked up in a schema so far, and decides which definitions a custom one is put beside.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LookedUp {
+    unknown_met: bool,
+    was_read: bool,
 }
 
 impl Schemas {
@@ -25,23 +35,31 @@ impl Schemas {
         self.set.load(Ordering::Relaxed)
     }
 
-    /// Takes the schema that a kustomization names; `None` keeps the built-in one.
-    pub(crate) fn set(&self, custom: Option<CustomSchema>) {
+    /// Takes the definitions that a kustomization names; `None` keeps the built-in ones.
+    pub(crate) fn set(&self, definitions: Option<&serde_json::Value>) {
         self.set.store(true, Ordering::Relaxed);
-        if let Some(custom) = custom {
-            self.both.store(self.unknown_met.load(Ordering::Relaxed), Ordering::Relaxed);
-            self.custom.get_or_init(|| Arc::new(custom));
+        if let Some(definitions) = definitions {
+            let built_in = match self.looked_up() {
+                LookedUp { was_read: true, .. } => BuiltIn::Yields,
+                LookedUp { unknown_met: true, .. } => BuiltIn::Wins,
+                _ => BuiltIn::Absent,
+            };
+            self.custom.get_or_init(|| Arc::new(CustomSchema::new(definitions, built_in)));
         }
     }
 
-    /// Whether a type was met that is not built in.
-    pub(crate) fn has_met_unknown(&self) -> bool {
-        self.unknown_met.load(Ordering::Relaxed)
+    /// What was looked up so far.
+    pub(crate) fn looked_up(&self) -> LookedUp {
+        LookedUp {
+            unknown_met: self.unknown_met.load(Ordering::Relaxed),
+            was_read: self.was_read.load(Ordering::Relaxed),
+        }
     }
 
-    /// Notes that a type was met that is not built in.
-    pub(crate) fn meet_unknown(&self) {
-        self.unknown_met.store(true, Ordering::Relaxed);
+    /// Takes what an earlier build looked up for looked up now.
+    pub(crate) fn repeat(&self, earlier: LookedUp) {
+        self.unknown_met.fetch_or(earlier.unknown_met, Ordering::Relaxed);
+        self.was_read.fetch_or(earlier.was_read, Ordering::Relaxed);
     }
 
     /// Known to be cluster-scoped.
@@ -52,7 +70,7 @@ impl Schemas {
         match self.custom.get() {
             Some(custom) => custom.scope(api_version, kind) == Some(false),
             None => {
-                self.meet_unknown();
+                self.unknown_met.store(true, Ordering::Relaxed);
                 false
             }
         }
@@ -60,14 +78,12 @@ impl Schemas {
 
     /// The schema of a type.
     pub(crate) fn of_type(&self, api_version: &str, kind: &str) -> Option<Schema> {
-        let Some(custom) = self.custom.get() else {
-            return schema::built_in_type(api_version, kind);
-        };
-        if self.both.load(Ordering::Relaxed)
-            && let Some(built_in) = schema::built_in_type(api_version, kind)
-        {
-            return Some(built_in);
+        match self.custom.get() {
+            Some(custom) => CustomSchema::of_type(custom, api_version, kind),
+            None => {
+                self.was_read.store(true, Ordering::Relaxed);
+                schema::built_in_type(api_version, kind)
+            }
         }
-        custom.of_type(api_version, kind).map(|id| Schema::Custom(Arc::clone(custom), id))
     }
 }

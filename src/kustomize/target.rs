@@ -17,7 +17,6 @@ use super::build::Build;
 use super::build::Remote;
 use super::config::TransformerConfig;
 use super::config_file;
-use super::custom_schema::CustomSchema;
 use super::decode::Located;
 use super::error::BuildError;
 use super::error::ErrorKind;
@@ -145,7 +144,7 @@ impl<'b, 't> Target<'b, 't> {
                     .at(&file.path, error.at().line)
             })?;
             let value = node.as_ref().map(to_json).unwrap_or_default();
-            schemas.set(Some(CustomSchema::new(&value)));
+            schemas.set(Some(&value));
             return Ok(());
         }
         match version.map(String::as_str) {

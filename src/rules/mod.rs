@@ -44,7 +44,6 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rules/recreate.dl", include_str!("../../rules/recreate.dl")),
     ("rules/drift.dl", include_str!("../../rules/drift.dl")),
     ("rules/prune.dl", include_str!("../../rules/prune.dl")),
-    ("rules/time.dl", include_str!("../../rules/time.dl")),
     ("rules/health.dl", include_str!("../../rules/health.dl")),
     ("rules/status.dl", include_str!("../../rules/status.dl")),
     ("rules/attempts.dl", include_str!("../../rules/attempts.dl")),

@@ -389,14 +389,15 @@ fn a_hold_ends_after_the_time_that_the_flag_gives() {
            renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#,
     );
     let key = "hold shop/other ConfigMap/shop/a";
-    assert_eq!(world.rows("start_due"), [format!(r#"start_due("{key}")"#)]);
-    world.told(&format!(r#"started("{key}", t"2026-01-01T00:03:00Z")"#));
-    assert_eq!(world.rows("start_due").len() + world.rows("act_delete").len(), 0);
+    let moment = format!(r#"moment("{key}", "held", "")"#);
+    assert!(world.rows("moment").contains(&moment), "{:?}", world.rows("moment"));
+    world.told(&format!(r#"noted("{key}", "held", "", t"2026-01-01T00:03:00Z")"#));
+    assert_eq!(world.rows("act_delete").len(), 0);
     world.told(&format!(r#"elapsed("{key}", t"2026-01-01T01:03:00Z")"#));
     insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "")"#);
     // Once the other unit is whole again there is nothing left to measure.
     world.told(r#"rendered("shop/other", "part1", "b", "v", "text", 1)"#);
-    assert_eq!(world.rows("stop_due"), [format!(r#"stop_due("{key}")"#)]);
+    assert!(!world.rows("moment").contains(&moment), "{:?}", world.rows("moment"));
 }
 
 #[test]
@@ -451,7 +452,7 @@ fn waiting_for_termination_ends_with_the_timeout() {
            unit_policy("shop/web", "WaitForTermination") live_deleting("ConfigMap/shop/a")"#,
     );
     insta::assert_snapshot!(world.actions(), @"");
-    world.told(r#"started("end shop/web", t"2026-01-01T00:03:00Z")"#);
+    world.told(r#"noted("shop/web", "ending", "", t"2026-01-01T00:03:00Z")"#);
     insta::assert_snapshot!(world.actions(), @"");
     world.told(r#"elapsed("end shop/web", t"2026-01-01T00:12:30Z")"#);
     insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "it is being deleted already", "deleted")"#);
@@ -486,4 +487,32 @@ fn a_refused_delete_is_tried_again_after_the_retry_interval() {
     );
     world.told(r#"elapsed("retry shop/web", t"2026-01-01T00:12:00Z")"#);
     insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "")"#);
+}
+
+/// Whatever was seen or missed of the old object meanwhile: as long as no apply of the new manifest
+/// was answered, the unit is not ready.
+#[test]
+fn a_unit_is_not_ready_before_its_object_is_recorded_as_applied() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    assert_eq!(world.rows("ready"), [r#"ready("shop/web", "main@sha1:1")"#]);
+    // An answer "gone" to the delete takes the records along, and a late event brings the old
+    // object back: it is adopted.
+    world.no_longer(
+        r#"applied("shop/web", "ConfigMap/shop/a", "o1", "m1", t"2026-01-01T00:00:01Z")
+           ours("shop/web", "ConfigMap/shop/a", "o1", "applied")"#,
+    );
+    world.told(r#"inventory("shop/web", "ConfigMap/shop/a", "v1")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_adopt("shop/web", "ConfigMap/shop/a", "o1")"#);
+    assert_eq!(world.rows("ready"), [""; 0], "before it is adopted");
+    world.told(r#"ours("shop/web", "ConfigMap/shop/a", "o1", "adopted")"#);
+    assert_eq!(world.rows("ready"), [""; 0], "before it is compared");
+    // It leaves the watch, and the watch is lost before a list could tell.
+    world.no_longer(
+        r#"live("ConfigMap/shop/a", "o1", "7") live_owner("ConfigMap/shop/a", "shop/web")
+           applier_manages("ConfigMap/shop/a") listed("ConfigMap")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    assert_eq!(world.rows("ready"), [""; 0], "while nobody knows whether it exists");
+    world.told(r#"listed("ConfigMap")"#);
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "it is gone from the cluster", "", "")"#);
 }

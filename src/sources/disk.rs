@@ -10,6 +10,7 @@ use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::path::PathBuf;
 
 const MODE_DIRECTORY: u32 = 0o700;
 const MODE_FILE: u32 = 0o600;
@@ -26,14 +27,20 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     File::options().write(true).create(true).truncate(true).mode(MODE_FILE).open(path)
 }
 
-/// Writes a file so that it is there whole or not at all, also after a power cut.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(PARTIAL);
-    let mut file = create(partial.as_ref())?;
+/// Writes a file so that it is there whole or not at all, also after a power cut. `partial` is a
+/// place on the same disk that nobody else writes to: two may write the same file at once.
+pub(crate) fn write_whole(path: &Path, partial: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = create(partial)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&partial, path)
+    fs::rename(partial, path)
+}
+
+/// The name of a file while it is being written, beside the place that it is to have.
+pub(crate) fn partial_of(path: &Path) -> PathBuf {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(PARTIAL);
+    partial.into()
 }
 
 /// Waits until a file's bytes, or a directory's names, have reached the disk.

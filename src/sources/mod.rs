@@ -15,6 +15,7 @@
 
 pub mod artifact;
 mod disk;
+pub mod elsewhere;
 pub mod git;
 mod http;
 pub mod ignore;

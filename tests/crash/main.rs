@@ -137,7 +137,7 @@ fn live(dir: &Path) {
         let delta = change(generation, &mut facts);
         store.append(&delta).unwrap();
         if store.wants_snapshot() {
-            store.snapshot(&facts).unwrap();
+            store.snapshot(Box::new(facts.clone())).unwrap();
         }
         let head = store.sync().unwrap();
         let id = journal.append(Timestamp(0), intent(generation, head.hash, rules)).unwrap();

@@ -22,6 +22,37 @@ pub const COMMON: &[&str] = &[
     "secretGenerator",
 ];
 
+/// From so many trees on, the shares are checked.
+pub const TREES: u64 = 4000;
+
+/// What is to be met: every field and built-in plugin of upstream's kustomization, and the parts of
+/// them that have steps of their own.
+#[rustfmt::skip]
+const ALL: &[&str] = &[
+    "apiVersion, kind", "metadata", "openapi", "namePrefix", "nameSuffix", "namespace",
+    "commonLabels", "labels", "labels.fields", "labels.includeSelectors",
+    "labels.includeTemplates", "commonAnnotations", "patchesStrategicMerge", "patchesJson6902",
+    "patches", "patches.options", "images", "imageTags", "replacements", "replacements.create",
+    "replacements.path", "replacements.reject", "replacements.sourceValue", "replicas", "vars",
+    "sortOptions", "resources", "components", "crds", "bases", "configMapGenerator",
+    "secretGenerator", "generator behavior", "generator envs", "generator files",
+    "generator options", "helmCharts", "helmGlobals", "helmChartInflationGenerator",
+    "generatorOptions", "configurations", "generators", "transformers", "validators",
+    "buildMetadata",
+    "plugin AnnotationsTransformer", "plugin ConfigMapGenerator", "plugin HashTransformer",
+    "plugin HelmChartInflationGenerator", "plugin IAMPolicyGenerator",
+    "plugin ImageTagTransformer", "plugin LabelTransformer", "plugin NamespaceTransformer",
+    "plugin PatchJson6902Transformer", "plugin PatchStrategicMergeTransformer",
+    "plugin PatchTransformer", "plugin PrefixSuffixTransformer", "plugin PrefixTransformer",
+    "plugin ReplacementTransformer", "plugin ReplicaCountTransformer", "plugin SecretGenerator",
+    "plugin SuffixTransformer", "plugin ValueAddTransformer",
+];
+
+/// Each of [`ALL`] is in one tree of so many: in 1,000 of 100,000.
+const SINGLE_IN: usize = 100;
+/// Each pair of [`COMMON`] is in one tree of so many: in 200 of 100,000.
+const PAIR_IN: usize = 500;
+
 /// Counts.
 #[derive(Default)]
 pub struct Coverage {
@@ -64,5 +95,21 @@ impl Coverage {
         let least = self.pairs.iter().min_by_key(|(_, count)| **count);
         let all = COMMON.len() * (COMMON.len() - 1) / 2;
         println!("  pairs of the common 15: {} of {all} met; least: {least:?}", self.pairs.len());
+    }
+
+    /// Enough trees met everything.
+    pub fn check(&self) {
+        let count = |name: &str| self.single.get(name).copied().unwrap_or_default();
+        let rare: Vec<_> = ALL.iter().filter(|name| count(name) * SINGLE_IN < self.trees).collect();
+        assert!(rare.is_empty(), "in fewer than one tree of {SINGLE_IN}: {rare:?}");
+        for (i, a) in COMMON.iter().enumerate() {
+            for b in &COMMON[i + 1..] {
+                let count = self.pairs.get(&(*a, *b)).copied().unwrap_or_default();
+                assert!(count * PAIR_IN >= self.trees, "{a} with {b}: {count} trees");
+            }
+        }
+        assert!(self.accepted * 100 >= self.trees * 60, "the program accepts too few");
+        assert!(self.accepted * 100 <= self.trees * 90, "the program refuses too few");
+        assert!(self.base_twice * 100 >= self.trees * 30, "too few use a base twice");
     }
 }

@@ -3,7 +3,8 @@
 //! `cases` holds stored trees with the official program's output: always run. `random` makes trees
 //! from a seed and compares with the program itself, which `KUSTOMIZE_ORACLE` names (see
 //! `oracle/main.go`); without it that part says so and passes. `yaml` and `flux` do the same for
-//! the reader and emitter alone and for the layer of Flux, `fuzz` feeds broken input.
+//! the reader and emitter alone and for the layer of Flux, `fuzz` feeds broken input. `wild`
+//! compares the directories below a folder that the caller names.
 //!
 //! ```text
 //! KUSTOMIZE_ORACLE=… TREES=10000 SEED=1 \
@@ -23,6 +24,8 @@ mod random;
 mod shared;
 mod shrink;
 mod tree;
+mod verdict;
+mod wild;
 mod yaml;
 
 /// A number from the environment.

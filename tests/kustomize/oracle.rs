@@ -3,6 +3,7 @@
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Write;
+use std::path::Path;
 use std::process::Child;
 use std::process::ChildStdin;
 use std::process::ChildStdout;
@@ -26,7 +27,15 @@ impl Oracle {
 
     /// What the program makes of a tree.
     pub fn build(&mut self, tree: &MemoryTree, root: &str, order: &str) -> Result<String, String> {
-        let request = serde_json::json!({ "root": root, "files": tree.0, "order": order });
+        self.answer(&serde_json::json!({ "root": root, "files": tree.0, "order": order }))
+    }
+
+    /// What the program makes of a directory of this machine.
+    pub fn build_directory(&mut self, root: &Path, order: &str) -> Result<String, String> {
+        self.answer(&serde_json::json!({ "root": root, "disk": true, "order": order }))
+    }
+
+    fn answer(&mut self, request: &serde_json::Value) -> Result<String, String> {
         match self.ask(&request.to_string()) {
             Some(answer) if answer["ok"] == true => {
                 Ok(answer["out"].as_str().unwrap_or_default().to_owned())

@@ -23,10 +23,15 @@ use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::facts::store::Delta;
 use crate::facts::store::FactSink;
+use crate::facts::store::FactSource;
 use crate::facts::store::FactStore;
+use crate::facts::store::LogHead;
 use crate::facts::store::Loss;
 use crate::facts::store::Recovered;
 use crate::facts::store::StoreError;
@@ -216,7 +221,7 @@ fn attempt(
     let tried = catch_unwind(AssertUnwindSafe(|| {
         let shelf = SledShelf::open(path)?;
         let (log, recovered) = FactLog::open(shelf, *options, sink)?;
-        let store: Box<dyn FactStore + Send> = Box::new(log);
+        let store: Box<dyn FactStore + Send> = Box::new(DiskLog { log, writing: None });
         Ok((store, recovered))
     }));
     match tried {
@@ -263,12 +268,74 @@ fn io_error(doing: &'static str, path: &Path, source: io::Error) -> StoreError {
     StoreError::Io { doing, path: path.to_owned(), source }
 }
 
-/// Four trees in one sled database.
+/// The fact log on disk. Its snapshots are written on a thread of their own: who appends and syncs
+/// never waits for one.
+struct DiskLog {
+    log: FactLog<SledShelf>,
+    writing: Option<JoinHandle<Result<u64, ShelfError>>>,
+}
+
+impl DiskLog {
+    /// Takes over a snapshot that has been written.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        match self.writing.take_if(|writing| writing.is_finished()) {
+            None => Ok(()),
+            Some(writing) => {
+                let ended = writing.join();
+                let panicked = |panic: Box<dyn std::any::Any + Send>| {
+                    Err(ShelfError::Io(format!("panic: {}", words(&*panic))))
+                };
+                self.log.end_snapshot(ended.unwrap_or_else(panicked))
+            }
+        }
+    }
+}
+
+impl FactStore for DiskLog {
+    fn append(&mut self, delta: &Delta) -> Result<LogHead, StoreError> {
+        self.log.append(delta)
+    }
+
+    fn sync(&mut self) -> Result<LogHead, StoreError> {
+        self.settle()?;
+        self.log.sync()
+    }
+
+    fn head(&self) -> LogHead {
+        self.log.head()
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.log.wants_snapshot()
+    }
+
+    fn snapshot(&mut self, facts: Box<dyn FactSource + Send>) -> Result<(), StoreError> {
+        let Some(snapshot) = self.log.begin_snapshot(facts)? else { return Ok(()) };
+        let thread = std::thread::Builder::new().name("snapshot".to_owned());
+        let writing = thread.spawn(move || snapshot.write());
+        let writing = writing.map_err(|error| StoreError::Write { reason: error.to_string() })?;
+        self.writing = Some(writing);
+        Ok(())
+    }
+}
+
+impl Drop for DiskLog {
+    /// The files are ours until the last writer is done with them.
+    fn drop(&mut self) {
+        if let Some(writing) = self.writing.take() {
+            // Whatever came of it, the next start finds out.
+            let _ = writing.join();
+        }
+    }
+}
+
+/// Four trees in one sled database. Clones share it.
+#[derive(Clone)]
 struct SledShelf {
     db: sled::Db,
     trees: [sled::Tree; Tree::ALL.len()],
     /// sled's data file, through a handle of our own: sled's flush does not sync it.
-    file: File,
+    file: Arc<File>,
 }
 
 impl SledShelf {
@@ -301,7 +368,7 @@ impl SledShelf {
             Ok(file)
         };
         let file = open_file().map_err(|source| io_error("sync", path, source))?;
-        Ok(Self { db, trees, file })
+        Ok(Self { db, trees, file: Arc::new(file) })
     }
 
     fn tree(&self, tree: Tree) -> &sled::Tree {

@@ -1,4 +1,4 @@
-//! The fact log on any shelf: recovery, appending, snapshots.
+//! The fact log on any shelf: recovery and appending; `snapshot.rs` writes its snapshots.
 //!
 //! ```text
 //! meta      generation                → manifest: where the snapshot stands, its counts and hashes
@@ -13,27 +13,19 @@
 
 use std::ops::ControlFlow;
 
-use serde::Deserialize;
-use serde::Serialize;
-
 use crate::facts::store::Delta;
 use crate::facts::store::FactSink;
 use crate::facts::store::FactSource;
-use crate::facts::store::FactStore;
 use crate::facts::store::LogHead;
 use crate::facts::store::Loss;
 use crate::facts::store::Recovered;
-use crate::facts::store::Since;
 use crate::facts::store::StoreError;
 use crate::facts::store::StoreOptions;
-use crate::facts::store::ValueRef;
 use crate::facts::store::record::Link;
 use crate::facts::store::record::read_record;
 use crate::facts::store::record::remove_records;
 use crate::facts::store::record::scan_records;
 use crate::facts::store::record::write_record;
-use crate::facts::store::row::Chunk;
-use crate::facts::store::row::Dictionary;
 use crate::facts::store::row::delta_generation;
 use crate::facts::store::row::replay_chunk;
 use crate::facts::store::row::replay_delta;
@@ -41,12 +33,13 @@ use crate::facts::store::row::take_texts;
 use crate::facts::store::shelf::Shelf;
 use crate::facts::store::shelf::ShelfError;
 use crate::facts::store::shelf::Tree;
+use crate::facts::store::snapshot::Manifest;
+use crate::facts::store::snapshot::SCHEMA_KEY;
+use crate::facts::store::snapshot::Snapshot;
+use crate::facts::store::snapshot::chain_of;
+use crate::facts::store::snapshot::number_of;
+use crate::facts::store::snapshot::remove_replaced;
 use crate::model::Digest;
-
-/// Rows in one chunk of a snapshot.
-const CHUNK_ROWS: u64 = 4096;
-/// Bytes of texts in one chunk of symbols.
-const SYMBOL_CHUNK_BYTES: usize = 256 << 10;
 
 /// The durable facts on one shelf.
 pub(super) struct FactLog<S> {
@@ -61,20 +54,9 @@ pub(super) struct FactLog<S> {
     /// Deltas since that snapshot.
     deltas: u64,
     delta_bytes: u64,
+    /// How many of these the snapshot covers that is being written now.
+    covered: Option<(u64, u64)>,
     halted: Option<String>,
-}
-
-/// What makes a snapshot whole.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Manifest {
-    head: LogHead,
-    schema: String,
-    rows: u64,
-    bytes: u64,
-    symbol_chunks: u64,
-    symbols_hash: String,
-    row_chunks: u64,
-    rows_hash: String,
 }
 
 /// What a way to the facts led to.
@@ -138,6 +120,7 @@ impl<S: Shelf> FactLog<S> {
             snapshot_bytes: way.map_or(0, |(_, manifest)| manifest.bytes),
             deltas,
             delta_bytes,
+            covered: None,
             halted: None,
         };
         let schema = log.read_schema(way.map(|(_, manifest)| manifest))?;
@@ -171,17 +154,11 @@ impl<S: Shelf> FactLog<S> {
     /// Removes everything that the facts do not rest on: covered or unusable deltas, other
     /// snapshots.
     fn sweep(&mut self) -> Result<(), ShelfError> {
-        let covered = self.appended.seq - self.deltas;
         let last = self.appended.seq;
         remove_records(&mut self.shelf, Tree::Deltas, &|key| {
-            !number_of(key).is_some_and(|seq| seq > covered && seq <= last)
+            number_of(key).is_none_or(|seq| seq > last)
         })?;
-        let current = self.snapshot;
-        let is_stale = |key: &[u8]| key != SCHEMA_KEY && number_of(key) != Some(current);
-        for tree in [Tree::Meta, Tree::Symbols, Tree::Snapshot] {
-            remove_records(&mut self.shelf, tree, &is_stale)?;
-        }
-        Ok(())
+        remove_replaced(&mut self.shelf, self.snapshot, last - self.deltas)
     }
 
     fn check_running(&self) -> Result<(), StoreError> {
@@ -199,25 +176,11 @@ impl<S: Shelf> FactLog<S> {
             StoreError::Write { reason: reason.clone() }
         })
     }
-
-    fn write_snapshot(&mut self, facts: &dyn FactSource) -> Result<Manifest, ShelfError> {
-        let mut writer = SnapshotWriter::new(&mut self.shelf, self.snapshot + 1);
-        facts.each(&mut |relation, row, since| writer.add(relation, row, since));
-        let mut manifest = writer.finish()?;
-        manifest.head = self.appended;
-        manifest.schema = self.options.schema.to_string();
-        let text = serde_json::to_vec(&manifest)
-            .map_err(|error| ShelfError::Io(format!("the manifest: {error}")))?;
-        let number = self.snapshot + 1;
-        let before = chain_of("manifest", number);
-        write_record(&mut self.shelf, Tree::Meta, &number.to_be_bytes(), &before, &text)?;
-        self.shelf.sync()?;
-        Ok(manifest)
-    }
 }
 
-impl<S: Shelf> FactStore for FactLog<S> {
-    fn append(&mut self, delta: &Delta) -> Result<LogHead, StoreError> {
+impl<S: Shelf + Clone> FactLog<S> {
+    /// Appends one transaction. It is durable, and may be acted upon, only after `sync`.
+    pub(super) fn append(&mut self, delta: &Delta) -> Result<LogHead, StoreError> {
         self.check_running()?;
         let before = Link { seq: self.appended.seq, hash: self.appended.hash };
         let key = (before.seq + 1).to_be_bytes();
@@ -231,7 +194,8 @@ impl<S: Shelf> FactStore for FactLog<S> {
         Ok(self.appended)
     }
 
-    fn sync(&mut self) -> Result<LogHead, StoreError> {
+    /// Makes everything appended durable: one sync for all. Returns the head that now is.
+    pub(super) fn sync(&mut self) -> Result<LogHead, StoreError> {
         self.check_running()?;
         if self.head != self.appended {
             let synced = self.shelf.sync();
@@ -241,45 +205,50 @@ impl<S: Shelf> FactStore for FactLog<S> {
         Ok(self.head)
     }
 
-    fn head(&self) -> LogHead {
+    /// The last durable transaction.
+    pub(super) fn head(&self) -> LogHead {
         self.head
     }
 
-    fn wants_snapshot(&self) -> bool {
+    /// Whether the deltas have grown so long that a snapshot pays, and none is being written.
+    pub(super) fn wants_snapshot(&self) -> bool {
         let long = self.delta_bytes > self.snapshot_bytes.max(self.options.delta_bytes_min);
-        long || self.deltas > self.options.deltas_max
+        self.covered.is_none() && (long || self.deltas > self.options.deltas_max)
     }
 
-    fn snapshot(&mut self, facts: &dyn FactSource) -> Result<LogHead, StoreError> {
+    /// A snapshot of all facts as they are after the last appended delta, to be written beside
+    /// what is appended from now on. `None`: there is nothing to write, or one is being written.
+    pub(super) fn begin_snapshot(
+        &mut self,
+        facts: Box<dyn FactSource + Send>,
+    ) -> Result<Option<Snapshot<S>>, StoreError> {
         self.check_running()?;
-        if self.appended.seq == 0 {
-            return Ok(self.appended);
+        if self.appended.seq == 0 || self.covered.is_some() {
+            return Ok(None);
         }
-        let written = self.write_snapshot(facts);
-        let manifest = self.or_halt(written)?;
-        self.snapshot += 1;
-        self.snapshot_bytes = manifest.bytes;
-        self.deltas = 0;
-        self.delta_bytes = 0;
-        self.head = self.appended;
-        // The snapshot is durable: what it replaces may go, whether or not a crash brings it back.
-        let swept = self.sweep().and_then(|()| self.shelf.sync());
-        self.or_halt(swept)?;
-        Ok(self.appended)
+        self.covered = Some((self.deltas, self.delta_bytes));
+        Ok(Some(Snapshot {
+            shelf: self.shelf.clone(),
+            number: self.snapshot + 1,
+            head: self.appended,
+            schema: self.options.schema,
+            facts,
+        }))
     }
-}
 
-const SCHEMA_KEY: &[u8] = b"schema";
-
-/// The start of the chain that part `what` of snapshot `number` forms.
-fn chain_of(what: &str, number: u64) -> Link {
-    let parts = [b"hence snapshot".as_slice(), what.as_bytes(), &number.to_be_bytes()];
-    Link { seq: 0, hash: Digest::of_parts(parts) }
-}
-
-/// The number that a key begins with.
-fn number_of(key: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(*key.first_chunk()?))
+    /// The snapshot that was begun is written, with this many bytes, or failed.
+    pub(super) fn end_snapshot(
+        &mut self,
+        bytes: Result<u64, ShelfError>,
+    ) -> Result<(), StoreError> {
+        let bytes = self.or_halt(bytes)?;
+        let (deltas, delta_bytes) = self.covered.take().unwrap_or_default();
+        self.snapshot += 1;
+        self.snapshot_bytes = bytes;
+        self.deltas -= deltas;
+        self.delta_bytes -= delta_bytes;
+        Ok(())
+    }
 }
 
 /// Whether `shelf`, which led to no facts, never acknowledged any: its deltas begin with the first
@@ -403,84 +372,4 @@ fn read_chunks(
         if link.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(link)
-}
-
-/// Cuts rows into chunks while they come. The first failure is kept; what follows it is skipped.
-struct SnapshotWriter<'a> {
-    shelf: &'a mut dyn Shelf,
-    number: u64,
-    dictionary: Dictionary,
-    chunk: Chunk,
-    symbols: Link,
-    rows: Link,
-    count: u64,
-    bytes: u64,
-    failed: Option<ShelfError>,
-}
-
-impl<'a> SnapshotWriter<'a> {
-    fn new(shelf: &'a mut dyn Shelf, number: u64) -> Self {
-        Self {
-            shelf,
-            number,
-            dictionary: Dictionary::default(),
-            chunk: Chunk::new(),
-            symbols: chain_of(Tree::Symbols.name(), number),
-            rows: chain_of(Tree::Snapshot.name(), number),
-            count: 0,
-            bytes: 0,
-            failed: None,
-        }
-    }
-
-    fn add(&mut self, relation: &str, row: &[ValueRef<'_>], since: Since) {
-        if self.failed.is_some() {
-            return;
-        }
-        self.chunk.add(relation, row, since, &mut self.dictionary);
-        self.count += 1;
-        if self.chunk.count() == CHUNK_ROWS {
-            self.failed = self.end_chunk().err();
-        }
-    }
-
-    fn end_chunk(&mut self) -> Result<(), ShelfError> {
-        if self.dictionary.fresh_bytes() > SYMBOL_CHUNK_BYTES {
-            self.end_symbols()?;
-        }
-        let chunk = std::mem::replace(&mut self.chunk, Chunk::new());
-        self.rows = self.write(Tree::Snapshot, self.rows, &chunk.encode())?;
-        Ok(())
-    }
-
-    fn end_symbols(&mut self) -> Result<(), ShelfError> {
-        let texts = self.dictionary.take_fresh();
-        self.symbols = self.write(Tree::Symbols, self.symbols, &texts)?;
-        Ok(())
-    }
-
-    fn write(&mut self, tree: Tree, before: Link, payload: &[u8]) -> Result<Link, ShelfError> {
-        let key = [self.number.to_be_bytes(), before.seq.to_be_bytes()].concat();
-        let (after, bytes) = write_record(self.shelf, tree, &key, &before, payload)?;
-        self.bytes += bytes;
-        Ok(after)
-    }
-
-    fn finish(mut self) -> Result<Manifest, ShelfError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        self.end_chunk()?;
-        self.end_symbols()?;
-        Ok(Manifest {
-            head: LogHead::empty(),
-            schema: String::new(),
-            rows: self.count,
-            bytes: self.bytes,
-            symbol_chunks: self.symbols.seq,
-            symbols_hash: self.symbols.hash.to_string(),
-            row_chunks: self.rows.seq,
-            rows_hash: self.rows.hash.to_string(),
-        })
-    }
 }

@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use crate::facts::store::Delta;
 use crate::facts::store::FactSink;
 use crate::facts::store::FactSource;
-use crate::facts::store::FactStore;
 use crate::facts::store::Loss;
 use crate::facts::store::Recovered;
 use crate::facts::store::Since;
@@ -24,6 +23,7 @@ use crate::facts::store::log::FactLog;
 use crate::facts::store::row::replay_chunk;
 use crate::facts::store::row::replay_delta;
 use crate::facts::store::shelf::Tree;
+use crate::facts::store::snapshot::Snapshot;
 use crate::model::Digest;
 use crate::model::Timestamp;
 
@@ -39,7 +39,7 @@ const CRASHES: [Crash; 9] = [
     Crash::Mangled(6),
 ];
 /// Transactions of the script.
-const LAST: u64 = 14;
+const LAST: u64 = 19;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Value {
@@ -157,27 +157,46 @@ fn open(shelf: &FaultyShelf) -> Result<(FactLog<FaultyShelf>, Recovered, Facts),
     Ok((log, recovered, facts))
 }
 
-/// Opens and goes on with the script until the fault, with snapshots on the way. Returns the last
-/// transaction acknowledged.
+/// Begins a snapshot.
+fn begun(log: &mut FactLog<FaultyShelf>, facts: &Facts) -> Result<Begun, StoreError> {
+    log.begin_snapshot(Box::new(facts.clone()))
+}
+
+/// A snapshot that was begun, if one was.
+type Begun = Option<Snapshot<FaultyShelf>>;
+
+/// Writes a snapshot that was begun.
+fn ended(log: &mut FactLog<FaultyShelf>, snapshot: Begun) -> Result<(), StoreError> {
+    snapshot.map_or(Ok(()), |snapshot| log.end_snapshot(snapshot.write()))
+}
+
+/// Begins and writes a snapshot.
+fn snapshot(log: &mut FactLog<FaultyShelf>, facts: &Facts) -> Result<(), StoreError> {
+    let snapshot = begun(log, facts)?;
+    ended(log, snapshot)
+}
+
+/// Opens and goes on with the script until the fault, with snapshots on the way: each is begun, and
+/// written only after further transactions. Returns the last transaction acknowledged.
 fn run(shelf: &FaultyShelf) -> u64 {
     let Ok((mut log, recovered, mut facts)) = open(shelf) else { return 0 };
     let mut acknowledged = recovered.head.seq;
+    let mut writing = None;
     for seq in recovered.head.seq + 1..=LAST {
         if log.append(&scripted(seq)).is_err() {
             return acknowledged;
         }
         replay_delta(&scripted(seq).encode(), &mut facts).expect("a delta");
-        let done = match seq % 4 {
-            3 => log.snapshot(&facts),
-            0 | 2 => log.sync(),
-            _ => continue,
+        let done = match seq % 5 {
+            3 => begun(&mut log, &facts).map(|snapshot| writing = snapshot),
+            0 => ended(&mut log, writing.take()),
+            _ => log.sync().map(|head| acknowledged = head.seq),
         };
-        match done {
-            Ok(head) => acknowledged = head.seq,
-            Err(_) => return acknowledged,
+        if done.is_err() {
+            return acknowledged;
         }
     }
-    acknowledged
+    log.sync().map_or(acknowledged, |head| head.seq)
 }
 
 /// What must hold after any crash: the facts of one transaction, no earlier than acknowledged.
@@ -305,15 +324,20 @@ fn a_snapshot_is_wanted_when_deltas_outgrow_it() {
     log.append(&scripted(4)).unwrap();
     replay_delta(&scripted(4).encode(), &mut facts).unwrap();
     assert!(log.wants_snapshot(), "by number");
-    log.snapshot(&facts).unwrap();
+    let writing = begun(&mut log, &facts).unwrap();
+    assert!(writing.is_some() && !log.wants_snapshot(), "it is being written");
+    assert!(begun(&mut log, &facts).unwrap().is_none(), "one at a time");
+    log.append(&scripted(5)).unwrap();
+    log.sync().unwrap();
+    ended(&mut log, writing).unwrap();
     assert!(!log.wants_snapshot());
     let (_, recovered, _) = open(&shelf).unwrap();
-    assert_eq!((recovered.deltas, recovered.rows), (0, facts.0.len() as u64));
+    assert_eq!((recovered.deltas, recovered.rows), (1, facts.0.len() as u64));
     assert_eq!(recovered.schema, Some(Digest::of(b"schema")));
 
     let by_bytes = StoreOptions { delta_bytes_min: 10, ..options() };
     let (mut log, _) = FactLog::open(shelf, by_bytes, &mut facts).unwrap();
-    log.append(&scripted(5)).unwrap();
+    log.append(&scripted(6)).unwrap();
     assert!(log.wants_snapshot(), "by bytes");
 }
 
@@ -328,7 +352,7 @@ fn the_schema_of_stored_rows_is_told() {
     let mut facts = Facts::default();
     let (mut log, recovered) = FactLog::open(shelf.clone(), other, &mut facts).unwrap();
     assert_eq!(recovered.schema, Some(Digest::of(b"schema")), "rows are still the old ones");
-    log.snapshot(&facts).unwrap();
+    snapshot(&mut log, &facts).unwrap();
     let (_, recovered, _) = open(&shelf).unwrap();
     assert_eq!(recovered.schema, Some(Digest::of(b"other")), "a snapshot follows the new ones");
 }
@@ -415,7 +439,7 @@ fn between_snapshot_and_sweep() -> FaultyShelf {
     log.append(&delta(2, &[])).unwrap();
     log.sync().unwrap();
     let deltas = [delta_values(&shelf, 1), delta_values(&shelf, 2)].concat();
-    log.snapshot(&facts).unwrap();
+    snapshot(&mut log, &facts).unwrap();
     deltas.into_iter().for_each(|(key, value)| shelf.tamper(&key, Some(value)));
     shelf
 }
@@ -481,7 +505,7 @@ proptest! {
                 }
             }
             if snapshots >> number & 1 == 1 {
-                log.snapshot(&facts).unwrap();
+                snapshot(&mut log, &facts).unwrap();
             }
             log.sync().unwrap();
         }

@@ -105,6 +105,14 @@ enum Source {
 }
 
 impl Source {
+    /// The field's path, when it stands in the object at `at`.
+    fn path_in(&self, at: usize) -> Option<Vec<String>> {
+        match self {
+            Self::Field { object, path, .. } if *object == at => Some(path.clone()),
+            _ => None,
+        }
+    }
+
     fn read(&mut self, map: &ResMap) -> Node {
         match self {
             Self::Value(node) => node.clone(),
@@ -263,9 +271,9 @@ fn write_target(map: &mut ResMap, source: &mut Source, target: &TargetSelector) 
             continue;
         }
         for field in fields {
-            let value = source.read(map);
+            let value = Value { node: source.read(map), own: source.path_in(at) };
             let Some(object) = map.objects_mut().get_mut(at) else { continue };
-            write_field(object, field, &value, target.options.as_ref())?;
+            write_field(object, field, value, target.options.as_ref())?;
         }
     }
     Ok(())
@@ -302,17 +310,33 @@ impl Chosen<'_> {
     }
 }
 
+/// What is written into a field.
+struct Value {
+    node: Node,
+    /// Where it stands in the object that is written to, if it does: each write may change it.
+    own: Option<Vec<String>>,
+}
+
+impl Value {
+    fn read_again(&mut self, object: &Object) {
+        let Some(path) = &self.own else { return };
+        if let Ok(Some(node)) = path::lookup(object.node(), path) {
+            self.node = object.detached(node);
+        }
+    }
+}
+
 fn write_field(
     object: &mut Object,
     field: &str,
-    value: &Node,
+    value: Value,
     options: Option<&FieldOptions>,
 ) -> Result<()> {
-    let create = options.is_some_and(|options| options.create).then(|| Kind::of(value));
+    let create = options.is_some_and(|options| options.create).then(|| Kind::of(&value.node));
     let parts = path::split_fields(field);
     let mut pen = Pen::default();
     let outcome =
-        if structured_data::set(object.node_mut(), &parts, value, create, &mut pen).is_ok() {
+        if structured_data::set(object.node_mut(), &parts, &value.node, create, &mut pen).is_ok() {
             Ok(())
         } else {
             write_plain(object, field, &parts, value, create, options, &mut pen)
@@ -325,7 +349,7 @@ fn write_plain(
     object: &mut Object,
     field: &str,
     parts: &[String],
-    value: &Node,
+    mut value: Value,
     create: Option<Kind>,
     options: Option<&FieldOptions>,
     pen: &mut Pen,
@@ -344,7 +368,8 @@ fn write_plain(
         let Some(node) = place.and_then(|at| path_matcher::at_mut(object.node_mut(), &at)) else {
             continue;
         };
-        set_value(node, value, options, pen)?;
+        set_value(node, &value.node, options, pen)?;
+        value.read_again(object);
     }
     Ok(())
 }

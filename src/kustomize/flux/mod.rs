@@ -16,6 +16,7 @@ mod functions;
 mod generate;
 mod glob;
 mod layers;
+mod origins;
 mod overlay;
 mod substitute;
 mod template;
@@ -26,6 +27,8 @@ mod variables;
 
 pub use error::FluxBuildError;
 pub use error::SubstituteError;
+pub use origins::SPEC_FILE;
+pub use origins::UnitFieldOrigin;
 pub use substitute::Substituted;
 pub use substitute::is_disabled;
 pub use substitute::substitute;

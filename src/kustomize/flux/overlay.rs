@@ -8,7 +8,7 @@ use super::UnitImage;
 use super::UnitPatch;
 use super::error::FluxBuildError;
 use super::fields;
-use super::fields::quoted;
+use super::origins::SPEC_PLACE;
 use crate::kustomize::yaml::Node;
 
 /// What Flux puts into a file without resources, so that the build does not refuse it. The objects
@@ -30,10 +30,11 @@ pub(super) fn lay_over(
         .filter(Node::is_mapping)
         .unwrap_or_else(|| Node::mapping(Vec::new()));
     for (key, value) in [("apiVersion", API_VERSION), ("kind", KIND)] {
-        node.get_or_insert(key, || quoted(value));
+        node.get_or_insert(key, || told(value));
     }
     if !is_generated && node.get("resources").is_none() {
-        node.set("buildMetadata", Node::sequence(vec![quoted(ORIGIN_ANNOTATIONS)]));
+        let options = Node::sequence(vec![told(ORIGIN_ANNOTATIONS)]);
+        node.set("buildMetadata", options.at(SPEC_PLACE));
     }
     let replaced = [
         ("namespace", &unit.target_namespace),
@@ -43,7 +44,7 @@ pub(super) fn lay_over(
     for (key, value) in replaced {
         match value.as_deref() {
             Some("") => drop(node.remove(key)),
-            Some(value) => drop(node.set(key, quoted(value))),
+            Some(value) => drop(node.set(key, told(value))),
             None => {}
         }
     }
@@ -57,16 +58,21 @@ pub(super) fn lay_over(
         if unit.ignore_missing_components && !component_exists(component)? {
             continue;
         }
-        append(&mut node, "components", quoted(component));
+        append(&mut node, "components", told(component));
     }
     for image in &unit.images {
         lay_image(&mut node, image);
     }
     if !unit.build_metadata.is_empty() {
-        let options = unit.build_metadata.iter().map(|option| quoted(option)).collect();
-        node.set("buildMetadata", Node::sequence(options));
+        let options = unit.build_metadata.iter().map(|option| told(option)).collect();
+        node.set("buildMetadata", Node::sequence(options).at(SPEC_PLACE));
     }
     Ok(node)
+}
+
+/// A text of the spec.
+fn told(text: &str) -> Node {
+    fields::quoted(text).at(SPEC_PLACE)
 }
 
 fn append(node: &mut Node, key: &str, item: Node) {
@@ -77,12 +83,12 @@ fn append(node: &mut Node, key: &str, item: Node) {
 
 fn put(node: &mut Node, key: &str, value: &str) {
     if !value.is_empty() {
-        node.set(key, quoted(value));
+        node.set(key, told(value));
     }
 }
 
 fn patch_node(patch: &UnitPatch) -> Node {
-    let mut node = Node::mapping(Vec::new());
+    let mut node = Node::mapping(Vec::new()).at(SPEC_PLACE);
     put(&mut node, "patch", &patch.patch);
     if let Some(target) = &patch.target {
         let mut selector = Node::mapping(Vec::new());
@@ -107,7 +113,7 @@ fn lay_image(node: &mut Node, image: &UnitImage) {
         .and_then(Node::items_mut)
         .and_then(|items| items.iter_mut().find(|known| has_name(known)));
     let Some(known) = known else {
-        let mut fresh = Node::mapping(Vec::new());
+        let mut fresh = Node::mapping(Vec::new()).at(SPEC_PLACE);
         put(&mut fresh, "name", &image.name);
         put(&mut fresh, "newName", &image.new_name);
         put(&mut fresh, "newTag", &image.new_tag);

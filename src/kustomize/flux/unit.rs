@@ -9,6 +9,9 @@ use super::generate;
 use super::layers;
 use super::layers::Layered;
 use super::layers::Standing;
+use super::origins;
+use super::origins::Lines;
+use super::origins::UnitFieldOrigin;
 use super::overlay;
 use super::substitute;
 use crate::kustomize::BuildError;
@@ -66,6 +69,8 @@ pub struct UnitObject {
     pub origin: Origin,
     /// JSON pointers of the fields that a secret variable reached.
     pub secret_fields: Vec<String>,
+    /// Where its fields come from, in their order; empty unless the build was asked to note it.
+    pub fields: Vec<UnitFieldOrigin>,
 }
 
 impl UnitBuilt {
@@ -92,6 +97,7 @@ pub fn build_unit(
     let mut reads = ReadSet::new();
     let (file, node, text) = kustomization(tree, &directory, unit, options, &mut reads)?;
     let is_labelled = has_option(&node, MANAGED_BY_OPTION);
+    let lines = Lines::new(&file, &node, &text);
     let layered = Layered::new(tree, &file, text.as_bytes());
     let options = BuildOptions { load: Load::WithinTree, order: Order::AsRead, ..options.clone() };
     // The file that is laid over is made of what stands below it, and of the spec.
@@ -105,13 +111,14 @@ pub fn build_unit(
     let wrap = |source: BuildError| {
         let all = source.reads().map(own);
         let source = all.map_or(source.clone(), |all| source.after_reading(all));
+        let source = lines.error(source);
         FluxBuildError::Build { source: Box::new(source) }
     };
     match build(&layered, &directory, &options).map_err(wrap)? {
         Outcome::Needs(needs) => Ok(UnitOutcome::Needs(needs)),
         Outcome::Built(built) => {
             let reads = own(&built.reads);
-            let objects = finish(&built, unit, is_labelled)?;
+            let objects = finish(&built, unit, is_labelled, &lines)?;
             Ok(UnitOutcome::Built(UnitBuilt { objects, reads }))
         }
     }
@@ -154,7 +161,11 @@ fn has_option(kustomization: &Node, option: &str) -> bool {
 
 /// An object as it leaves the build. Flux's program does not know the version of the kustomize in
 /// it, and the label shows that.
-fn built_object(resource: &Resource, is_labelled: bool) -> Result<UnitObject, FluxBuildError> {
+fn built_object(
+    resource: &Resource,
+    is_labelled: bool,
+    lines: &Lines,
+) -> Result<UnitObject, FluxBuildError> {
     let (mut node, mut text) = (resource.node().clone(), resource.yaml());
     let label = node.get_path_mut(&["metadata", "labels", MANAGED_BY_LABEL]);
     if let Some(label) = label.filter(|_| is_labelled) {
@@ -165,7 +176,8 @@ fn built_object(resource: &Resource, is_labelled: bool) -> Result<UnitObject, Fl
         })?;
     }
     let origin = resource.origin().clone();
-    Ok(UnitObject { node, text, origin, secret_fields: Vec::new() })
+    let fields = lines.fields(resource.fields());
+    Ok(UnitObject { node, text, origin, secret_fields: Vec::new(), fields })
 }
 
 /// Checks each object and fills in its variables, in order.
@@ -173,12 +185,13 @@ fn finish(
     built: &Built,
     unit: &UnitBuild,
     is_labelled: bool,
+    lines: &Lines,
 ) -> Result<Vec<UnitObject>, FluxBuildError> {
     let mut ids: Vec<Id> = built.resources.iter().map(|resource| Id::of(resource.node())).collect();
     let mut objects = Vec::with_capacity(built.resources.len());
     for (index, resource) in built.resources.iter().enumerate() {
         check(resource.node())?;
-        let mut object = built_object(resource, is_labelled)?;
+        let mut object = built_object(resource, is_labelled, lines)?;
         if unit.variables_to_fill().is_some() && !substitute::is_disabled(&object.node) {
             object = fill(object, unit)?;
             ids[index] = Id::of(&object.node);
@@ -201,8 +214,9 @@ fn fill(object: UnitObject, unit: &UnitBuild) -> Result<UnitObject, FluxBuildErr
     let done = substitute::substitute(&object.node, &object.text, variables, unit.strict, place)
         .map_err(wrong)?;
     let text = to_yaml(&done.node).map_err(|error| wrong(SubstituteError::Print(error)))?;
+    let fields = origins::filled(&object.node, &object.fields, &done.node, place);
     let (node, secret_fields) = (done.node, done.secret_fields);
-    Ok(UnitObject { node, text, secret_fields, ..object })
+    Ok(UnitObject { node, text, secret_fields, fields, ..object })
 }
 
 /// What makes two objects one for upstream: group, version, kind, name, namespace.

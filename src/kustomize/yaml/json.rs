@@ -48,6 +48,12 @@ impl Node {
         }
     }
 
+    /// What a scalar means once the tree was written out and read back; `in_flow` says whether a
+    /// list or map around it stands in brackets.
+    pub(crate) fn rewritten(&self, in_flow: bool) -> Result<Value, YamlError> {
+        canonical::value(self, in_flow)
+    }
+
     fn json_scalar(&self, in_flow: bool) -> Result<Json, YamlError> {
         Ok(match canonical::value(self, in_flow)? {
             Value::Null => Json::Null,

@@ -69,4 +69,20 @@ pub mod limits {
     pub const DOCUMENT_DEPTH_MAX: usize = crate::model::limits::DOCUMENT_DEPTH_MAX;
     /// Most nodes of one document, aliases spelt out.
     pub const DOCUMENT_NODES_MAX: usize = 4_000_000;
+    /// So many nodes out of aliases are never too many, nor are they in a smaller document than
+    /// `ALIAS_FREE_DOCUMENT`.
+    pub const ALIAS_FREE_NODES: usize = 100;
+    /// See `ALIAS_FREE_NODES`.
+    pub const ALIAS_FREE_DOCUMENT: usize = 1000;
+    /// Up to so many nodes in a document, 99 of 100 may come out of aliases.
+    const ALIAS_SMALL_DOCUMENT: usize = 400_000;
+
+    /// Most nodes out of aliases in a document of `nodes` (go-yaml has the same bound): the share
+    /// falls from 99 % in a small document to 10 % in one of `DOCUMENT_NODES_MAX`.
+    pub fn alias_nodes_max(nodes: usize) -> usize {
+        let above = nodes.min(DOCUMENT_NODES_MAX).saturating_sub(ALIAS_SMALL_DOCUMENT);
+        let range = DOCUMENT_NODES_MAX - ALIAS_SMALL_DOCUMENT;
+        let per_mille = 990 - 890 * above / range;
+        (nodes / 1000).saturating_mul(per_mille) + nodes % 1000 * per_mille / 1000
+    }
 }

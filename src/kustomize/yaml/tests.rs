@@ -128,7 +128,7 @@ fn an_alias_bomb_is_refused_quickly() {
         text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
     }
     let error = answer("resource", &text).unwrap_err();
-    assert!(error.to_string().contains("DOCUMENT_NODES_MAX"), "{error}");
+    assert!(error.to_string().contains("alias_nodes_max"), "{error}");
 }
 
 proptest::proptest! {

@@ -56,6 +56,8 @@ pub(super) struct Builder {
     anchors: HashMap<String, Anchor>,
     /// Nodes made so far, aliases spelt out.
     count: usize,
+    /// Those of them that aliases brought.
+    alias_count: usize,
     texts: HashSet<Arc<str>>,
     root: Option<Node>,
 }
@@ -88,6 +90,7 @@ impl Builder {
             open: Vec::new(),
             anchors: HashMap::new(),
             count: 0,
+            alias_count: 0,
             texts: HashSet::new(),
             root: None,
         }
@@ -143,6 +146,13 @@ impl Builder {
         match self.anchors.get(anchor) {
             Some(Anchor::Whole(node, size)) => {
                 self.count = self.count.saturating_add(*size);
+                self.alias_count = self.alias_count.saturating_add(*size);
+                let max = limits::alias_nodes_max(self.count);
+                let counts = self.alias_count > limits::ALIAS_FREE_NODES
+                    && self.count > limits::ALIAS_FREE_DOCUMENT;
+                if counts && self.alias_count > max {
+                    return Err(YamlError::Limit { at: place, name: "alias_nodes_max", max });
+                }
                 let node = node.clone();
                 self.add(node)
             }

@@ -199,7 +199,7 @@ impl FileStore {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> {
-        disk::write_whole(path, bytes).map_err(failed("write", path))
+        disk::write_whole(path, &self.partial(), bytes).map_err(failed("write", path))
     }
 
     fn tree_path(&self, id: &ContentId) -> Result<PathBuf, ArtifactError> {
@@ -293,5 +293,39 @@ impl Blobs for FileBlobs {
             return Err(unreadable("the stored file is damaged".to_owned()));
         }
         Ok(bytes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn equal_content_may_be_published_by_many_at_once() {
+        const MANY: usize = 8;
+        let root = tempfile::tempdir().expect("a directory");
+        let store = FileStore::open(root.path()).expect("a store");
+        let start = Barrier::new(MANY);
+        for round in 0..50 {
+            let text = format!("round {round}");
+            let publish = |number: usize| {
+                start.wait();
+                let (sha256, bytes) = store.add(&mut text.as_bytes(), 1 << 20)?;
+                let file = Item::File { sha256, bytes, executable: false };
+                let items = Items::from([("a.yaml".to_owned(), file)]);
+                store.publish(&items, &format!("sha256:{round}-{number}"))
+            };
+            let ids: Vec<ContentId> = std::thread::scope(|scope| {
+                let all: Vec<_> =
+                    (0..MANY).map(|number| scope.spawn(move || publish(number))).collect();
+                let ids = all.into_iter().map(|one| one.join().expect("no panic"));
+                ids.collect::<Result<_, _>>().expect("each of them succeeds")
+            });
+            assert!(ids.iter().all(|id| *id == ids[0]), "one content, one tree: {ids:?}");
+            assert!(store.tree(&ids[0]).is_ok(), "it is whole");
+        }
+        assert_eq!(listed(&root.path().join("partial")).expect("it is there"), [""; 0]);
     }
 }

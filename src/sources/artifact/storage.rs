@@ -142,7 +142,8 @@ impl Storage {
         if let Some(parent) = record.parent() {
             disk::make_directory(parent).map_err(failed("create", parent))?;
         }
-        disk::write_whole(&record, &text).map_err(failed("write", &record))?;
+        disk::write_whole(&record, &disk::partial_of(&record), &text)
+            .map_err(failed("write", &record))?;
         Ok(Stored { path, digest, size, built: now })
     }
 
@@ -271,9 +272,7 @@ impl Storage {
         if let Some(parent) = at.parent() {
             disk::make_directory(parent).map_err(failed("create", parent))?;
         }
-        let mut partial = at.as_os_str().to_owned();
-        partial.push(disk::PARTIAL);
-        let partial = PathBuf::from(partial);
+        let partial = disk::partial_of(at);
         let mut file =
             io::BufWriter::new(disk::create(&partial).map_err(failed("create", &partial))?);
         let written = write(&mut file)

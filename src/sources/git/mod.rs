@@ -37,6 +37,7 @@ pub(crate) mod transport;
 mod tree;
 
 pub use error::GitError;
+pub(crate) use error::without_credentials;
 pub use reference::GitReference;
 pub use reference::Target;
 pub use reference::canonical_revision;

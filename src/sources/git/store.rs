@@ -171,6 +171,13 @@ impl GitStore {
         Ok(store)
     }
 
+    /// Opens an empty store below `root`; what was there is removed.
+    pub fn open_empty(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = root.into();
+        disk::remove_directory(&root).map_err(failed("empty", &root))?;
+        Self::open(root)
+    }
+
     /// The files of a commit's tree, complete and unfiltered. After an error fetch again, with
     /// `known: None`.
     pub fn tree(
@@ -302,7 +309,8 @@ impl GitStore {
         }
         let marker = directory.join(MARKER);
         let text = kind.to_string();
-        disk::write_whole(&marker, text.as_bytes()).map_err(failed("write", &marker))?;
+        disk::write_whole(&marker, &disk::partial_of(&marker), text.as_bytes())
+            .map_err(failed("write", &marker))?;
         self.epoch(repository, number)
     }
 
@@ -412,7 +420,8 @@ impl Epoch {
             disk::sync(path).map_err(failed("sync", path))?;
         }
         let record = self.record(commit);
-        disk::write_whole(&record, tree.as_str().as_bytes()).map_err(failed("write", &record))
+        disk::write_whole(&record, &disk::partial_of(&record), tree.as_str().as_bytes())
+            .map_err(failed("write", &record))
     }
 
     /// Removes a pack that brought nothing of use.

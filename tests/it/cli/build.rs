@@ -81,3 +81,17 @@ fn what_cannot_be_built_is_named_with_its_place() {
     assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""));
     assert!(said.stderr.contains("kustomization.yaml:3") && said.stderr.contains("missing.yaml"));
 }
+
+/// A reader that has seen enough, such as `head`, is no error of the program.
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut printing = Command::new(env!("CARGO_BIN_EXE_hence"))
+        .args(["completion", "bash"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program is built");
+    drop(printing.stdout.take());
+    let ended = printing.wait_with_output().expect("it ends by itself");
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+}

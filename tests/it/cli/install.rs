@@ -33,7 +33,7 @@ fn install(place: &Workplace) -> Said {
 fn installed_checked_and_gone_again() {
     let cluster = bare();
     let place = Workplace::new(cluster.kubeconfig());
-    let missing = format!("✗ {UNITS} lacks everything: it is not installed");
+    let missing = format!("✗ {UNITS} is not installed");
     assert_says(&place.hence(&["check"]), 1, &[&missing, "✗ check failed"]);
     let before = place.hence(&["check", "--pre"]);
     assert_says(&before, 0, &["► checking prerequisites", "✔ prerequisites checks passed"]);

@@ -99,7 +99,7 @@ fn fill(dir: &Path, last: u64, snapshot: u64) {
         store.append(&delta(seq).0).unwrap();
         apply(&mut facts, seq);
         if seq == snapshot {
-            store.snapshot(&facts).unwrap();
+            store.snapshot(Box::new(facts.clone())).unwrap();
         }
         store.sync().unwrap();
     }
@@ -188,11 +188,44 @@ fn no_page_goes_to_a_file_that_sled_never_syncs() {
         }
         store.append(&large).unwrap();
         store.sync().unwrap();
-        store.snapshot(&facts).unwrap();
+        store.snapshot(Box::new(facts.clone())).unwrap();
     }
     let blobs = fs::read_dir(root.path().join("facts/blobs")).unwrap().count();
     assert_eq!(blobs, 0);
     assert_eq!(opened(root.path()).unwrap().1.rows, 60_000);
+}
+
+/// Facts that are given only once somebody lets them go.
+struct Slow(Facts, std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl FactSource for Slow {
+    fn each(&self, give: &mut dyn FnMut(&str, &[ValueRef<'_>], Since)) {
+        self.1.lock().unwrap().recv().unwrap();
+        self.0.each(give);
+    }
+}
+
+#[test]
+fn a_snapshot_holds_up_nobody() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut store, _, mut facts, state) = opened(root.path()).unwrap();
+    for seq in 1..=40 {
+        store.append(&delta(seq).0).unwrap();
+        apply(&mut facts, seq);
+    }
+    let (go, wait) = std::sync::mpsc::channel();
+    store.snapshot(Box::new(Slow(facts.clone(), wait.into()))).unwrap();
+    // As long as it is being written, all else goes on, and is durable.
+    for seq in 41..=60 {
+        store.append(&delta(seq).0).unwrap();
+        assert_eq!(store.sync().unwrap().seq, seq);
+    }
+    assert!(!store.wants_snapshot(), "one at a time");
+    go.send(()).unwrap();
+    drop((store, state));
+    let (_, recovered, facts, _state) = opened(root.path()).unwrap();
+    assert_eq!((recovered.head.seq, recovered.deltas, recovered.losses), (60, 20, vec![]));
+    assert_eq!(facts, facts_at(60));
 }
 
 /// Damages the fact log's files in `facts`, by `seed`. Returns what was done.

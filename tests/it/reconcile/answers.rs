@@ -159,8 +159,9 @@ async fn every_answer_stands_with_and_without_servers() {
     // The whole proof changes with the rules; its beginning and its end do not.
     let show = format!("audit show {id}");
     let shown = script.entry(&world, &show);
-    let first = "TIME  P-ID  delete shop/app ConfigMap/shop/old  done: deleted\n  because  delete \
-                 ConfigMap/shop/old for shop/app   prune/act-delete (rules/actions.dl:N)\n";
+    let first = "TIME  P-ID  delete shop/app ConfigMap/shop/old  done: deleted\n  change   removal\n  \
+                 revision main@sha1:COMMIT\n  because  delete ConfigMap/shop/old for shop/app   \
+                 prune/act-delete (rules/actions.dl:N)\n";
     assert!(shown.contains(first) && shown.contains("next     hence audit verify"), "{shown}");
     let orphan = "shop/app owns ConfigMap/shop/old and no longer declares it   prune/dropped";
     assert!(shown.contains(orphan), "{shown}");

@@ -7,6 +7,8 @@ mod answers;
 mod basics;
 mod canary;
 mod crash;
+mod credentials;
+mod damaged_state;
 mod faults;
 mod fights;
 mod idle;

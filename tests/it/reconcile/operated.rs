@@ -22,7 +22,28 @@ use std::path::Path;
 /// hence's own namespace.
 const SPACE: &str = "flux-system";
 const FREEZE: &str = "[mine/freeze]\nfreeze(U, \"a release is on\") :- unit(U, _).\n";
-const BROKEN: &str = "[mine/freeze]\nfreeze(U, \"a release is on\") :- unti(U, _).\n";
+/// Mistakes: file, code, where, and what next.
+const MISTAKES: &[[&str; 4]] = &[
+    [
+        "[mine/freeze]\nfreeze(U, \"a release is on\") :- unti(U, _).\n",
+        "rules::unknown_relation",
+        "mine.dl:2",
+        "did you mean",
+    ],
+    [
+        "[mine/freeze]\nfreeze(U, \"one\") :- unit(U, _) unit(U, _).\n",
+        "rules::syntax",
+        "mine.dl:2",
+        "",
+    ],
+    [
+        "/// One.\n.decl one(u: Unit)\n/// Two.\n.decl two(u: Unit)\n[mine/one] one(U) :- unit(U, _), \
+         !two(U).\n[mine/two] two(U) :- unit(U, _), !one(U).\n",
+        "rules::negative_cycle",
+        "mine.dl:",
+        "",
+    ],
+];
 
 /// Code and text of the answer.
 async fn get(url: &str) -> Option<(u16, String)> {
@@ -96,21 +117,34 @@ async fn rules_probes_and_remote_questions() {
 }
 
 async fn broken_rules_change_nothing(world: &World, base: &str, file: &Path) {
-    std::fs::write(file, BROKEN).expect("the folder is ours");
-    let rejected = || async { metric(base, "hence_rules_rejected").await.filter(|n| *n == 1.0) };
-    wait::until("the broken rules to be rejected", rejected).await;
-    let log = world.site.log();
-    assert!(log.contains("rules::unknown_relation") && log.contains("did you mean"), "{log}");
     let events: &Api<Event> = &Api::all(world.client.clone());
     let about = &ListParams::default().fields("reason=RulesRejected");
-    wait::until("the event", || async move {
-        let list = events.list(about).await.expect("the server answers").items;
-        list.into_iter().find(|event| {
-            event.type_.as_deref() == Some("Warning")
-                && event.involved_object.kind.as_deref() == Some("Namespace")
+    for [text, code, place, next] in MISTAKES {
+        std::fs::write(file, text).expect("the folder is ours");
+        let rejected =
+            || async { metric(base, "hence_rules_rejected").await.filter(|n| *n == 1.0) };
+        wait::until("the broken rules to be rejected", rejected).await;
+        let message = wait::until(&format!("an event with {code}"), || async move {
+            let list = events.list(about).await.expect("the server answers").items;
+            let event = list.into_iter().find(|event| {
+                event.type_.as_deref() == Some("Warning")
+                    && event.involved_object.kind.as_deref() == Some("Namespace")
+                    && event.message.as_deref().is_some_and(|message| message.contains(code))
+            });
+            event.and_then(|event| event.message)
         })
-    })
-    .await;
+        .await;
+        let log = world.site.log();
+        for part in [code, place, next] {
+            assert!(message.contains(part), "{part:?} is not in {message}");
+            assert!(log.contains(part), "{part:?} is not in {log}");
+        }
+        world.shows("app", "False", "a release is on").await;
+        std::fs::write(file, FREEZE).expect("the folder is ours");
+        let accepted =
+            || async { metric(base, "hence_rules_rejected").await.filter(|n| *n == 0.0) };
+        wait::until("the rules to be taken", accepted).await;
+    }
 }
 
 async fn asked_from_afar(world: &World, base: &str) {

@@ -5,6 +5,7 @@ use super::shared;
 use crate::reconcile::world::World;
 use crate::reconcile::world::map;
 use crate::support::flux;
+use crate::support::git::run;
 use crate::support::wait;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
@@ -12,43 +13,54 @@ use kube::api::ListParams;
 use serde_json::Value;
 use serde_json::json;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 /// One kind of bad input, pushed to a unit of its own.
 struct Case {
     /// The unit and its folder.
     name: &'static str,
+    /// Files that are there before.
+    before: &'static [(&'static str, &'static str)],
     /// Files of the bad push; a text that starts with `->` is a symlink, `HERE` the namespace.
     files: &'static [(&'static str, &'static str)],
     /// The reason that the condition and the event give.
     reason: &'static str,
     /// What the message has to say: what is wrong, and where.
     says: &'static [&'static str],
+    /// The code that `hence build` gives, for what is wrong with files alone.
+    code: &'static str,
 }
 
 const TWICE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: twice}\n";
 const UNKNOWN: &str = "apiVersion: nowhere.example/v1\nkind: Nothing\nmetadata: {name: n}\n";
 const REFUSED: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: far, namespace: HERE}\nspec: {ports: [{port: \
                        70000}]}\n";
+const FIXED: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed, namespace: HERE}\n\
+                     immutable: true\ndata: {key: \"1\"}\n";
+const CHANGED: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed, namespace: HERE}\n\
+                       immutable: true\ndata: {key: \"2\"}\n";
 const STRANGER: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s, namespace: nowhere}\n";
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
-    Case { name: "unparsable", files: &[("bad.yaml", "first: [1\nsecond: 2")],
-           reason: "BuildFailed", says: &["bad.yaml"] },
-    Case { name: "missing-file", files: &[("kustomization.yaml", "resources: [nope.yaml]\n")],
-           reason: "BuildFailed", says: &["nope.yaml"] },
-    Case { name: "twice", files: &[("one.yaml", TWICE), ("two.yaml", TWICE)],
-           reason: "BuildFailed", says: &["twice"] },
-    Case { name: "unknown-kind", files: &[("bad.yaml", UNKNOWN)],
-           reason: "ReconciliationFailed", says: &["no matches for kind \"Nothing\"", "nowhere.example/v1"] },
-    Case { name: "refused-field", files: &[("bad.yaml", REFUSED)],
-           reason: "ReconciliationFailed", says: &["Service/", "/far", "spec.ports[0].port", "70000"] },
-    Case { name: "no-namespace", files: &[("bad.yaml", STRANGER)],
-           reason: "ReconciliationFailed", says: &["ConfigMap/nowhere/s", "namespaces \"nowhere\" not found"] },
-    Case { name: "link-out", files: &[("out.yaml", "-> ../../../../etc/hostname"), ("kustomization.yaml", "resources: [out.yaml]\n")],
-           reason: "BuildFailed", says: &["out.yaml"] },
-    Case { name: "path-out", files: &[("kustomization.yaml", "resources: [../../../elsewhere]\n")],
-           reason: "BuildFailed", says: &["elsewhere"] },
+    Case { name: "unparsable", before: &[], files: &[("bad.yaml", "first: [1\nsecond: 2")],
+           reason: "BuildFailed", says: &["bad.yaml", "line 2"], code: "kustomize::invalid_yaml" },
+    Case { name: "missing-file", before: &[], files: &[("kustomization.yaml", "resources: [nope.yaml]\n")],
+           reason: "BuildFailed", says: &["missing-file/kustomization.yaml", "nope.yaml"], code: "kustomize::missing_file" },
+    Case { name: "twice", before: &[], files: &[("one.yaml", TWICE), ("two.yaml", TWICE)],
+           reason: "BuildFailed", says: &["twice/kustomization.yaml", "ConfigMap"], code: "kustomize::duplicate_id" },
+    Case { name: "unknown-kind", before: &[], files: &[("bad.yaml", UNKNOWN)],
+           reason: "ReconciliationFailed", says: &["no matches for kind \"Nothing\"", "nowhere.example/v1"], code: "" },
+    Case { name: "refused-field", before: &[], files: &[("bad.yaml", REFUSED)],
+           reason: "ReconciliationFailed", says: &["Service/", "/far", "spec.ports[0].port", "70000"], code: "" },
+    Case { name: "immutable-field", before: &[("fixed.yaml", FIXED)], files: &[("fixed.yaml", CHANGED)],
+           reason: "ReconciliationFailed", says: &["ConfigMap/", "/fixed", "data", "immutable"], code: "" },
+    Case { name: "no-namespace", before: &[], files: &[("bad.yaml", STRANGER)],
+           reason: "ReconciliationFailed", says: &["ConfigMap/nowhere/s", "namespaces \"nowhere\" not found"], code: "" },
+    Case { name: "link-out", before: &[], files: &[("out.yaml", "-> ../../../../etc/hostname"), ("kustomization.yaml", "resources: [out.yaml]\n")],
+           reason: "BuildFailed", says: &["link-out/kustomization.yaml", "out.yaml"], code: "kustomize::missing_file" },
+    Case { name: "path-out", before: &[], files: &[("kustomization.yaml", "resources: [../../../elsewhere]\n")],
+           reason: "BuildFailed", says: &["path-out/kustomization.yaml", "elsewhere"], code: "kustomize::missing_file" },
 ];
 
 fn write(world: &World, path: &str, text: &str) {
@@ -78,11 +90,40 @@ async fn told(world: &World, unit: &str, reason: &str) -> String {
     .await
 }
 
+/// Whoever asks why is told the same, and what to do next; a build by hand has a code for it.
+fn next_is_said(world: &World, case: &Case) {
+    let unit = format!("ks/{}", case.name);
+    let why = world.site.ask(&["why-not", "ready", &unit, "-n", &world.namespace]);
+    for part in [case.reason, case.says[0], "next     "] {
+        assert!(why.contains(part), "{}: {part:?} is not in {why}", case.name);
+    }
+    if case.code.is_empty() {
+        return;
+    }
+    let place = &world.site.workplace;
+    let folder = place.path(format!("{}-{}", world.namespace, case.name));
+    let from = world.repo.work().join(case.name).display().to_string();
+    run("cp", &["-r", &from, &folder.display().to_string()], Path::new("/"));
+    let kustomization = folder.join("kustomization.yaml");
+    if !kustomization.exists() {
+        let files: Vec<&str> = case.files.iter().map(|(path, _)| *path).collect();
+        let text = format!("resources: [{}]\n", files.join(", "));
+        std::fs::write(kustomization, text).expect("the folder is ours");
+    }
+    let built = place.hence(&["build", &folder.display().to_string()]);
+    let said = built.stderr;
+    assert!(said.contains(case.code) && said.contains("help: "), "{}: {said}", case.name);
+    assert_eq!(built.code, Some(1), "{said}");
+}
+
 #[tokio::test]
 async fn bad_input_is_told_loses_nothing_and_can_be_mended() {
     let world = shared("bad-input").await;
     for case in CASES {
         write(&world, &format!("{}/keep.yaml", case.name), &kept(&world, case));
+        for (path, text) in case.before {
+            write(&world, &format!("{}/{path}", case.name), text);
+        }
     }
     let good = world.push("good").await;
     world.source().await;
@@ -115,6 +156,7 @@ async fn bad_input_is_told_loses_nothing_and_can_be_mended() {
         let event = told(&world, case.name, case.reason).await;
         assert!(event.contains(case.says[0]), "{}: {event}", case.name);
         assert!(world.map(case.name).await.is_some(), "{} lost its object", case.name);
+        next_is_said(&world, case);
     }
     // Mended: what was dropped goes now, and only that.
     for case in CASES {

@@ -1,6 +1,7 @@
 // The official kustomize 5.8.1 as a server for tests: one tree a line in, one outcome a line out.
 //
-// In: {"root":"dir","files":{"dir/kustomization.yaml":"..."},"order":"legacy"|"none"}
+// In: {"root":"dir","files":{"dir/kustomization.yaml":"..."},"order":"legacy"|"none"}, or
+// {"root":"/dir","disk":true,"order":…} for a directory of this machine
 // Out: {"ok":true,"out":"..."} or {"ok":false,"err":"..."}
 //
 // Build it with:
@@ -26,6 +27,7 @@ type request struct {
 	Root  string            `json:"root"`
 	Files map[string]string `json:"files"`
 	Order string            `json:"order"`
+	Disk  bool              `json:"disk"`
 }
 
 type answer struct {
@@ -59,7 +61,14 @@ func build(r request) (a answer) {
 		openapi.ResetOpenAPI()
 	}
 	dirty = own
-	fs := filesys.MakeFsInMemory()
+	if r.Disk {
+		// Which files the build will read is not known here.
+		defer func() { dirty = strings.Contains(openapi.GetSchemaVersion(), "custom") }()
+	}
+	fs, root := filesys.MakeFsInMemory(), "/"+r.Root
+	if r.Disk {
+		fs, root = filesys.MakeFsOnDisk(), r.Root
+	}
 	for path, text := range r.Files {
 		if err := fs.WriteFile("/"+path, []byte(text)); err != nil {
 			return answer{Err: "cannot write: " + err.Error()}
@@ -71,7 +80,7 @@ func build(r request) (a answer) {
 	} else {
 		options.Reorder = krusty.ReorderOptionNone
 	}
-	m, err := krusty.MakeKustomizer(options).Run(fs, "/"+r.Root)
+	m, err := krusty.MakeKustomizer(options).Run(fs, root)
 	if err != nil {
 		return answer{Err: err.Error()}
 	}

@@ -18,6 +18,13 @@ use crate::tree::MemoryTree;
 /// Kinds that get no prefix and no suffix: they cannot come in twice.
 const NEVER_RENAMED: &[&str] = &["APIService", "CustomResourceDefinition", "Namespace"];
 
+/// What asks for Helm: charts are refused, globals alone ask for nothing.
+const HELM: &[(&str, &str)] = &[
+    ("helmCharts", "helmCharts:\n- name: x\n"),
+    ("helmGlobals", "helmGlobals:\n  chartHome: charts\n"),
+    ("helmChartInflationGenerator", "helmChartInflationGenerator:\n- chartName: x\n"),
+];
+
 /// A tree under construction.
 pub(super) struct Maker<'d> {
     pub(super) dice: &'d mut Dice,
@@ -258,14 +265,10 @@ impl Maker<'_> {
         if self.has(3, "metadata") {
             k.push_str(&format!("metadata:\n  name: {}\n", self.dice.text(ACCOUNTS)));
         }
-        let helm = self.dice.word(&["helmCharts", "helmGlobals", "helmChartInflationGenerator"]);
-        if self.dares(3) {
-            self.note("helmCharts and its like");
-            let text = match helm {
-                "helmGlobals" => "helmGlobals:\n  chartHome: charts\n".to_owned(),
-                field => format!("{field}:\n- name: x\n"),
-            };
-            k.push_str(&text);
+        let &(helm, text) = self.dice.pick(HELM);
+        if self.dice.chance(if helm == "helmGlobals" || !self.careful { 5 } else { 1 }) {
+            self.note(helm);
+            k.push_str(text);
         }
         if depth == 1 && self.dares(4) {
             self.note("(broken)");

@@ -8,6 +8,7 @@ use super::scope::Scope;
 
 /// Plugins that need to know no object.
 const FREE: &[(&str, &str)] = &[
+    ("PrefixSuffixTransformer", "prefix: u-\nsuffix: -u\nfieldSpecs:\n- path: metadata/name\n"),
     ("PrefixTransformer", "prefix: t-\nfieldSpecs:\n- path: metadata/name\n"),
     ("SuffixTransformer", "suffix: -t\nfieldSpecs:\n- path: metadata/name\n"),
     (
@@ -41,6 +42,7 @@ fn shown(kind: &str) -> &'static str {
         "plugin AnnotationsTransformer",
         "plugin ConfigMapGenerator",
         "plugin HashTransformer",
+        "plugin HelmChartInflationGenerator",
         "plugin IAMPolicyGenerator",
         "plugin ImageTagTransformer",
         "plugin LabelTransformer",
@@ -48,6 +50,7 @@ fn shown(kind: &str) -> &'static str {
         "plugin PatchJson6902Transformer",
         "plugin PatchStrategicMergeTransformer",
         "plugin PatchTransformer",
+        "plugin PrefixSuffixTransformer",
         "plugin PrefixTransformer",
         "plugin ReplacementTransformer",
         "plugin ReplicaCountTransformer",
@@ -66,7 +69,9 @@ impl Maker<'_> {
             fields.push(("transformers", kind_and_text));
         }
         if self.has(5, "generators") {
-            let &(kind, body) = self.dice.pick(GENERATORS);
+            let helm = ("HelmChartInflationGenerator", "name: chart\n");
+            let refused = self.dice.chance(if self.careful { 3 } else { 30 });
+            let (kind, body) = if refused { helm } else { *self.dice.pick(GENERATORS) };
             let name = format!("plugged-{path}");
             fields.push(("generators", (kind, format!("metadata: {{name: {name}}}\n{body}"))));
         }

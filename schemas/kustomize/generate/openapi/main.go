@@ -11,7 +11,8 @@
 //	nodes    7 x u16 each: first field, fields, elements, additional, strategy, first key, keys
 //	fields   2 x u16 each, sorted by name within a node: name, node
 //	keys     u16 each: name
-//	kinds    3 x u16 + u16 each, sorted: apiVersion, kind, node, scope (0 unknown, 1 cluster, 2 namespace)
+//	kinds    3 x u16 + u16 each, sorted: apiVersion, kind, node, scope (0 unknown, 1 cluster, 2 namespace);
+//	         definitions stand there too, with "#/definitions" for the apiVersion and their name as kind
 //	bytes    the text of all strings
 //
 // 0xffff stands for "none". A node is a resolved schema: references are followed, as upstream does
@@ -66,6 +67,9 @@ func lower(s spec.Schema, definition string) int {
 			panic(err)
 		}
 		s = *resolved
+	}
+	if id, found := memo[definition]; found && definition != "" {
+		return id
 	}
 	id := len(nodes)
 	nodes = append(nodes, node{elements: none, additional: none, fields: map[string]int{}})
@@ -131,6 +135,10 @@ func main() {
 		}
 	}
 	kinds = append(kinds, scopesWithoutSchema(kinds)...)
+	for _, definition := range order {
+		id := lower(definitions[definition], "#/definitions/"+definition)
+		kinds = append(kinds, kind{name("#/definitions"), name(definition), id, 0})
+	}
 	sort.Slice(kinds, func(i, j int) bool {
 		if kinds[i].apiVersion != kinds[j].apiVersion {
 			return kinds[i].apiVersion < kinds[j].apiVersion

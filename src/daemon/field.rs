@@ -1,0 +1,254 @@
+//! Questions about a field: the unit is built once more, with origins noted.
+//!
+//! Nothing is kept for it: an answer costs one build. Values of Secrets, and those that variables
+//! brought out of Secrets, are never told.
+
+use serde_json::Value as Json;
+
+use crate::datalog::Pattern;
+use crate::datalog::QueryOptions;
+use crate::datalog::Reader;
+use crate::datalog::Value;
+use crate::explain;
+use crate::explain::Answer;
+use crate::explain::FieldStory;
+use crate::ingest::Recipe;
+use crate::ingest::Recipes;
+use crate::ingest::SetAfterwards;
+use crate::kustomize::Step;
+use crate::kustomize::flux;
+use crate::kustomize::flux::UnitFieldOrigin;
+use crate::kustomize::flux::UnitObject;
+use crate::model::ObjectRef;
+use crate::model::UnitName;
+
+/// What stands in place of a secret value.
+const REDACTED: &str = "(secret)";
+/// Longest value that is shown whole, in characters.
+const VALUE_CHARS_MAX: usize = 60;
+
+/// Where the field of an object comes from.
+pub(super) fn why_field(
+    reader: &Reader,
+    object: &ObjectRef,
+    field: &str,
+    recipes: Option<&Recipes>,
+) -> Answer {
+    let unknown = |reason: &str| explain::field_unknown(reader, object, field, reason.to_owned());
+    let Some(unit) = unit_of(reader, object) else {
+        return unknown("no unit declares the object");
+    };
+    let Some(recipes) = recipes else {
+        return unknown("the daemon does not run: only it holds the files of the sources");
+    };
+    let Some(recipe) = recipes.get(&unit) else {
+        return unknown("the unit was not built since the daemon started");
+    };
+    match stories(&recipe, object, field) {
+        Ok(stories) => explain::why_field(reader, object, &unit.to_string(), field, &stories),
+        Err(reason) => unknown(&reason),
+    }
+}
+
+/// The unit that declares an object.
+fn unit_of(reader: &Reader, object: &ObjectRef) -> Option<UnitName> {
+    let columns = reader.program().relation("renders")?.columns.len();
+    let given = [None, Some(Value::from(object.fact_text().as_str()))];
+    let columns = given.into_iter().chain(std::iter::repeat(None)).take(columns).collect();
+    let pattern = Pattern { relation: "renders".into(), columns };
+    let rows = reader.query(&pattern, &QueryOptions::default()).value;
+    UnitName::parse(&rows.first()?.first()?.plain())
+}
+
+fn stories(recipe: &Recipe, object: &ObjectRef, field: &str) -> Result<Vec<FieldStory>, String> {
+    let built =
+        recipe.build().map_err(|reason| format!("the unit cannot be built now: {reason}"))?;
+    let is_meant = |built: &&UnitObject| is_same(built, object);
+    let found = built.iter().find(is_meant).ok_or("the last build does not contain it")?;
+    let json = recipe.finish(found.node.to_json().unwrap_or_default());
+    let Some(pointer) = pointer_of(field, &json) else { return Ok(Vec::new()) };
+    let mut pointers = Vec::new();
+    if let Some(value) = json.pointer(&pointer) {
+        leaves(value, pointer, &mut pointers);
+    }
+    Ok(pointers.into_iter().map(|pointer| story(recipe, found, &json, pointer)).collect())
+}
+
+fn is_same(built: &UnitObject, object: &ObjectRef) -> bool {
+    let text = |path: &[&str]| built.node.str_at(path).unwrap_or_default();
+    let api_version = text(&["apiVersion"]);
+    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    let namespace = text(&["metadata", "namespace"]);
+    group == object.group
+        && text(&["kind"]) == object.kind
+        && text(&["metadata", "name"]) == object.name
+        && (object.namespace.is_empty() || namespace == object.namespace)
+}
+
+fn story(recipe: &Recipe, built: &UnitObject, json: &Json, pointer: String) -> FieldStory {
+    let value = if is_secret(built, json, &pointer) {
+        REDACTED.to_owned()
+    } else {
+        short(json.pointer(&pointer).unwrap_or(&Json::Null))
+    };
+    let path = shown_path(&pointer);
+    let known = built.fields.iter().find(|field| field.origin.pointer == pointer);
+    let (written, step, variables) = match (recipe.set_afterwards(&pointer), known) {
+        (Some(SetAfterwards::CommonMetadata), _) => {
+            (format!("spec.commonMetadata of Kustomization {}", recipe.unit()), None, Vec::new())
+        }
+        (Some(SetAfterwards::Owner), _) => {
+            ("hence: it names the owner".to_owned(), None, Vec::new())
+        }
+        (None, Some(field)) => (
+            place(recipe, field),
+            field.origin.step.as_deref().map(|step| phrase(recipe, step)),
+            field.variables.clone(),
+        ),
+        (None, None) => (built.origin.file.to_string(), None, Vec::new()),
+    };
+    FieldStory { path, value, written, step, variables }
+}
+
+/// A Secret's data, annotations that may repeat it, and what a secret variable reached.
+fn is_secret(built: &UnitObject, json: &Json, pointer: &str) -> bool {
+    let starts = ["/data/", "/stringData/", "/metadata/annotations/"];
+    let in_secret = json["kind"] == "Secret" && starts.iter().any(|at| pointer.starts_with(at));
+    let reached = |field: &String| {
+        pointer == field
+            || pointer.strip_prefix(field.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    };
+    in_secret || built.secret_fields.iter().any(reached)
+}
+
+fn place(recipe: &Recipe, field: &UnitFieldOrigin) -> String {
+    let origin = &field.origin;
+    match (&*origin.file, origin.line) {
+        (flux::SPEC_FILE, _) => format!("the spec of Kustomization {}", recipe.unit()),
+        ("", _) => "the build itself".to_owned(),
+        (file, 0) => file.to_owned(),
+        (file, line) => format!("{file}:{line}"),
+    }
+}
+
+/// `patches[0] of apps/web/kustomization.yaml`
+fn phrase(recipe: &Recipe, step: &Step) -> String {
+    let index = step.index.map(|index| format!("[{index}]")).unwrap_or_default();
+    match (&*step.file, step.field.as_str()) {
+        (flux::SPEC_FILE, field) => {
+            format!("spec.{field}{index} of Kustomization {}", recipe.unit())
+        }
+        (file, "") => format!("{} of {file}", step.name),
+        (file, field) => format!("{field}{index} of {file}"),
+    }
+}
+
+/// The JSON pointer of `spec.containers[0].image`, `metadata.labels[app.kubernetes.io/name]`,
+/// `containers[name=main]`, or of a pointer; `None` when the object has no such field.
+fn pointer_of(field: &str, json: &Json) -> Option<String> {
+    if field.starts_with('/') {
+        return json.pointer(field).map(|_| field.to_owned());
+    }
+    let (mut at, mut pointer) = (json, String::new());
+    for part in parts(field) {
+        let key = match (at, part.split_once('=')) {
+            (Json::Array(items), Some((name, value))) => {
+                items.iter().position(|item| item[name] == value)?.to_string()
+            }
+            _ => part.replace('~', "~0").replace('/', "~1"),
+        };
+        pointer = format!("{pointer}/{key}");
+        at = json.pointer(&pointer)?;
+    }
+    Some(pointer)
+}
+
+/// The parts of a path: between dots, and in brackets.
+fn parts(field: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut in_brackets = false;
+    for c in field.chars() {
+        match (c, in_brackets) {
+            ('[', false) => {
+                in_brackets = true;
+                parts.push(String::new());
+            }
+            (']', true) => in_brackets = false,
+            ('.', false) => parts.push(String::new()),
+            _ => parts.iter_mut().last().into_iter().for_each(|part| part.push(c)),
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Pointers of all scalars, and of what is empty, at or below a value.
+fn leaves(value: &Json, pointer: String, found: &mut Vec<String>) {
+    match value {
+        Json::Object(entries) if !entries.is_empty() => {
+            for (key, value) in entries {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                leaves(value, format!("{pointer}/{key}"), found);
+            }
+        }
+        Json::Array(items) if !items.is_empty() => {
+            for (i, item) in items.iter().enumerate() {
+                leaves(item, format!("{pointer}/{i}"), found);
+            }
+        }
+        _ => found.push(pointer),
+    }
+}
+
+/// A pointer as people write it.
+fn shown_path(pointer: &str) -> String {
+    let mut shown = String::new();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        let is_index = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if is_index || part.contains(['.', '/']) {
+            shown.push_str(&format!("[{part}]"));
+        } else {
+            let dot = if shown.is_empty() { "" } else { "." };
+            shown.push_str(&format!("{dot}{part}"));
+        }
+    }
+    shown
+}
+
+fn short(value: &Json) -> String {
+    let text =
+        value.as_str().map_or_else(|| value.to_string(), |text| text.escape_debug().to_string());
+    match text.char_indices().nth(VALUE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_to_fields() {
+        let json = serde_json::json!({
+            "metadata": {"labels": {"app.kubernetes.io/name": "a"}},
+            "spec": {"containers": [{"name": "x"}, {"name": "main", "image": "i"}]},
+        });
+        #[rustfmt::skip]
+        let cases = [
+            ("spec.containers[1].image",               Some("/spec/containers/1/image")),
+            ("spec.containers.1.image",                Some("/spec/containers/1/image")),
+            ("spec.containers[name=main].image",       Some("/spec/containers/1/image")),
+            ("metadata.labels[app.kubernetes.io/name]", Some("/metadata/labels/app.kubernetes.io~1name")),
+            ("/spec/containers/0",                     Some("/spec/containers/0")),
+            ("spec.absent",                            None),
+            ("spec.containers[name=none].image",       None),
+        ];
+        for (path, want) in cases {
+            assert_eq!(pointer_of(path, &json).as_deref(), want, "{path}");
+        }
+        assert_eq!(shown_path("/metadata/labels/a.b~1c"), "metadata.labels[a.b/c]");
+        assert_eq!(shown_path("/spec/containers/1/image"), "spec.containers[1].image");
+    }
+}

@@ -1,0 +1,84 @@
+//! Where a field of an object comes from (question 1, for one field).
+
+use crate::datalog::Reader;
+use crate::explain::Answer;
+use crate::explain::Verdict;
+use crate::explain::ask::row;
+use crate::explain::ask::rows;
+use crate::explain::ask::text;
+use crate::explain::object::asked;
+use crate::model::ObjectRef;
+
+/// Most fields that one answer tells of.
+const FIELDS_MAX: usize = 20;
+
+/// What is known of one field. No value of a Secret stands here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldStory {
+    /// The field, such as `spec.replicas`.
+    pub path: String,
+    /// Its value, or words in place of a secret one.
+    pub value: String,
+    /// File and line of the text that was written for it, or the field of the unit's spec.
+    pub written: String,
+    /// The step that put it there; `None` when it stands in the object's own file.
+    pub step: Option<String>,
+    /// The variables that were filled in.
+    pub variables: Vec<String>,
+}
+
+/// Where the fields of `object` at `field` come from, by `unit`'s last complete build; `stories`
+/// are those at the field and below it.
+pub fn why_field(
+    reader: &Reader,
+    object: &ObjectRef,
+    unit: &str,
+    field: &str,
+    stories: &[FieldStory],
+) -> Answer {
+    let name = object.fact_text();
+    let Some(first) = stories.first() else {
+        return Answer::new(
+            Verdict::False,
+            format!("{object}  {field}  IS NOT SET"),
+            reader.generation(),
+        )
+        .line("because", format!("Kustomization {unit} declares the object without it"))
+        .next(format!("hence why {}", asked(object)));
+    };
+    let source = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1));
+    let source = source.unwrap_or_default();
+    let headline = match stories {
+        [one] => format!("{object}  {} = {}", one.path, one.value),
+        more => format!("{object}  {field}  {} fields", more.len()),
+    };
+    let is_alone = stories.len() == 1;
+    let mut answer = Answer::new(Verdict::True, headline, reader.generation());
+    for story in stories.iter().take(FIELDS_MAX) {
+        if !is_alone {
+            answer = answer.line("field", format!("{} = {}", story.path, story.value));
+        }
+        answer = answer.line("from", format!("{} of {source}", story.written));
+        answer = answer.line_if("by", story.step.clone());
+        if !story.variables.is_empty() {
+            answer = answer.line("filled", format!("variables {}", story.variables.join(", ")));
+        }
+    }
+    answer.complete = stories.len() <= FIELDS_MAX;
+    for drift in rows(reader, "drifted", &[Some(&name)]) {
+        if text(&drift, 1) == first.path {
+            answer = answer.line("drift", format!("by {} at {}", text(&drift, 2), text(&drift, 3)));
+        }
+    }
+    answer
+        .line("because", format!("Kustomization {unit} declares it"))
+        .next(format!("hence why {}", asked(object)))
+}
+
+/// The answer when no build can tell: `reason` says why.
+pub fn field_unknown(reader: &Reader, object: &ObjectRef, field: &str, reason: String) -> Answer {
+    let headline = format!("where {field} of {object} comes from is not known");
+    Answer::new(Verdict::Unknown, headline, reader.generation())
+        .line("because", reason)
+        .next(format!("hence why {}", asked(object)))
+}
