@@ -17,7 +17,7 @@ pub(crate) const NAMESPACE: &str = "bench";
 const AT_ONCE: usize = 16;
 
 /// How units and artifacts go together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Layout {
     /// Every unit has a source, and an artifact, of its own.
     Separate,

@@ -35,6 +35,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::Client;
 use kube::api::PostParams;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -53,9 +55,14 @@ struct Args {
     /// Only this contender; may be repeated. With fewer than all, objects are compared among them.
     #[arg(long, value_enum)]
     only: Vec<Contender>,
-    /// Leave out the layout in which all units share an artifact (the peer needs 20 minutes there).
-    #[arg(long)]
-    no_monorepo: bool,
+    /// Only this layout; may be repeated.
+    #[arg(long, value_enum)]
+    layout: Vec<Layout>,
+    /// In the monorepo kustomize-controller loads the whole artifact for each unit, which takes
+    /// more than a second: it is measured until so many units are ready, and what is extrapolated
+    /// is marked so. 0 lets it do them all.
+    #[arg(long, default_value_t = 100)]
+    peer_units: usize,
     /// Given by Cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -93,9 +100,9 @@ enum AtWork {
 async fn main() {
     let args = Args::parse();
     let wanted = |contender: &Contender| args.only.is_empty() || args.only.contains(contender);
-    let layouts: &[Layout] = match args.no_monorepo {
-        true => &[Layout::Separate],
-        false => &[Layout::Separate, Layout::Monorepo],
+    let layouts: &[Layout] = match args.layout.as_slice() {
+        [] => &[Layout::Separate, Layout::Monorepo],
+        some => some,
     };
     let mut runs = Vec::new();
     for layout in layouts {
@@ -124,32 +131,33 @@ async fn measure(args: &Args, layout: Layout, contender: Contender) -> Run {
 
     let folder = cluster.kubeconfig().parent().expect("the file is in the cluster's folder");
     let servers = usage::of_servers(folder);
+    let wanted = args.wanted(contender, layout);
     let started = Instant::now();
     let at_work = start(contender, &cluster);
-    match &at_work {
+    let done = match &at_work {
         AtWork::Bare => {
             let writer = cluster.client_as("admin", bare::AGENT).await;
             bare::write(&writer, &site.values).await;
+            (0..args.units).map(layout::unit_name).collect()
         }
-        AtWork::Hence { .. } | AtWork::Controller(_) => {
-            ready(&site.client, args.units, &at_work).await
-        }
-    }
-    let wall = started.elapsed();
-    let servers = usage::of_servers(folder) - servers;
-    let used = usage::of_child(contender.program()).unwrap_or_default();
-    let calls = calls(&cluster, contender).await;
-    let changes = match (contender, layout) {
-        (Contender::Bare, _) => 0,
-        (Contender::KustomizeController, Layout::Monorepo) => args.peer_changes,
-        _ => args.changes,
+        AtWork::Hence { .. } | AtWork::Controller(_) => ready(&site.client, wanted, &at_work).await,
     };
+    let wall = started.elapsed();
+    if wanted == args.units {
+        rest(contender.program()).await;
+    }
+    let servers = usage::of_servers(folder) - servers;
+    let used = usage::of(contender.program());
+    let calls = calls(&cluster, contender).await;
+    let changes = args.changes(contender, layout, wanted);
     let latencies = changed(&mut site, changes).await;
-    let used_at_last = usage::of_child(contender.program()).unwrap_or_default();
-    let made = observe::made(&site.client).await;
+    let used_at_last = usage::of(contender.program());
+    let made = observe::made(&site.client, &done).await;
+    report::demand_values(contender.program(), &made, &site.values);
     Run {
         layout,
         contender: contender.program(),
+        units: done.len(),
         wall,
         servers,
         used,
@@ -157,6 +165,40 @@ async fn measure(args: &Args, layout: Layout, contender: Contender) -> Run {
         calls,
         latencies,
         made,
+    }
+}
+
+/// Waits until the contender has nothing left to do: it tells of its work after it did it.
+async fn rest(program: &str) {
+    const LOOK_EVERY: Duration = Duration::from_millis(500);
+    let cpu = || usage::of(program).map_or(0.0, |usage| usage.cpu);
+    let (mut before, mut quiet) = (cpu(), 0);
+    while quiet < 2 {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = cpu();
+        quiet = if now - before < 0.03 { quiet + 1 } else { 0 };
+        before = now;
+    }
+}
+
+impl Args {
+    /// Until how many units are ready a contender is measured.
+    fn wanted(&self, contender: Contender, layout: Layout) -> usize {
+        match (contender, layout, self.peer_units) {
+            (_, _, 0) => self.units,
+            (Contender::KustomizeController, Layout::Monorepo, some) => some.min(self.units),
+            _ => self.units,
+        }
+    }
+
+    /// How many changes of one unit are timed: none while the first run of others goes on.
+    fn changes(&self, contender: Contender, layout: Layout, wanted: usize) -> usize {
+        match (contender, layout) {
+            (Contender::Bare, _) => 0,
+            (Contender::KustomizeController, Layout::Monorepo) if wanted < self.units => 0,
+            (Contender::KustomizeController, Layout::Monorepo) => self.peer_changes,
+            _ => self.changes,
+        }
     }
 }
 
@@ -175,35 +217,37 @@ fn start(contender: Contender, cluster: &Cluster) -> AtWork {
     }
 }
 
-/// Waits for every unit, and says so when the daemon ends or stands still.
-async fn ready(client: &Client, units: usize, at_work: &AtWork) {
+/// Waits for so many units, and says which; shows the log when that takes too long.
+async fn ready(client: &Client, units: usize, at_work: &AtWork) -> BTreeSet<String> {
     const LONGEST: Duration = Duration::from_secs(3600);
-    if tokio::time::timeout(LONGEST, observe::all_ready(client, units)).await.is_err() {
-        let log = match at_work {
-            AtWork::Hence { daemon, .. } => daemon.log(),
-            AtWork::Controller(controller) => controller.log(),
-            AtWork::Bare => String::new(),
-        };
-        panic!("not all units became ready:\n{log}");
+    match tokio::time::timeout(LONGEST, observe::ready(client, units)).await {
+        Ok(ready) => ready,
+        Err(_) => {
+            let log = match at_work {
+                AtWork::Hence { daemon, .. } => daemon.log(),
+                AtWork::Controller(controller) => controller.log(),
+                AtWork::Bare => String::new(),
+            };
+            panic!("not all units became ready:\n{log}");
+        }
     }
 }
 
 /// What the contender asked the API server, by verb; a dry run is a verb of its own.
-async fn calls(cluster: &Cluster, contender: Contender) -> Vec<(String, usize)> {
+async fn calls(cluster: &Cluster, contender: Contender) -> BTreeMap<String, usize> {
     let all = cluster.audit().settled(cluster).await;
     let ours = all.iter().filter(|request| request.user_agent.starts_with(contender.program()));
-    let mut counts = std::collections::BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for request in ours {
-        let dry = request.uri.contains("dryRun=All");
-        let status = request.resource.ends_with("/status");
-        let verb = match (dry, status) {
-            (true, _) => format!("dry-run {}", request.verb),
-            (_, true) => format!("{} status", request.verb),
+        let verb = match request.resource.as_str() {
+            _ if request.uri.contains("dryRun=All") => format!("dry-run {}", request.verb),
+            status if status.ends_with("/status") => format!("{} status", request.verb),
+            "events" => format!("{} event", request.verb),
             _ => request.verb.clone(),
         };
         *counts.entry(verb).or_insert(0) += 1;
     }
-    counts.into_iter().collect()
+    counts
 }
 
 /// Changes one unit after the other, and times each from the push to the changed object.

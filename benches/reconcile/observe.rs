@@ -16,6 +16,7 @@ use kube::api::WatchParams;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -23,8 +24,8 @@ use std::fmt::Debug;
 /// Seconds after which the server ends a watch, the longest that the client library allows.
 const WATCH_SECONDS: u32 = 290;
 
-/// Waits until so many units have applied a revision.
-pub(crate) async fn all_ready(client: &Client, wanted: usize) {
+/// Waits until so many units have applied a revision, and says which.
+pub(crate) async fn ready(client: &Client, wanted: usize) -> BTreeSet<String> {
     let units = flux::api(client, flux::KUSTOMIZATION, NAMESPACE);
     let mut ready = BTreeSet::new();
     while ready.len() < wanted {
@@ -36,6 +37,7 @@ pub(crate) async fn all_ready(client: &Client, wanted: usize) {
         })
         .await;
     }
+    ready
 }
 
 /// Waits until the ConfigMap of this name holds this value.
@@ -69,17 +71,17 @@ where
     }
 }
 
-/// What the units made, by kind and name, without what two servers never have in common.
-pub(crate) async fn made(client: &Client) -> BTreeMap<String, Value> {
+/// What these units made, by kind and name, without what two servers never have in common.
+pub(crate) async fn made(client: &Client, units: &BTreeSet<String>) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
-    take::<ServiceAccount>(client, &mut found).await;
-    take::<ConfigMap>(client, &mut found).await;
-    take::<Service>(client, &mut found).await;
-    take::<Deployment>(client, &mut found).await;
+    take::<ServiceAccount>(client, units, &mut found).await;
+    take::<ConfigMap>(client, units, &mut found).await;
+    take::<Service>(client, units, &mut found).await;
+    take::<Deployment>(client, units, &mut found).await;
     found
 }
 
-async fn take<K>(client: &Client, found: &mut BTreeMap<String, Value>)
+async fn take<K>(client: &Client, units: &BTreeSet<String>, found: &mut BTreeMap<String, Value>)
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + Clone
@@ -91,7 +93,7 @@ where
     let list = objects.list(&ListParams::default()).await.expect("a running server lists");
     for object in list.items {
         let name = object.meta().name.clone().unwrap_or_default();
-        if name.starts_with("unit-") {
+        if units.contains(&name) {
             let shown = serde_json::to_value(&object).expect("an object that was read is JSON");
             found.insert(format!("{}/{name}", K::kind(&())), declared(shown));
         }
@@ -99,7 +101,10 @@ where
 }
 
 fn declared(mut object: Value) -> Value {
-    object["metadata"] = Value::Null;
+    let metadata = &object["metadata"];
+    object["metadata"] = json!({
+        "labels": metadata["labels"].clone(), "annotations": metadata["annotations"].clone(),
+    });
     object["status"] = Value::Null;
     if let Some(spec) = object["spec"].as_object_mut() {
         spec.retain(|key, _| !["clusterIP", "clusterIPs"].contains(&key.as_str()));

@@ -15,8 +15,9 @@ pub(crate) struct Usage {
     pub(crate) peak: f64,
 }
 
-/// What our own child of this program name has used; nothing when there is no such child.
-pub(crate) fn of_child(program: &str) -> Option<Usage> {
+/// What our own child of this program name has used. Without such a child the contender is this
+/// program itself, which the bench does not tell from its client: nothing is known.
+pub(crate) fn of(program: &str) -> Option<Usage> {
     let ours = std::process::id().to_string();
     processes().into_iter().find_map(|folder| {
         let fields = stat(&folder)?;

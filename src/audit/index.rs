@@ -10,12 +10,14 @@ use std::ops::Bound::Unbounded;
 
 use serde::Deserialize;
 
+use crate::audit::Body;
 use crate::audit::Object;
 use crate::audit::Order;
 use crate::audit::OutcomeKind;
 use crate::audit::Problem;
 use crate::audit::ProofId;
 use crate::audit::Query;
+use crate::audit::Record;
 use crate::audit::RecordKind;
 use crate::audit::RuleSet;
 use crate::audit::frame::Frame;
@@ -84,6 +86,40 @@ struct ActionOutline {
     object: Option<Object>,
 }
 
+impl Outline {
+    fn of(record: &Record) -> Self {
+        let mut outline = Self {
+            kind: record.body.kind(),
+            at: record.at,
+            generation: None,
+            rules: None,
+            action: None,
+            unit: None,
+            object: None,
+            intent: None,
+            result: None,
+        };
+        match &record.body {
+            Body::Intent(intent) => {
+                let (unit, object) = (intent.action.unit.clone(), intent.action.object.clone());
+                outline.generation = Some(intent.generation);
+                outline.rules = Some(intent.rules);
+                outline.action = Some(ActionOutline { unit, object });
+            }
+            Body::Outcome(outcome) => {
+                outline.intent = Some(outcome.intent.to_string());
+                outline.result = Some(outcome.result);
+            }
+            Body::Adoption(adoption) => {
+                outline.unit = Some(adoption.unit.clone());
+                outline.object = Some(adoption.object.clone());
+            }
+            Body::RuleSet(_) | Body::Note(_) => {}
+        }
+        outline
+    }
+}
+
 impl Index {
     /// Takes one record in. What contradicts the records before it is a problem, not an error.
     pub(super) fn add(
@@ -93,14 +129,33 @@ impl Index {
         head: Head,
         problems: &mut Vec<Problem>,
     ) {
+        match serde_json::from_slice(frame.body) {
+            Ok(outline) => self.add_outline(place, frame, head, outline, problems),
+            Err(error) => problems.push(Problem::Body { seq: frame.seq, why: error.to_string() }),
+        }
+    }
+
+    /// Takes in a record that was written just now: nothing of it needs to be read.
+    pub(super) fn add_written(
+        &mut self,
+        place: Place,
+        frame: &Frame<'_>,
+        head: Head,
+        record: &Record,
+    ) {
+        // What could be wrong in it was checked, or is the caller's word and shown by `verify`.
+        self.add_outline(place, frame, head, Outline::of(record), &mut Vec::new());
+    }
+
+    fn add_outline(
+        &mut self,
+        place: Place,
+        frame: &Frame<'_>,
+        head: Head,
+        outline: Outline,
+        problems: &mut Vec<Problem>,
+    ) {
         let seq = frame.seq;
-        let outline: Outline = match serde_json::from_slice(frame.body) {
-            Ok(outline) => outline,
-            Err(error) => {
-                problems.push(Problem::Body { seq, why: error.to_string() });
-                return;
-            }
-        };
         let number = self.entries.len();
         let id = ProofId::new(head.hash);
         self.by_id.insert(id, number);

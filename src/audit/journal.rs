@@ -137,9 +137,7 @@ impl<S: JournalStorage> Journal<S> {
         let frame = Frame { seq: head.seq, prev: self.appended.hash, body: &body };
         let size = u32::try_from(bytes.len()).expect("a frame is at most RECORD_BYTES_MAX long");
         let place = Place { segment: self.segment, offset: self.len, bytes: size };
-        // What could be wrong in it was checked above, or is the caller's word and shown by
-        // `verify`.
-        self.index.add(place, &frame, head, &mut Vec::new());
+        self.index.add_written(place, &frame, head, &record);
         self.len += u64::from(size);
         self.appended = head;
         Ok(ProofId::new(head.hash))

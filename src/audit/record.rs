@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::audit::ProofId;
+use crate::audit::Proven;
 use crate::audit::text;
 use crate::model::Digest;
 use crate::model::ObjectRef;
@@ -98,7 +99,8 @@ pub struct Intent {
     #[serde(default, skip_serializing_if = "Precondition::is_empty")]
     pub precondition: Precondition,
     /// Why: a proof that stands alone (premises as text, not as ids), redacted.
-    pub proof: Value,
+    #[schemars(with = "Value")]
+    pub proof: Proven,
 }
 
 /// One action, as text.

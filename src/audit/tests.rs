@@ -52,7 +52,7 @@ fn intent(unit: &str, name: &str, generation: u64) -> Body {
             fields: BTreeMap::from([("digest".to_owned(), "sha256:00".to_owned())]),
         },
         precondition: Precondition { uid: Some("5e".to_owned()), ..Precondition::default() },
-        proof: json!({"conclusion": format!("act_apply({unit}, {name})"), "premises": []}),
+        proof: json!({"conclusion": format!("act_apply({unit}, {name})"), "premises": []}).into(),
     })
 }
 

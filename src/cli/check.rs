@@ -7,7 +7,9 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
 use semver::Version;
+use serde::Serialize;
 
 use crate::audit;
 use crate::audit::DiskStorage;
@@ -17,6 +19,7 @@ use crate::cli::error::CliError;
 use crate::cli::manifests::permissions;
 use crate::cli::output;
 use crate::cli::output::Failure;
+use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cluster::Cluster;
 use crate::cluster::ClusterError;
@@ -50,42 +53,101 @@ pub(super) struct CheckArgs {
     /// The kinds that the daemon reconciles
     #[arg(long, value_delimiter = ',', default_value = "Kustomization,GitRepository")]
     kinds: Vec<String>,
+    /// Text for people, or JSON
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
 }
 
-/// What was found, line by line as it is printed.
+/// What was checked as JSON (`schemas/check.v1.json`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Checked {
+    /// Always `check.v1`.
+    version: &'static str,
+    /// Whether nothing failed; warnings are no failures.
+    passed: bool,
+    /// What was found, in the order of the checks.
+    findings: Vec<Finding>,
+}
+
+/// One thing that was found.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Finding {
+    /// What was being checked.
+    section: String,
+    /// How it is.
+    verdict: Verdict,
+    /// What was found.
+    text: String,
+}
+
+/// How a thing that was checked is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    /// As it should be.
+    Good,
+    /// Worth a look, and no failure.
+    Warning,
+    /// The daemon will not work like this.
+    Failure,
+}
+
+/// What was found so far; as text it is printed line by line.
 #[derive(Debug, Default)]
 struct Findings {
-    failures: usize,
+    form: Form,
+    section: String,
+    found: Vec<Finding>,
 }
 
 impl Findings {
-    fn section(&self, text: &str) {
-        output::progress(output::ACTION, text);
+    fn section(&mut self, text: &str) {
+        text.clone_into(&mut self.section);
+        if self.form == Form::Text {
+            output::progress(output::ACTION, text);
+        }
     }
 
-    fn good(&self, text: &str) {
-        output::progress(output::SUCCESS, text);
+    fn good(&mut self, text: &str) {
+        self.note(Verdict::Good, output::SUCCESS, text);
     }
 
-    fn warn(&self, text: &str) {
-        output::progress(output::WARNING, text);
+    fn warn(&mut self, text: &str) {
+        self.note(Verdict::Warning, output::WARNING, text);
     }
 
     fn bad(&mut self, text: &str) {
-        self.failures += 1;
-        output::progress(output::FAILURE, text);
+        self.note(Verdict::Failure, output::FAILURE, text);
+    }
+
+    fn note(&mut self, verdict: Verdict, marker: &str, text: &str) {
+        if self.form == Form::Text {
+            output::progress(marker, text);
+        }
+        let section = self.section.clone();
+        self.found.push(Finding { section, verdict, text: text.to_owned() });
+    }
+
+    fn failures(&self) -> usize {
+        self.found.iter().filter(|finding| finding.verdict == Verdict::Failure).count()
     }
 }
 
 /// Checks.
 pub(super) fn check(args: &CheckArgs) -> Result<Outcome, Failure> {
-    let mut findings = Findings::default();
+    let mut findings = Findings { form: args.output, ..Findings::default() };
     let work = check_cluster(args, &mut findings);
     args.cluster.run("the API server", work).map_err(Failure::marked)?;
     if let Some(state) = args.state.as_deref().filter(|_| !args.pre) {
         check_state(state, &mut findings);
     }
-    if findings.failures > 0 {
+    let passed = findings.failures() == 0;
+    if args.output == Form::Json {
+        let checked = Checked { version: "check.v1", passed, findings: findings.found };
+        output::json(&serde_json::to_value(checked).unwrap_or_default());
+        return Ok(if passed { Outcome::Done } else { Outcome::Code(1) });
+    }
+    if !passed {
         return Err(Failure::marked(CliError::Check));
     }
     let all = if args.pre { "prerequisites checks passed" } else { "all checks passed" };
@@ -185,7 +247,7 @@ async fn check_lease(
     cluster: &Cluster,
     namespace: &str,
     name: &str,
-    findings: &Findings,
+    findings: &mut Findings,
 ) -> Result<(), ClusterError> {
     match cluster.lease(namespace, name).await? {
         Some(lease) if lease.holder.starts_with("hence_") => {
@@ -257,7 +319,7 @@ mod tests {
         for (text, failures) in cases {
             let mut findings = Findings::default();
             check_version(text, &mut findings);
-            assert_eq!(findings.failures, failures, "{text:?}");
+            assert_eq!(findings.failures(), failures, "{text:?}");
         }
     }
 }

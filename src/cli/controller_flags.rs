@@ -1,6 +1,7 @@
 //! Flags that Flux's controllers have besides those of `run.rs`, so that their manifests fit.
 //!
-//! Those that have nothing to act on here are accepted and named in a warning.
+//! Those that have nothing to act on here are accepted and named in a warning. A switch may stand
+//! alone or have a value, as Go's flags have it: `--enable-leader-election`, `…=false`.
 
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ pub(super) struct ControllerFlags {
     #[arg(long, value_name = "ADDR")]
     health_addr: Option<String>,
     /// Reconcile all namespaces; otherwise only that of --runtime-namespace
-    #[arg(long, default_value_t = true, action = ArgAction::Set)]
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+        default_missing_value = "true")]
     watch_all_namespaces: bool,
     /// Reconcile only custom resources with these labels
     #[arg(long, value_name = "SELECTOR", default_value = "")]
@@ -56,7 +58,8 @@ pub(super) struct ControllerFlags {
     #[arg(long, value_enum, default_value_t)]
     pub(super) log_encoding: LogEncoding,
     /// Give the leases back when stopping
-    #[arg(long, default_value_t = true, action = ArgAction::Set)]
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+        default_missing_value = "true")]
     pub(super) leader_election_release_on_cancel: bool,
     /// How often a failed download of an artifact is tried again
     #[arg(long, default_value_t = 9)]
@@ -83,8 +86,35 @@ pub(super) struct ControllerFlags {
     token_cache_max_duration: Option<String>,
     #[arg(long, hide = true)]
     watch_configs_label_selector: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
+    insecure_kubeconfig_exec: Option<bool>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
+    insecure_kubeconfig_tls: Option<bool>,
+    #[arg(long, hide = true)]
+    default_kubeconfig_service_account: Option<String>,
+    #[arg(long, hide = true)]
+    default_decryption_service_account: Option<String>,
+    #[arg(long, hide = true)]
+    sops_age_secret: Option<String>,
+    #[arg(long, hide = true)]
+    sops_vault_configmap: Option<String>,
+    #[arg(long, hide = true)]
+    artifact_digest_algo: Option<String>,
+    #[arg(long, hide = true)]
+    helm_index_max_size: Option<String>,
+    #[arg(long, hide = true)]
+    helm_chart_max_size: Option<String>,
+    #[arg(long, hide = true)]
+    helm_chart_file_max_size: Option<String>,
+    #[arg(long, hide = true)]
+    helm_cache_max_size: Option<String>,
+    #[arg(long, hide = true)]
+    helm_cache_ttl: Option<String>,
+    #[arg(long, hide = true)]
+    helm_cache_purge_interval: Option<String>,
     /// Refuse bases and files that kustomizations name by URL
-    #[arg(long)]
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+        default_missing_value = "true")]
     pub(super) no_remote_bases: bool,
 }
 
@@ -121,12 +151,32 @@ impl ControllerFlags {
 
     /// Warns of flags that change nothing here.
     pub(super) fn warn(&self) {
+        let given = |flag: &Option<String>| flag.is_some();
         let without = [
             ("--events-addr", self.events_addr.is_some()),
             ("--concurrent-ssa", self.concurrent_ssa.is_some()),
             ("--token-cache-max-size", self.token_cache_max_size.is_some()),
             ("--token-cache-max-duration", self.token_cache_max_duration.is_some()),
             ("--watch-configs-label-selector", self.watch_configs_label_selector.is_some()),
+            ("--insecure-kubeconfig-exec", self.insecure_kubeconfig_exec.is_some()),
+            ("--insecure-kubeconfig-tls", self.insecure_kubeconfig_tls.is_some()),
+            (
+                "--default-kubeconfig-service-account",
+                given(&self.default_kubeconfig_service_account),
+            ),
+            (
+                "--default-decryption-service-account",
+                given(&self.default_decryption_service_account),
+            ),
+            ("--sops-age-secret", given(&self.sops_age_secret)),
+            ("--sops-vault-configmap", given(&self.sops_vault_configmap)),
+            ("--artifact-digest-algo", given(&self.artifact_digest_algo)),
+            ("--helm-index-max-size", given(&self.helm_index_max_size)),
+            ("--helm-chart-max-size", given(&self.helm_chart_max_size)),
+            ("--helm-chart-file-max-size", given(&self.helm_chart_file_max_size)),
+            ("--helm-cache-max-size", given(&self.helm_cache_max_size)),
+            ("--helm-cache-ttl", given(&self.helm_cache_ttl)),
+            ("--helm-cache-purge-interval", given(&self.helm_cache_purge_interval)),
         ];
         for (flag, _) in without.into_iter().filter(|(_, given)| *given) {
             tracing::warn!(flag, "this flag of Flux changes nothing here");
@@ -164,7 +214,11 @@ mod tests {
             "--feature-gates=StrictPostBuildSubstitutions=false,Other=true",
             "--no-remote-bases",
             "--concurrent-ssa=4",
+            "--leader-election-release-on-cancel",
+            "--insecure-kubeconfig-tls=false",
+            "--sops-age-secret=keys",
         ]);
+        assert!(given.leader_election_release_on_cancel);
         assert_eq!(given.addresses(Some(&listen)), [":8080", ":9440"]);
         let scope = WatchScope { namespace: "flux-system".to_owned(), labels: "a=b".to_owned() };
         assert_eq!(given.scope("flux-system"), scope);

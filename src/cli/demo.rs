@@ -20,6 +20,7 @@ use crate::cli::demo_story as story;
 use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Outcome;
+use crate::cli::run;
 use crate::cluster::Cluster;
 use crate::cluster::ClusterError;
 use crate::cluster::ConnectOptions;
@@ -122,7 +123,7 @@ async fn tell(args: &DemoArgs) -> Result<(), DemoError> {
     output::data(&story::closing(began.elapsed(), &state));
     if args.keep {
         output::data(&story::keep(&state, &stage.sandbox.git_url));
-        tokio::signal::ctrl_c().await.ok();
+        run::ended().await;
     }
     stop.cancel();
     daemon.await.map_err(|panic| DemoError::Io {

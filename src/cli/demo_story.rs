@@ -127,8 +127,9 @@ pub(super) fn journal(state: &Path, kind: &str, name: &str) -> String {
             continue;
         }
         let id = view.short_id(&item.id);
-        let mut text = format!("  {id}  {kind} configmap/{name}: {}\n", reason(&intent.proof));
-        for said in drift(&intent.proof) {
+        let mut text =
+            format!("  {id}  {kind} configmap/{name}: {}\n", reason(&intent.proof.json()));
+        for said in drift(&intent.proof.json()) {
             text.push_str(&format!("            because {said}\n"));
         }
         return text;

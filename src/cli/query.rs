@@ -58,9 +58,9 @@ impl Where {
 /// An object as kubectl users write it.
 #[derive(Debug, Args)]
 pub(super) struct Object {
-    /// kind/name, such as deploy/api or ks/web
-    #[arg(value_name = "OBJECT")]
-    object: String,
+    /// kind/name or kind name, such as deploy/api or ks web
+    #[arg(value_name = "OBJECT", num_args = 1..=2, required = true)]
+    object: Vec<String>,
     /// Its namespace
     #[arg(short, long, default_value = "default")]
     namespace: String,
@@ -68,15 +68,17 @@ pub(super) struct Object {
 
 impl Object {
     fn asked(&self) -> Asked {
-        Asked { object: self.object.clone(), namespace: self.namespace.clone() }
+        Asked { object: self.object.join("/"), namespace: self.namespace.clone() }
     }
 }
 
 /// `why OBJECT`, `why pruned OBJECT`.
 #[derive(Debug, Args)]
+#[command(override_usage = "hence why [OPTIONS] [pruned] <OBJECT>")]
 pub(super) struct WhyArgs {
-    /// `pruned`, when asking about an object that is gone
-    #[arg(value_names = ["pruned", "OBJECT"], num_args = 1..=2, required = true)]
+    /// kind/name or kind name, such as deploy/api or ks web; before it `pruned` when asking about
+    /// an object that is gone
+    #[arg(value_name = "OBJECT", num_args = 1..=3, required = true)]
     words: Vec<String>,
     /// Its namespace
     #[arg(short, long, default_value = "default")]
@@ -138,13 +140,15 @@ pub(super) struct PendingArgs {
 /// Answers `why`.
 pub(super) fn why(args: &WhyArgs) -> Result<Outcome, Failure> {
     let asked =
-        |object: &String| Asked { object: object.clone(), namespace: args.namespace.clone() };
+        |words: &[String]| Asked { object: words.join("/"), namespace: args.namespace.clone() };
     let question = match (args.words.as_slice(), &args.field) {
-        ([word, object], None) if word == "pruned" => Question::WhyPruned(asked(object)),
-        ([object], Some(field)) => {
+        ([word, object @ ..], None) if word == "pruned" && (1..=2).contains(&object.len()) => {
+            Question::WhyPruned(asked(object))
+        }
+        (object, Some(field)) if object.len() <= 2 && object[0] != "pruned" => {
             Question::WhyField { object: asked(object), field: field.clone() }
         }
-        ([object], None) => Question::Why(asked(object)),
+        (object, None) if object.len() <= 2 => Question::Why(asked(object)),
         _ => {
             let text = "`why` takes an object, or `pruned` and an object without --field";
             let text = text.to_owned();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ArgAction;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -37,7 +38,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_delimiter = ',', default_value = "Kustomization,GitRepository")]
     kinds: Vec<String>,
     /// Hold the leases of the controllers that are replaced
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+        default_missing_value = "true")]
     enable_leader_election: bool,
     /// How long others wait for a holder of the leases that falls silent, in seconds
     #[arg(long, default_value_t = 35, value_name = "SECONDS")]
@@ -62,7 +64,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "NAME")]
     digest_key_secret: Option<String>,
     /// Refuse references to sources of other namespaces
-    #[arg(long)]
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+        default_missing_value = "true")]
     no_cross_namespace_refs: bool,
     /// Where artifact files are served for other controllers
     #[arg(long, alias = "storage-addr", value_name = "ADDR", env = "STORAGE_ADDR")]
@@ -217,5 +220,44 @@ pub(super) async fn ended() {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn parsed(args: &[&str]) -> RunArgs {
+        let args = std::iter::once("run").chain(args.iter().copied());
+        Only::try_parse_from(args).expect("arguments of Flux's manifests").run
+    }
+
+    #[test]
+    fn the_arguments_of_fluxs_own_manifests_fit() {
+        let kustomize = parsed(&[
+            "--events-addr=http://notification-controller.flux-system.svc.cluster.local./",
+            "--watch-all-namespaces=true",
+            "--log-level=info",
+            "--log-encoding=json",
+            "--enable-leader-election",
+            "--no-cross-namespace-refs=true",
+            "--feature-gates=ExternalArtifact=true",
+        ]);
+        assert!(kustomize.enable_leader_election && kustomize.no_cross_namespace_refs);
+        let source = parsed(&[
+            "--enable-leader-election=false",
+            "--storage-path=/data",
+            "--storage-adv-addr=source-controller.flux-system.svc.cluster.local.",
+            "--artifact-digest-algo=sha256",
+        ]);
+        assert!(!source.enable_leader_election && !source.no_cross_namespace_refs);
+        assert_eq!(source.artifact_path, Some(PathBuf::from("/data")));
     }
 }

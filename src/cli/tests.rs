@@ -4,6 +4,7 @@ use schemars::Schema;
 use schemars::schema_for;
 
 use crate::actions::PlanReport;
+use crate::cli::check::Checked;
 use crate::cli::get::Listing;
 use crate::cli::relation::Explained;
 use crate::daemon::journal_view::AuditCheck;
@@ -13,11 +14,12 @@ use crate::explain::Answer;
 
 #[test]
 fn committed_schemas_are_current() {
-    let schemas: [(&str, Schema); 7] = [
+    let schemas: [(&str, Schema); 8] = [
         ("answer.v1.json", schema_for!(Answer)),
         ("audit-check.v1.json", schema_for!(AuditCheck)),
         ("audit-list.v1.json", schema_for!(AuditList)),
         ("audit-record.v1.json", schema_for!(AuditRecord)),
+        ("check.v1.json", schema_for!(Checked)),
         ("get.v1.json", schema_for!(Listing)),
         ("plan.v1.json", schema_for!(PlanReport)),
         ("relation.v1.json", schema_for!(Explained)),

@@ -322,7 +322,7 @@ fn pruned_item(item: &Item, short: &str) -> Option<Pruned> {
     if intent.action.kind != "delete" {
         return None;
     }
-    let proof: Proof = serde_json::from_value(intent.proof.clone()).ok()?;
+    let proof: Proof = serde_json::from_value(intent.proof.json().into_owned()).ok()?;
     let outcome = item.outcome.as_ref();
     Some(Pruned {
         at: item.record.at.to_string(),

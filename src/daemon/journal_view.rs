@@ -178,7 +178,7 @@ pub fn show(journal: &JournalReader<DiskStorage>, id: &str) -> Result<AuditRecor
         generation: intent.generation,
         rules: intent.rules.to_string(),
         fact_log: intent.fact_log.to_string(),
-        proof: proofs(&intent.proof).iter().flat_map(steps).collect(),
+        proof: proofs(&intent.proof.json()).iter().flat_map(steps).collect(),
     })
 }
 

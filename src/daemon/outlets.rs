@@ -213,8 +213,12 @@ impl Outlets {
     }
 }
 
-/// Actions of one unit keep their order; those on custom resources keep it per resource.
+/// Actions of one unit keep their order; those on custom resources keep it per resource, and events
+/// among themselves: no status waits behind them.
 fn lane(action: &Action) -> String {
+    if let Action::Event { object, .. } = action {
+        return format!("event {}", object.fact_text());
+    }
     match (action.unit(), action.object()) {
         (Some(unit), _) => format!("unit {unit}"),
         (None, Some(object)) => format!("object {}", object.fact_text()),
@@ -225,7 +229,8 @@ fn lane(action: &Action) -> String {
 /// A status and an event tell of what was done; all else does it.
 fn urgency(action: &Action) -> Urgency {
     match action {
-        Action::Status { .. } | Action::Event { .. } => Urgency::Report,
+        Action::Status { .. } => Urgency::Status,
+        Action::Event { .. } => Urgency::Event,
         _ => Urgency::World,
     }
 }

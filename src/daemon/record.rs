@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::Value as Json;
-use serde_json::json;
 
 use crate::actions::Action;
 use crate::actions::Planned;
@@ -17,6 +17,8 @@ use crate::audit::NoteKind;
 use crate::audit::OutcomeKind;
 use crate::audit::Precondition;
 use crate::audit::ProofId;
+use crate::audit::Proven;
+use crate::datalog::Proof;
 use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
 use crate::explain;
@@ -100,15 +102,17 @@ fn kind(result: &EffectResult) -> OutcomeKind {
 }
 
 /// The proofs of the rows from which the action follows.
-fn proof_of(reader: &Reader, planned: &Planned) -> Json {
+fn proof_of(reader: &Reader, planned: &Planned) -> Proven {
+    #[derive(Serialize)]
+    struct Several {
+        proofs: Vec<Proof>,
+    }
     let options = QueryOptions::default();
-    let proofs = planned.because.iter().filter_map(|fact| {
-        let answer = reader.why(fact, &options);
-        serde_json::to_value(answer.value?).ok()
-    });
-    match proofs.collect::<Vec<Json>>() {
-        mut one if one.len() == 1 => one.remove(0),
-        several => json!({ "proofs": several }),
+    let proofs = planned.because.iter().filter_map(|fact| reader.why(fact, &options).value);
+    let proofs: Vec<Proof> = proofs.collect();
+    match proofs.as_slice() {
+        [one] => Proven::write(one),
+        _ => Proven::write(&Several { proofs }),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::actions::Action;
+use crate::cluster::write::EventRecorder;
 use crate::cluster::write::EventType;
 use crate::cluster::write::ObjectEvent;
 use crate::executor::Act;
@@ -45,7 +46,7 @@ impl Act<'_> {
             controller: controller(&object.group).to_owned(),
             at: self.executor.clock.now(),
         };
-        let sent = self.executor.events.lock().await.record(&self.writer, &event).await;
+        let sent = EventRecorder::record(&self.executor.events, &self.writer, &event).await;
         let done = || EffectResult::EventSent { topic: topic.clone(), about: about.clone() };
         let result = match sent {
             Ok(()) => done(),

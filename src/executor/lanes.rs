@@ -24,8 +24,10 @@ type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub enum Urgency {
     /// It changes what the cluster does.
     World,
-    /// It tells of what was done.
-    Report,
+    /// It shows how a unit or a source fares.
+    Status,
+    /// It tells of what was done, to whoever reads along.
+    Event,
 }
 
 /// Queues by lane, with a bound on how many run at once.
@@ -184,20 +186,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_changes_the_world_passes_reports_of_other_lanes() {
+    async fn the_world_comes_before_statuses_and_those_before_events() {
         let (lanes, done) = (Lanes::new(1), Done::default());
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        lanes.push("a", Urgency::Report, done.note("a report"));
-        lanes.push("b", Urgency::Report, done.note("b report"));
-        lanes.push("c", Urgency::Report, done.note("c report"));
+        lanes.push("a", Urgency::Status, done.note("a status"));
+        lanes.push("b", Urgency::Event, done.note("b event"));
+        lanes.push("f", Urgency::Status, done.note("f status"));
+        lanes.push("c", Urgency::Status, done.note("c status"));
         lanes.push("c", Urgency::World, done.note("c apply"));
         lanes.push("d", Urgency::World, done.note("d apply"));
-        lanes.push("e", Urgency::Report, async move {
+        lanes.push("e", Urgency::Event, async move {
             end.send(()).ok();
         });
         ended.await.expect("the last lane ends");
         // c is moved forward by its apply, and lines up behind d for it.
-        assert_eq!(done.all(), ["a report", "c report", "d apply", "c apply", "b report"]);
+        let order = ["a status", "c status", "d apply", "c apply", "f status", "b event"];
+        assert_eq!(done.all(), order);
     }
 
     #[tokio::test]

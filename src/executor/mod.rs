@@ -102,7 +102,7 @@ pub struct Executor {
     /// Managers whose fields are taken over.
     pub overridden: Arc<[String]>,
     /// Events that were written, so that repetitions are counted.
-    pub events: Arc<tokio::sync::Mutex<EventRecorder>>,
+    pub events: Arc<Mutex<EventRecorder>>,
     /// The time for conditions and events.
     pub clock: Arc<dyn Clock>,
 }

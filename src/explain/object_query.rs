@@ -142,12 +142,24 @@ impl ObjectQuery {
     }
 }
 
-/// Whether `asked` (lower case) is the kind, its plural, or either with the group.
+/// Whether `asked` (lower case) is the kind, its plural, or either with the group, or with version
+/// and group: `deployments.v1.apps`, `configmaps.v1.`.
 fn answers_to(kind: &GroupKind, asked: &str) -> bool {
     let (word, group) = asked.split_once('.').unwrap_or((asked, ""));
+    let group = match group.split_once('.') {
+        Some((version, group)) if is_version(version) => group,
+        _ => group,
+    };
     let group_fits = group.is_empty() || kind.group == group;
     let single = kind.kind.to_lowercase();
     group_fits && (word == single || word == plural(&single))
+}
+
+/// `v1`, `v2beta1` and the like.
+fn is_version(text: &str) -> bool {
+    let digits = text.strip_prefix('v').unwrap_or_default();
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 fn plural(single: &str) -> String {
@@ -188,6 +200,8 @@ mod tests {
             ("deployment/api",            "Deployment.apps"),
             ("Deployments/api",           "Deployment.apps"),
             ("deployments.apps/api",      "Deployment.apps"),
+            ("deployments.v1.apps/api",   "Deployment.apps"),
+            ("widgets.v1beta1.other.org/x", "Widget.other.org"),
             ("ks/web",                    "Kustomization.kustomize.toolkit.fluxcd.io"),
             ("networkpolicies/x",         "NetworkPolicy.networking.k8s.io"),
             ("widget.example.com/x",      "Widget.example.com"),

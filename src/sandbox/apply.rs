@@ -74,7 +74,8 @@ impl World {
 
     /// What an applied configuration may not say.
     fn check_config(&self, target: &Target, config: &Value) -> Result<(), Refusal> {
-        if !config["metadata"].is_object() {
+        // Without metadata at all, name and namespace are those of the URL.
+        if config.get("metadata").is_some_and(|metadata| !metadata.is_object()) {
             return Err(Refusal::bad_request("error decoding patch: metadata is not an object"));
         }
         let version = config["apiVersion"].as_str().unwrap_or_default();
@@ -170,7 +171,8 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// kubectl's server-side apply keeps the annotation of its client-side apply up to date.
 fn renew_last_applied(object: &mut Value, config: &Value) {
-    let annotations = object["metadata"]["annotations"].as_object_mut();
+    // Not by indexing, which would leave a null where there are no annotations.
+    let annotations = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
     let Some(slot) = annotations.and_then(|all| all.get_mut(LAST_APPLIED)) else { return };
     if slot.as_str().is_none_or(str::is_empty) {
         return;

@@ -112,7 +112,7 @@ fn intent(generation: u64, fact_log: Digest, rules: Digest) -> Body {
         object: None,
         fields: BTreeMap::new(),
     };
-    let proof = serde_json::json!({ "generation": generation, "because": FILL });
+    let proof = serde_json::json!({ "generation": generation, "because": FILL }).into();
     let precondition = Precondition::default();
     Body::Intent(Intent { generation, fact_log, rules, action, precondition, proof })
 }

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use serde_json::Value;
 use serde_json::json;
@@ -63,6 +65,8 @@ pub struct ObjectEvent {
 pub struct EventRecorder {
     /// What was written, by the digest of its words.
     written: HashMap<Digest, Written>,
+    /// Keeps the names of events of one millisecond apart.
+    serial: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -152,21 +156,26 @@ fn events() -> Resource {
 
 impl EventRecorder {
     /// Writes `event`, or counts it up when the same was written a short while ago.
+    ///
+    /// The recorder is not held while the server answers: events of many objects are under way at
+    /// once. Of two equal events at the same time both may be written.
     pub async fn record(
-        &mut self,
+        shared: &Mutex<Self>,
         writer: &Writer,
         event: &ObjectEvent,
     ) -> Result<(), ClusterError> {
         let identity = event.identity();
-        if let Some(written) = self.recent(&identity, event.at) {
-            let (name, count) = (written.name.clone(), written.count + 1);
+        let recorder = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = recorder().recent(&identity, event.at).cloned();
+        if let Some(written) = recent {
+            let (name, count) = (written.name, written.count + 1);
             let patch = json!({"count": count, "lastTimestamp": event.at.to_string()});
             let target = (event.namespace(), name.as_str(), "");
             let manager = event.controller.as_str();
             let patched = writer.patch(&events(), target, PatchKind::Merge, &patch, manager).await;
             match patched {
                 Ok(_) => {
-                    self.remember(identity, Written { name, count, at: event.at });
+                    recorder().remember(identity, Written { name, count, at: event.at });
                     return Ok(());
                 }
                 // It expired or was deleted: write it anew.
@@ -174,11 +183,17 @@ impl EventRecorder {
                 Err(error) => return Err(error),
             }
         }
-        let object = event.to_object(self.written.len());
+        let serial = recorder().next_serial();
+        let object = event.to_object(serial);
         let created = writer.create(&events(), event.namespace(), &object).await?;
         let written = Written { name: created.object.name, count: 1, at: event.at };
-        self.remember(identity, written);
+        recorder().remember(identity, written);
         Ok(())
+    }
+
+    fn next_serial(&mut self) -> usize {
+        self.serial = (self.serial + 1) % 1_000_000;
+        self.serial
     }
 
     fn recent(&self, identity: &Digest, now: Timestamp) -> Option<&Written> {

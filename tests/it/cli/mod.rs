@@ -3,6 +3,7 @@
 //! Where a verb waits for a controller, the test is that controller.
 
 mod build;
+mod demo;
 mod flux;
 mod install;
 

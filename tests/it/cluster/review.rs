@@ -18,6 +18,7 @@ use hence::model::Secret;
 use hence::model::Timestamp;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 #[tokio::test]
 async fn a_token_is_known_by_its_audience() {
@@ -82,9 +83,9 @@ async fn repeated_events_are_counted() {
         controller: "kustomize-controller".to_owned(),
         at: Timestamp(1_764_000_000_000 + at),
     };
-    let mut recorder = EventRecorder::default();
+    let recorder = Mutex::new(EventRecorder::default());
     for (message, at) in [("one", 0), ("one", 1000), ("two", 1000), ("one", 3000)] {
-        recorder.record(&upkeep, &event(message, at)).await.unwrap();
+        EventRecorder::record(&recorder, &upkeep, &event(message, at)).await.unwrap();
     }
     let events = Resource::known("", "v1", "Event", "events", true);
     let options = ListOptions { namespace, ..ListOptions::default() };

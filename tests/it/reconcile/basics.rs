@@ -1,6 +1,6 @@
 //! The main job: applied, corrected, pruned, and explained.
 
-use crate::reconcile::world::World;
+use super::shared;
 use crate::reconcile::world::map;
 use crate::support::flux;
 use crate::support::wait;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn a_push_is_applied_and_shown_as_flux_shows_it() {
-    let world = World::shared("applied").await;
+    let world = shared("applied").await;
     let files = [("app/a.yaml", map("a", "1")), ("app/b.yaml", map("b", "2"))];
     let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
     let revision = world.push_files(&files).await;
@@ -49,7 +49,7 @@ async fn a_push_is_applied_and_shown_as_flux_shows_it() {
 
 #[tokio::test]
 async fn a_hand_edit_is_corrected() {
-    let world = World::shared("edited").await;
+    let world = shared("edited").await;
     let revision = world.push_files(&[("app/a.yaml", &map("a", "wanted"))]).await;
     world.source().await;
     world.unit("app", json!({})).await;
@@ -82,7 +82,7 @@ async fn a_hand_edit_is_corrected() {
 
 #[tokio::test]
 async fn an_object_deleted_by_hand_comes_back() {
-    let world = World::shared("deleted").await;
+    let world = shared("deleted").await;
     let revision = world.push_files(&[("app/a.yaml", &map("a", "1"))]).await;
     world.source().await;
     world.unit("app", json!({})).await;
@@ -99,7 +99,7 @@ async fn an_object_deleted_by_hand_comes_back() {
 
 #[tokio::test]
 async fn a_removed_file_is_pruned_and_nothing_else() {
-    let world = World::shared("pruned").await;
+    let world = shared("pruned").await;
     let files = ["a", "b", "c"].map(|name| (format!("app/{name}.yaml"), map(name, "1")));
     let files = files.each_ref().map(|(path, text)| (path.as_str(), text.as_str()));
     let revision = world.push_files(&files).await;

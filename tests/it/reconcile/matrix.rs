@@ -1,6 +1,7 @@
 //! What prunes nothing: each case breaks something while an object is dropped from Git, sees that
 //! nothing is deleted, repairs it, and then sees exactly the dropped object go.
 
+use super::shared;
 use crate::reconcile::world::SOURCE;
 use crate::reconcile::world::World;
 use crate::reconcile::world::map;
@@ -35,7 +36,7 @@ async fn only_b_is_pruned(world: &World, revision: &str) {
 
 #[tokio::test]
 async fn a_missing_path_prunes_nothing() {
-    let world = World::shared("path-missing").await;
+    let world = shared("path-missing").await;
     with_two(&world).await;
     world.push_without(&["app"]).await;
     world.shows("app", "False", "kustomization path not found").await;
@@ -46,7 +47,7 @@ async fn a_missing_path_prunes_nothing() {
 
 #[tokio::test]
 async fn a_path_that_is_a_file_prunes_nothing() {
-    let world = World::shared("path-file").await;
+    let world = shared("path-file").await;
     with_two(&world).await;
     world.repo.git(&["rm", "-rq", "app"]);
     world.push_files(&[("app", "not a folder")]).await;
@@ -59,7 +60,7 @@ async fn a_path_that_is_a_file_prunes_nothing() {
 
 #[tokio::test]
 async fn an_empty_kustomization_prunes_all() {
-    let world = World::shared("empty").await;
+    let world = shared("empty").await;
     with_two(&world).await;
     world.repo.git(&["rm", "-rq", "app"]);
     let revision = world.push_files(&[("app/README.md", "nothing here")]).await;
@@ -69,7 +70,7 @@ async fn an_empty_kustomization_prunes_all() {
 
 #[tokio::test]
 async fn a_kustomization_error_prunes_nothing() {
-    let world = World::shared("broken").await;
+    let world = shared("broken").await;
     with_two(&world).await;
     world.repo.git(&["rm", "-q", "app/b.yaml"]);
     let broken = "resources: [a.yaml, missing.yaml]\n";
@@ -82,7 +83,7 @@ async fn a_kustomization_error_prunes_nothing() {
 
 #[tokio::test]
 async fn a_missing_variable_prunes_nothing() {
-    let world = World::shared("variable").await;
+    let world = shared("variable").await;
     with_two(&world).await;
     let from = json!([{ "kind": "ConfigMap", "name": "values" }]);
     world.repo.git(&["rm", "-q", "app/b.yaml"]);
@@ -102,7 +103,7 @@ async fn a_missing_variable_prunes_nothing() {
 
 #[tokio::test]
 async fn a_deleted_source_prunes_nothing() {
-    let world = World::shared("source-gone").await;
+    let world = shared("source-gone").await;
     with_two(&world).await;
     world.repo.git(&["rm", "-q", "app/b.yaml"]);
     let id = world.repo.commit("without b", "main");
@@ -115,7 +116,7 @@ async fn a_deleted_source_prunes_nothing() {
 
 #[tokio::test]
 async fn a_suspended_source_prunes_nothing() {
-    let world = World::shared("source-suspended").await;
+    let world = shared("source-suspended").await;
     let revision = with_two(&world).await;
     let suspend = |on: bool| Patch::Merge(json!({ "spec": { "suspend": on } }));
     let sources = world.flux(flux::GIT_REPOSITORY);
@@ -131,7 +132,7 @@ async fn a_suspended_source_prunes_nothing() {
 
 #[tokio::test]
 async fn a_unit_that_moves_to_another_source_prunes_after_its_build() {
-    let world = World::shared("other-source").await;
+    let world = shared("other-source").await;
     with_two(&world).await;
     let to = |name: &str| json!({ "sourceRef": { "kind": "GitRepository", "name": name } });
     world.patch_unit("app", to("second")).await;
@@ -145,7 +146,7 @@ async fn a_unit_that_moves_to_another_source_prunes_after_its_build() {
 
 #[tokio::test]
 async fn another_units_failed_build_holds_what_it_may_want() {
-    let world = World::shared("may-want").await;
+    let world = shared("may-want").await;
     with_two(&world).await;
     world.unit("other", json!({ "path": "./other" })).await;
     let revision = world.push_files(&[("other/c.yaml", &map("c", "1"))]).await;
@@ -171,7 +172,7 @@ async fn another_units_failed_build_holds_what_it_may_want() {
 
 #[tokio::test]
 async fn a_variable_that_is_not_set_prunes_nothing() {
-    let world = World::shared("unset").await;
+    let world = shared("unset").await;
     with_two(&world).await;
     let strict = json!({ "postBuild": { "substitute": { "known": "one" } } });
     world.patch_unit("app", strict).await;
@@ -186,7 +187,7 @@ async fn a_variable_that_is_not_set_prunes_nothing() {
 
 #[tokio::test]
 async fn a_fetch_that_is_cut_in_the_pack_prunes_nothing() {
-    let world = World::shared("pack-cut").await;
+    let world = shared("pack-cut").await;
     with_two(&world).await;
     // Of a size that makes the pack the longest answer.
     let noise: String =
@@ -216,7 +217,7 @@ async fn with_two_of(world: &World, server: &ArtifactServer) {
 
 /// Publishes only a; `harm` does what it does to the artifact before it is offered.
 async fn harmed_artifact(purpose: &str, harm: fn(&ArtifactServer, &mut Artifact), says: &str) {
-    let world = World::shared(purpose).await;
+    let world = shared(purpose).await;
     let server = ArtifactServer::start();
     with_two_of(&world, &server).await;
     let whole = server.publish("app", "v2@sha256:2", &[("app/a.yaml", &map("a", "2"))]);
@@ -246,7 +247,7 @@ async fn an_artifact_with_another_digest_prunes_nothing() {
 
 #[tokio::test]
 async fn a_kind_whose_definition_is_gone_prunes_nothing() {
-    let world = World::shared("definition-gone").await;
+    let world = shared("definition-gone").await;
     let group = format!("{}.example", world.namespace);
     let definition = |served: bool| definition(&group, served);
     let custom = |name: &str| {

@@ -14,14 +14,25 @@ mod fights;
 mod idle;
 mod manifests;
 mod matrix;
+mod on_sandbox;
 mod operated;
 mod origins;
 mod policies;
+mod proxied;
 mod recreate;
 mod refusals;
+mod server;
 mod sources;
 mod takeover;
 mod takeover_large;
 mod tenancy;
 mod units;
+mod waits;
 mod world;
+
+use self::world::World;
+
+/// A namespace and a repository before a real API server, which other tests share.
+async fn shared(purpose: &str) -> World {
+    World::shared(purpose).await
+}

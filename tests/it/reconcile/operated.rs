@@ -1,5 +1,6 @@
 //! What operators touch: probes, metrics, rule files that change, questions from afar.
 
+use super::proxied::asked_through_the_api_server;
 use super::world::World;
 use super::world::map;
 use crate::support::cluster;
@@ -78,8 +79,8 @@ async fn rules_probes_and_remote_questions() {
     std::fs::create_dir(&rules).expect("the folder is ours");
     std::fs::write(rules.join("mine.dl"), FREEZE).expect("the folder is ours");
     let (port, dir) = (free_port(), rules.display().to_string());
-    let listen = format!("127.0.0.1:{port}");
-    let base = format!("http://{listen}");
+    let listen = format!("0.0.0.0:{port}");
+    let base = format!("http://127.0.0.1:{port}");
     make_accounts(&world).await;
     let flags = ["--listen", &listen, "--rules", &dir, "--digest-key-secret", "hence-digest-key"];
     world.site.own().start(&flags);
@@ -101,6 +102,7 @@ async fn rules_probes_and_remote_questions() {
     assert!(world.site.log().contains("rules are in force"));
 
     asked_from_afar(&world, &base).await;
+    asked_through_the_api_server(&world, SPACE, port).await;
     // Nothing is lost by rules that came and went: the next run knows what this one did.
     world.site.own().stop().await;
     world.site.own().start(&flags);

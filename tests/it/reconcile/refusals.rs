@@ -1,6 +1,7 @@
 //! Bad input: each kind of it says what, where and what next in a condition and an event, keeps
 //! what was applied before, and is over with the push that mends it.
 
+use super::shared;
 use crate::reconcile::world::World;
 use crate::reconcile::world::map;
 use crate::support::flux;
@@ -117,7 +118,7 @@ fn next_is_said(world: &World, case: &Case) {
 
 #[tokio::test]
 async fn bad_input_is_told_loses_nothing_and_can_be_mended() {
-    let world = World::shared("bad-input").await;
+    let world = shared("bad-input").await;
     for case in CASES {
         write(&world, &format!("{}/keep.yaml", case.name), &kept(&world, case));
         for (path, text) in case.before {
@@ -180,7 +181,7 @@ async fn bad_input_is_told_loses_nothing_and_can_be_mended() {
 
 #[tokio::test]
 async fn a_kind_may_come_with_its_definition_in_one_unit() {
-    let world = World::shared("definition-within").await;
+    let world = shared("definition-within").await;
     let group = format!("{}.example", world.namespace);
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -203,7 +204,7 @@ async fn a_kind_may_come_with_its_definition_in_one_unit() {
 
 /// A source with more than a limit allows says so and keeps the units that it serves as they are.
 async fn over_a_limit(purpose: &str, write: impl Fn(&World), limit: &str) {
-    let world = World::shared(purpose).await;
+    let world = shared(purpose).await;
     let good = world.push_files(&[("app/a.yaml", &map("a", "1"))]).await;
     world.source().await;
     world.unit("app", json!({})).await;

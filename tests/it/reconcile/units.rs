@@ -1,5 +1,6 @@
 //! Units among each other, and what their spec switches.
 
+use super::shared;
 use crate::reconcile::world::World;
 use crate::reconcile::world::map;
 use crate::support::flux;
@@ -9,7 +10,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn a_dependent_is_applied_when_its_dependency_is_ready() {
-    let world = World::shared("depends").await;
+    let world = shared("depends").await;
     let revision =
         world.push_files(&[("web/w.yaml", &map("w", "1")), ("db/d.yaml", "not: [yaml")]).await;
     world.source().await;
@@ -27,7 +28,7 @@ async fn a_dependent_is_applied_when_its_dependency_is_ready() {
 
 #[tokio::test]
 async fn a_suspended_unit_does_nothing_until_it_is_resumed() {
-    let world = World::shared("suspended").await;
+    let world = shared("suspended").await;
     let old = world.push_files(&[("app/a.yaml", &map("a", "1"))]).await;
     world.source().await;
     world.unit("app", json!({})).await;
@@ -60,34 +61,34 @@ async fn deleted_with(world: &World, spec: serde_json::Value) {
 
 #[tokio::test]
 async fn a_deleted_unit_takes_its_objects_with_it() {
-    let world = World::shared("mirror").await;
+    let world = shared("mirror").await;
     deleted_with(&world, json!({})).await;
     world.owns(&[]).await;
 }
 
 #[tokio::test]
 async fn a_deleted_unit_without_prune_leaves_its_objects() {
-    let world = World::shared("unpruned").await;
+    let world = shared("unpruned").await;
     deleted_with(&world, json!({ "prune": false })).await;
     assert!(world.map("a").await.is_some());
 }
 
 #[tokio::test]
 async fn a_deleted_unit_obeys_its_deletion_policy() {
-    let world = World::shared("policy-delete").await;
+    let world = shared("policy-delete").await;
     deleted_with(&world, json!({ "prune": false, "deletionPolicy": "Delete" })).await;
     world.owns(&[]).await;
-    let world = World::shared("policy-wait").await;
+    let world = shared("policy-wait").await;
     deleted_with(&world, json!({ "deletionPolicy": "WaitForTermination" })).await;
     assert!(world.map("a").await.is_none());
-    let world = World::shared("policy-orphan").await;
+    let world = shared("policy-orphan").await;
     deleted_with(&world, json!({ "deletionPolicy": "Orphan" })).await;
     assert!(world.map("a").await.is_some());
 }
 
 #[tokio::test]
 async fn two_units_that_want_one_object_are_a_conflict_without_a_fight() {
-    let world = World::shared("conflict").await;
+    let world = shared("conflict").await;
     let revision =
         world.push_files(&[("app/a.yaml", &map("a", "1")), ("b/a.yaml", &map("a", "2"))]).await;
     world.source().await;
@@ -104,7 +105,7 @@ async fn two_units_that_want_one_object_are_a_conflict_without_a_fight() {
 
 #[tokio::test]
 async fn an_object_that_moves_between_units_is_not_deleted() {
-    let world = World::shared("moved").await;
+    let world = shared("moved").await;
     let files = [("app/a.yaml", map("a", "1")), ("app/b.yaml", map("b", "1"))];
     world.push_files(&files.each_ref().map(|(path, text)| (*path, text.as_str()))).await;
     let revision = world.push_files(&[("second/c.yaml", &map("c", "1"))]).await;
@@ -121,26 +122,4 @@ async fn an_object_that_moves_between_units_is_not_deleted() {
     let b = world.map("b").await.unwrap();
     assert_eq!(b.metadata.uid, before);
     assert_eq!(b.metadata.labels.unwrap()["kustomize.toolkit.fluxcd.io/name"], "second");
-}
-
-/// A Deployment of no replicas becomes Current at once, one that cannot progress does not.
-fn deployment(replicas: u32) -> String {
-    format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  replicas: \
-         {replicas}\n  selector: {{matchLabels: {{app: web}}}}\n  template:\n    metadata: \
-         {{labels: {{app: web}}}}\n    spec: {{containers: [{{name: main, image: none}}]}}\n"
-    )
-}
-
-#[tokio::test]
-async fn a_unit_that_waits_is_ready_when_its_objects_are_healthy() {
-    let world = World::shared("health").await;
-    let files = [("app/web.yaml", deployment(1)), ("app/a.yaml", map("a", "1"))];
-    world.push_files(&files.each_ref().map(|(path, text)| (*path, text.as_str()))).await;
-    world.source().await;
-    world.unit("app", json!({ "wait": true })).await;
-    world.shows("app", "Unknown", "Reconciliation in progress").await;
-    let revision = world.push_files(&[("app/web.yaml", &deployment(0))]).await;
-    let unit = world.ready("app", &revision).await;
-    assert!(flux::is_true(&unit, "Healthy"));
 }

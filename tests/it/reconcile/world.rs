@@ -4,6 +4,7 @@
 //! own. A test that stops the daemon, puts a proxy before the server or counts all requests has its
 //! own cluster ([`World::alone`]).
 
+use super::server::Server;
 use crate::support::cluster::Cluster;
 use crate::support::cluster::Options;
 use crate::support::flux;
@@ -28,10 +29,10 @@ use serde_json::json;
 use std::ops::Deref;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 /// How long a world may take for one step.
@@ -42,7 +43,7 @@ pub(super) const SOURCE: &str = "repo";
 
 /// A cluster with Flux's definitions, and the folders and the daemon of one `hence`.
 pub(super) struct Site {
-    pub(super) cluster: Cluster,
+    pub(super) cluster: Server,
     pub(super) workplace: Workplace,
     kubeconfig: PathBuf,
     daemon: Option<Daemon>,
@@ -51,7 +52,11 @@ pub(super) struct Site {
 impl Site {
     /// Starts a cluster and installs the definitions; no daemon runs yet.
     pub(super) async fn new() -> Self {
-        let cluster = Cluster::start(&Options { controllers: true, ..Options::default() });
+        let options = Options { controllers: true, ..Options::default() };
+        Self::before(Server::Real(Box::new(Cluster::start(&options)))).await
+    }
+
+    async fn before(cluster: Server) -> Self {
         flux::install_definitions(&cluster.client().await).await;
         let kubeconfig = cluster.kubeconfig().to_owned();
         let workplace = Workplace::new(&kubeconfig);
@@ -152,6 +157,13 @@ impl Place {
     }
 }
 
+/// The site with a daemon at work.
+async fn working(site: impl Future<Output = Site>) -> Site {
+    let mut site = site.await;
+    site.start(&[]);
+    site
+}
+
 /// Everything that one test needs.
 pub(super) struct World {
     pub(super) site: Place,
@@ -163,18 +175,17 @@ pub(super) struct World {
 }
 
 impl World {
-    /// A namespace and a repository for the shared daemon.
+    /// A namespace and a repository for the shared daemon before a real API server.
     pub(super) async fn shared(purpose: &str) -> Self {
-        static SITE: OnceLock<Site> = OnceLock::new();
-        static FIRST: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-        let first = FIRST.lock().await;
-        if SITE.get().is_none() {
-            let mut site = Site::new().await;
-            site.start(&[]);
-            let _set = SITE.set(site);
-        }
-        drop(first);
-        Self::on(Place::Shared(SITE.get().expect("it was set a line ago")), purpose).await
+        static SITE: OnceCell<Site> = OnceCell::const_new();
+        Self::on(Place::Shared(SITE.get_or_init(|| working(Site::new())).await), purpose).await
+    }
+
+    /// A namespace and a repository for the shared daemon before the sandbox.
+    pub(super) async fn on_sandbox(purpose: &str) -> Self {
+        static SITE: OnceCell<Site> = OnceCell::const_new();
+        let site = async || Site::before(Server::sandbox().await).await;
+        Self::on(Place::Shared(SITE.get_or_init(|| working(site())).await), purpose).await
     }
 
     /// A cluster of its own, whose daemon the test starts itself.

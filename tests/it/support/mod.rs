@@ -23,6 +23,7 @@ pub(crate) mod cluster;
 pub(crate) mod flux;
 pub(crate) mod git;
 pub(crate) mod proxy;
+pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod tools;
 pub(crate) mod wait;
