@@ -16,6 +16,7 @@ use crate::cluster::normalise;
 use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
+use crate::ingest::Advice;
 use crate::ingest::Ingest;
 use crate::ingest::fetch::part;
 use crate::ingest::mention::Words;
@@ -91,10 +92,24 @@ struct Failure {
     words: Words,
     /// What it read, when that decides that it fails.
     reads: Option<ReadSet>,
+    /// What helps.
+    advice: Advice,
 }
 
-/// Reason, message, and what was read when that decides.
-type Refusal = (&'static str, String, Option<ReadSet>);
+/// Why nothing was built.
+struct Refusal {
+    reason: &'static str,
+    message: String,
+    /// What was read, when that decides.
+    reads: Option<ReadSet>,
+    advice: Advice,
+}
+
+impl Refusal {
+    fn new(reason: &'static str, message: String, advice: Advice) -> Self {
+        Self { reason, message, reads: None, advice }
+    }
+}
 
 impl Ingest {
     /// The job for an `act_render` row.
@@ -151,6 +166,7 @@ impl Ingest {
                     relation::render_failed(&unit, &failed_on, &b, &v, reason, &message, &now);
                 vec![
                     read,
+                    failure.advice.about(&unit),
                     Statement::exactly("mentions", vec![unit.column()], mentioned),
                     Statement::Holds(failed),
                 ]
@@ -162,6 +178,7 @@ impl Ingest {
                 let count = i64::try_from(rendered.objects.len()).unwrap_or(i64::MAX);
                 let mut said = vec![
                     Statement::nothing("render_failed", vec![unit.column()]),
+                    Advice::default().about(&unit),
                     Statement::nothing("mentions", vec![unit.column()]),
                     Statement::Holds(relation::reads(&unit, &tree_id, &part)),
                     Statement::Holds(relation::rendered(&unit, &part, &b, &v, &text, &count)),
@@ -239,9 +256,10 @@ impl BuildJob {
     /// Runs the build; computes only, in proportion to the files that it reads.
     pub fn run(self) -> Built {
         let damaged = AtomicBool::new(false);
-        let result = self.build(&damaged).map_err(|(reason, message, reads)| {
+        let result = self.build(&damaged).map_err(|refusal| {
+            let Refusal { reason, message, reads, advice } = refusal;
             let words = self.tree.as_deref().map(|tree| Words::of(tree, &self.path, &self.before));
-            Failure { reason, message, words: words.unwrap_or_default(), reads }
+            Failure { reason, message, words: words.unwrap_or_default(), reads, advice }
         });
         let (tree, damaged) = (self.tree, damaged.into_inner() && result.is_err());
         Built { unit: self.unit, tree_id: self.tree_id, tree, key: self.key, result, damaged }
@@ -250,7 +268,7 @@ impl BuildJob {
     fn build(&self, damaged: &AtomicBool) -> Result<Rendered, Refusal> {
         let Some(tree) = &self.tree else {
             let message = "the source's files are not loaded".to_owned();
-            return Err(("ArtifactFailed", message, None));
+            return Err(Refusal::new("ArtifactFailed", message, Advice::default()));
         };
         let options = BuildOptions::default();
         let tree = Watched { tree: tree.as_ref(), damaged };
@@ -259,13 +277,20 @@ impl BuildJob {
             Ok(UnitOutcome::Built(built)) => built,
             Ok(UnitOutcome::Needs(remote)) => {
                 let message = format!("remote bases are not fetched by this version: {remote:?}");
-                return Err(("BuildFailed", message, None));
+                let advice = Advice::new("flux::remote", "copy the base into the source");
+                return Err(Refusal::new("BuildFailed", message, advice));
             }
             Err(error) => {
-                return Err((reason(&error), error.to_string(), error.reads().cloned()));
+                let reads = error.reads().cloned();
+                let advice = match &error {
+                    FluxBuildError::Build { source } => Advice::of(source.as_ref()),
+                    error => Advice::of(error),
+                };
+                let (reason, message) = (reason(&error), error.to_string());
+                return Err(Refusal { reason, message, reads, advice });
             }
         };
-        within_limits(&built.objects).map_err(|(reason, message)| (reason, message, None))?;
+        within_limits(&built.objects)?;
         let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();
         for object in built.objects {
@@ -316,8 +341,9 @@ impl BuildJob {
 }
 
 /// More or larger objects than any server would take are an error, never cut.
-fn within_limits(objects: &[flux::UnitObject]) -> Result<(), (&'static str, String)> {
-    let failed = |message: String| Err(("BuildFailed", message));
+fn within_limits(objects: &[flux::UnitObject]) -> Result<(), Refusal> {
+    let advice = Advice::new("flux::limit", "split the unit, or the object, into smaller ones");
+    let failed = |message: String| Err(Refusal::new("BuildFailed", message, advice));
     if objects.len() > OBJECTS_MAX {
         let count = objects.len();
         return failed(format!("{count} objects are more than OBJECTS_MAX = {OBJECTS_MAX}"));
