@@ -39,6 +39,7 @@ pub fn why_not_live(reader: &Reader, wanted: &str, object: &ObjectRef) -> Answer
             let said = format!("fetching failed at {}: {}", text(&failed, 4), text(&failed, 3));
             answer = answer.line("because", said);
         }
+        let answer = advised(reader, &source, answer);
         let checked = row(reader, "checked", &[Some(&source)]).map(|c| text(&c, 1));
         return answer.line_if("checked", checked).next(fetch_again(&source));
     }
@@ -73,6 +74,16 @@ fn unit_blocks(reader: &Reader, unit: &str) -> Answer {
 fn names(revision: &str, wanted: &str) -> bool {
     let commit = revision.rsplit_once(':').map_or(revision, |(_, commit)| commit);
     revision == wanted || (wanted.len() >= 4 && commit.starts_with(wanted))
+}
+
+/// The stable code of the subject's last failure, and what helps.
+pub(super) fn advised(reader: &Reader, subject: &str, mut answer: Answer) -> Answer {
+    for advice in rows(reader, "advice", &[Some(subject)]) {
+        answer = answer.line("code", text(&advice, 1));
+        let helps = Some(text(&advice, 2)).filter(|helps| !helps.is_empty());
+        answer = answer.line_if("help", helps);
+    }
+    answer
 }
 
 /// The command that asks for a fetch of the source.

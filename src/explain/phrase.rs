@@ -19,6 +19,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("current",         "{0} is at {1}"),
     ("target",          "{0} is to be at {1}"),
     ("fetched",         "{0} was fetched at {2}"),
+    ("advice",          "{0} failed with {1}: {2}"),
     ("fetch_failed",    "fetching {0} failed at {4}: {3}"),
     ("checked",         "{0} was last checked at {1}"),
     ("live",            "{0:show} is live (uid {1}, resourceVersion {2})"),

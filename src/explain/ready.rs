@@ -10,6 +10,7 @@ use crate::explain::ask::row;
 use crate::explain::ask::rows;
 use crate::explain::ask::show;
 use crate::explain::ask::text;
+use crate::explain::live::advised;
 use crate::explain::live::fetch_again;
 use crate::explain::object::asked;
 use crate::explain::object::in_namespace;
@@ -140,10 +141,12 @@ fn evidence(reader: &Reader, unit: &str, mut answer: Answer) -> Answer {
         let retry = row(reader, "unit_timing", &[Some(unit)]).map(|timing| text(&timing, 2));
         let again = retry.map(|retry| format!(", tried again every {retry}")).unwrap_or_default();
         answer = answer.line("failed", format!("at {}{again}", text(&failed, 3)));
+        answer = advised(reader, unit, answer);
     }
     if let Some(source) = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1)) {
         for failed in rows(reader, "fetch_failed", &[Some(&source)]) {
             answer = answer.line("source", format!("{source}: {}", text(&failed, 3)));
+            answer = advised(reader, &source, answer);
         }
     }
     for object in rows(reader, "unhealthy", &[Some(unit)]).iter().take(LISTED_MAX) {

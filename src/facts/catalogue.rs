@@ -130,6 +130,7 @@ pub mod relation {
         renders(unit: UnitName, object: ObjectRef, manifest: str, version: str, stage: i64,
             order: str);
         toggle(unit: UnitName, object: ObjectRef, name: str, value: str);
+        advice(subject: str, code: str, text: str);
         mentions(unit: UnitName, object: ObjectRef);
         declared_at(unit: UnitName, object: ObjectRef, file: str, line: i64);
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
+use crate::ingest::Advice;
 use crate::ingest::Ingest;
 use crate::ingest::Stores;
 use crate::ingest::elsewhere;
@@ -90,10 +91,33 @@ struct Failure {
     words: Words,
     /// What it read, when that decides that it fails.
     reads: Option<ReadSet>,
+    /// What helps.
+    advice: Advice,
 }
 
-/// Reason, message, and what was read when that decides.
-type Refusal = (&'static str, String, Option<ReadSet>);
+/// Why nothing was built.
+struct Refusal {
+    reason: &'static str,
+    message: String,
+    /// What was read, when that decides.
+    reads: Option<ReadSet>,
+    advice: Advice,
+}
+
+impl Refusal {
+    fn new(reason: &'static str, message: String, advice: Advice) -> Self {
+        Self { reason, message, reads: None, advice }
+    }
+
+    fn of(error: &FluxBuildError) -> Self {
+        let advice = match error {
+            FluxBuildError::Build { source } => Advice::of(source.as_ref()),
+            error => Advice::of(error),
+        };
+        let (reason, message) = (reason(error), error.to_string());
+        Self { reason, message, reads: error.reads().cloned(), advice }
+    }
+}
 
 impl Ingest {
     /// The job for an `act_render` row.
@@ -164,6 +188,7 @@ impl Ingest {
                     relation::render_failed(&unit, &failed_on, &b, &v, reason, &message, &now);
                 vec![
                     read,
+                    failure.advice.about(&unit),
                     Statement::exactly("mentions", vec![unit.column()], mentioned),
                     Statement::Holds(failed),
                 ]
@@ -175,6 +200,7 @@ impl Ingest {
                 let count = i64::try_from(rendered.objects.len()).unwrap_or(i64::MAX);
                 let mut said = vec![
                     Statement::nothing("render_failed", vec![unit.column()]),
+                    Advice::default().about(&unit),
                     Statement::nothing("mentions", vec![unit.column()]),
                     Statement::Holds(relation::reads(&unit, &tree_id, &part)),
                     Statement::Holds(relation::rendered(&unit, &part, &b, &v, &text, &count)),
@@ -256,10 +282,11 @@ impl BuildJob {
     /// bases from elsewhere: those are fetched.
     pub fn run(mut self, stores: &Stores, cancel: &CancellationToken) -> Built {
         let damaged = AtomicBool::new(false);
-        let result = self.build(&damaged, stores, cancel).map_err(|(reason, message, reads)| {
+        let result = self.build(&damaged, stores, cancel).map_err(|refusal| {
+            let Refusal { reason, message, reads, advice } = refusal;
             let (tree, path) = (self.recipe.tree.as_deref(), &self.recipe.path);
             let words = tree.map(|tree| Words::of(tree, path, &self.before));
-            Failure { reason, message, words: words.unwrap_or_default(), reads }
+            Failure { reason, message, words: words.unwrap_or_default(), reads, advice }
         });
         let damaged = damaged.into_inner() && result.is_err();
         Built { recipe: self.recipe, tree_id: self.tree_id, key: self.key, result, damaged }
@@ -273,11 +300,11 @@ impl BuildJob {
     ) -> Result<Rendered, Refusal> {
         let Some(tree) = self.recipe.tree.clone() else {
             let message = "the source's files are not loaded".to_owned();
-            return Err(("ArtifactFailed", message, None));
+            return Err(Refusal::new("ArtifactFailed", message, Advice::default()));
         };
         let tree = Watched { tree: tree.as_ref(), damaged };
         let built = self.built(&tree, stores, cancel)?;
-        within_limits(&built.objects).map_err(|(reason, message)| (reason, message, None))?;
+        within_limits(&built.objects)?;
         let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();
         for object in built.objects {
@@ -311,11 +338,12 @@ impl BuildJob {
                 }
                 Ok(UnitOutcome::Needs(needs)) => {
                     elsewhere::bring(&stores.elsewhere, needs, &mut options.remote, cancel)
-                        .map_err(|error| ("BuildFailed", error.to_string(), None))?;
+                        .map_err(|error| {
+                            let advice = Advice::of(&error);
+                            Refusal::new("BuildFailed", error.to_string(), advice)
+                        })?;
                 }
-                Err(error) => {
-                    return Err((reason(&error), error.to_string(), error.reads().cloned()));
-                }
+                Err(error) => return Err(Refusal::of(&error)),
             }
         }
     }
@@ -343,8 +371,9 @@ impl BuildJob {
 }
 
 /// More or larger objects than any server would take are an error, never cut.
-fn within_limits(objects: &[flux::UnitObject]) -> Result<(), (&'static str, String)> {
-    let failed = |message: String| Err(("BuildFailed", message));
+fn within_limits(objects: &[flux::UnitObject]) -> Result<(), Refusal> {
+    let advice = Advice::new("flux::limit", "split the unit, or the object, into smaller ones");
+    let failed = |message: String| Err(Refusal::new("BuildFailed", message, advice));
     if objects.len() > OBJECTS_MAX {
         let count = objects.len();
         return failed(format!("{count} objects are more than OBJECTS_MAX = {OBJECTS_MAX}"));

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use miette::Diagnostic;
 use tokio_util::sync::CancellationToken;
 
 use crate::datalog::Fact;
 use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
+use crate::ingest::Advice;
 use crate::ingest::Ingest;
 use crate::ingest::Place;
 use crate::model::ContentId;
@@ -54,6 +56,7 @@ enum Work {
     Impossible {
         reason: String,
         message: String,
+        advice: Advice,
     },
 }
 
@@ -124,6 +127,8 @@ pub enum FetchResult {
         reason: String,
         /// The condition's message.
         message: String,
+        /// What helps.
+        advice: Advice,
     },
 }
 
@@ -131,9 +136,10 @@ impl Ingest {
     /// The job for an `act_fetch` row.
     pub fn fetch_job(&self, source: &SourceName, spec: &str) -> FetchJob {
         let job = |work| FetchJob { source: source.clone(), spec: spec.to_owned(), work };
-        let impossible = |reason: &str, message: String| {
-            job(Work::Impossible { reason: reason.to_owned(), message })
+        let refused = |reason: &str, message: String, advice: Advice| {
+            job(Work::Impossible { reason: reason.to_owned(), message, advice })
         };
+        let impossible = |reason, message| refused(reason, message, Advice::default());
         let Some(memory) = self.sources.get(source) else {
             return impossible("NotFound", format!("source {source} is not known any more"));
         };
@@ -162,7 +168,7 @@ impl Ingest {
             Ok(auth) => auth,
             Err(error) => {
                 let message = format!("failed to configure authentication options: {error}");
-                return impossible("AuthenticationFailed", message);
+                return refused("AuthenticationFailed", message, Advice::of(&error));
             }
         };
         let proxy = match secret(&git.proxy_secret_ref).map(|(n, v)| secrets::proxy(&n, &v)) {
@@ -170,7 +176,7 @@ impl Ingest {
             Some(Ok(proxy)) => Some(proxy),
             Some(Err(error)) => {
                 let message = format!("failed to configure proxy options: {error}");
-                return impossible("AuthenticationFailed", message);
+                return refused("AuthenticationFailed", message, Advice::of(&error));
             }
         };
         let known = memory.tree.is_some().then(|| memory.revision.clone()).flatten();
@@ -197,14 +203,14 @@ impl Ingest {
         match result {
             FetchResult::Unchanged => {
                 memory.failures = 0;
-                vec![checked, well]
+                vec![checked, well, Advice::default().about(&source)]
             }
-            FetchResult::Failed { reason, message } => {
+            FetchResult::Failed { reason, message, advice } => {
                 memory.failures += 1;
                 let failures = memory.failures;
-                vec![Statement::Holds(relation::fetch_failed(
-                    &source, &spec, &reason, &message, &now, &failures,
-                ))]
+                let failed =
+                    relation::fetch_failed(&source, &spec, &reason, &message, &now, &failures);
+                vec![Statement::Holds(failed), advice.about(&source)]
             }
             FetchResult::Tree { revision, tree, place, subject } => {
                 memory.failures = 0;
@@ -219,6 +225,7 @@ impl Ingest {
                 let mut said = vec![
                     checked,
                     well,
+                    Advice::default().about(&source),
                     Statement::Holds(relation::fetched(&source, &spec, &revision, &id)),
                     Statement::Holds(at),
                 ];
@@ -289,7 +296,9 @@ impl FetchJob {
     /// Runs the fetch; blocks for at most the source's timeout.
     pub fn run(self, stores: &Stores, cancel: &CancellationToken) -> Fetched {
         let result = match self.work {
-            Work::Impossible { reason, message } => FetchResult::Failed { reason, message },
+            Work::Impossible { reason, message, advice } => {
+                FetchResult::Failed { reason, message, advice }
+            }
             Work::Artifact { url, digest, revision, retries } => {
                 let request = FetchRequest { retries, ..FetchRequest::new(&url, &digest) };
                 load(stores, &request, revision, cancel)
@@ -303,8 +312,13 @@ impl FetchJob {
     }
 }
 
-fn failed(reason: &str, error: &dyn std::fmt::Display) -> FetchResult {
-    FetchResult::Failed { reason: reason.to_owned(), message: error.to_string() }
+fn failed(reason: &str, error: &dyn Diagnostic) -> FetchResult {
+    failed_saying(reason, error.to_string(), error)
+}
+
+/// The same, with other words than the error's own.
+fn failed_saying(reason: &str, message: String, error: &dyn Diagnostic) -> FetchResult {
+    FetchResult::Failed { reason: reason.to_owned(), message, advice: Advice::of(error) }
 }
 
 fn load(
@@ -372,12 +386,13 @@ fn clone(
         }
         Err(error) => {
             let message = format!("failed to load source ignore patterns from repository: {error}");
-            failed("SourceIgnoreError", &message)
+            failed_saying("SourceIgnoreError", message, &error)
         }
     }
 }
 
 /// The words of Flux for whatever keeps a revision from being checked out.
-fn not_checked_out(error: &dyn std::fmt::Display) -> FetchResult {
-    failed("GitOperationFailed", &format!("failed to checkout and determine revision: {error}"))
+fn not_checked_out(error: &dyn Diagnostic) -> FetchResult {
+    let message = format!("failed to checkout and determine revision: {error}");
+    failed_saying("GitOperationFailed", message, error)
 }

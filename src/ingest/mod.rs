@@ -13,6 +13,7 @@
 //!
 //! Not here: what follows from a fact (`rules/`), any write to the world (`executor`).
 
+mod advice;
 mod build;
 mod declared;
 mod effect;
@@ -44,6 +45,7 @@ use crate::model::SourceName;
 use crate::model::Timestamp;
 use crate::model::UnitName;
 
+pub use advice::Advice;
 pub use build::BuildJob;
 pub use build::Built;
 pub use fetch::FetchJob;

@@ -48,6 +48,7 @@ const RECORDED: &[&str] = &[
     "kept_at",
     "commit_of",
     "fetch_failed",
+    "advice",
     "packed",
     "pack_failed",
     "artifact_lost",

@@ -51,6 +51,7 @@ const RECORDED: &[&str] = &[
     "reads",
     "rendered",
     "render_failed",
+    "advice",
     "renders",
     "toggle",
     "declared_at",

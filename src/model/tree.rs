@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 /// Names content: equal ids mean equal bytes (or equal directory listings, recursively).
@@ -55,10 +56,11 @@ pub enum Entry {
 }
 
 /// Why a tree could not be read. Absence is not an error: see [`FileTree::entry`].
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum TreeError {
     /// The storage below failed.
     #[error("cannot read `{path}` from the source tree: {reason}")]
+    #[diagnostic(code(tree::read), help("the source is fetched again; check the disk"))]
     Read {
         /// The path asked for.
         path: String,
@@ -67,12 +69,17 @@ pub enum TreeError {
     },
     /// `read` was asked for something that is not a file, or is absent.
     #[error("`{path}` is not a file")]
+    #[diagnostic(code(tree::not_a_file), help("correct the path that names it"))]
     NotAFile {
         /// The path asked for.
         path: String,
     },
     /// A file is larger than `limits::FILE_BYTES_MAX`.
     #[error("`{path}` has {bytes} bytes, more than FILE_BYTES_MAX = {max}")]
+    #[diagnostic(
+        code(tree::file_too_large),
+        help("split the file, or leave it out with .sourceignore")
+    )]
     TooLarge {
         /// The path asked for.
         path: String,

@@ -196,7 +196,7 @@ pub enum FluxBuildError {
     },
     /// The tree could not be read.
     #[error(transparent)]
-    #[diagnostic(code(flux::tree), help("the source could not be read; try again"))]
+    #[diagnostic(transparent)]
     Tree(#[from] TreeError),
 }
 

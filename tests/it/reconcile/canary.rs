@@ -180,6 +180,14 @@ async fn search(world: &mut World, listen: &str) {
     for question in questions {
         places.push((question.join(" "), world.site.ask(question).into_bytes()));
     }
+    // Every write with its whole proof.
+    let listed = world.site.ask(&["audit", "list", "--writes", "--limit", "10000"]);
+    let ids: Vec<&str> = listed.split_whitespace().filter(|word| word.starts_with("P-")).collect();
+    assert!(ids.len() >= 8, "{listed}");
+    for id in ids {
+        let shown = world.site.ask(&["audit", "show", id, "-o", "json"]);
+        places.push((format!("proof {id}"), shown.into_bytes()));
+    }
     cluster::trust_ring();
     let metrics = reqwest::get(format!("http://{listen}/metrics")).await.expect("it is served");
     places.push(("metrics".to_owned(), metrics.text().await.expect("text").into_bytes()));
@@ -211,7 +219,7 @@ async fn search(world: &mut World, listen: &str) {
     };
     // What is no secret is found by the same search: in journal, facts, log, answers, events.
     let control = holders("tainted").join("\n");
-    for part in ["journal", "log-0", "audit list", "why cm/tainted"] {
+    for part in ["journal", "facts/db", "log-0", "audit list", "why cm/tainted", "proof P-"] {
         assert!(control.contains(part), "{part} was not searched:\n{control}");
     }
     let mut hits = Vec::new();

@@ -82,16 +82,22 @@ const DAMAGES: &[Damage] = &[
     Damage { name: "journal-zeroed", does: journal_zeroed, codes: JOURNAL },
 ];
 
-/// The Warning event that tells of this code.
-async fn told(world: &World, codes: &[&str]) -> String {
+/// The texts of the Warning events that tell of one of these codes, but for those of before.
+async fn told(world: &World, codes: &[&str], before: &mut Vec<String>) {
+    let log = || async { codes.iter().any(|code| world.site.log().contains(code)).then_some(()) };
+    wait::until(&format!("one of {codes:?} in the log"), log).await;
     let events: &Api<Event> = &Api::all(world.client.clone());
     let about = &ListParams::default().fields("reason=StateLost");
-    wait::until(&format!("an event with one of {codes:?}"), || async move {
+    let known = &*before;
+    let text = wait::until(&format!("a new event with one of {codes:?}"), || async move {
         let list = events.list(about).await.ok()?.items;
-        let mut texts = list.into_iter().filter(|event| event.type_.as_deref() == Some("Warning"));
-        texts.find_map(|event| event.message.filter(|m| codes.iter().any(|code| m.contains(code))))
+        let warnings = list.into_iter().filter(|event| event.type_.as_deref() == Some("Warning"));
+        let mut texts = warnings.filter_map(|event| event.message);
+        texts.find(|text| codes.iter().any(|code| text.contains(code)) && !known.contains(text))
     })
-    .await
+    .await;
+    assert!(text.contains("; "), "it says what next: {text}");
+    before.push(text);
 }
 
 #[tokio::test]
@@ -110,6 +116,7 @@ async fn a_damaged_state_directory_is_told_and_nothing_is_lost() {
     let revision = world.push_files(&files).await;
     world.ready("app", &revision).await;
     let uid = world.map("a").await.expect("a is there").metadata.uid;
+    let mut events = Vec::new();
     let mut left: Vec<&str> = DAMAGES.iter().map(|damage| damage.name).collect();
     for damage in DAMAGES {
         world.site.own().stop().await;
@@ -118,10 +125,7 @@ async fn a_damaged_state_directory_is_told_and_nothing_is_lost() {
         world.repo.git(&["rm", "-q", &format!("app/{}.yaml", damage.name)]);
         let revision = format!("main@sha1:{}", world.repo.commit("one less", "main"));
         world.site.own().start(&[]);
-        let text = told(&world, damage.codes).await;
-        let log = world.site.log();
-        assert!(damage.codes.iter().any(|code| log.contains(code)), "{}: {log}", damage.name);
-        assert!(text.contains("; "), "it says what next: {text}");
+        told(&world, damage.codes, &mut events).await;
         world.fetch().await;
         world.ready("app", &revision).await;
         left.retain(|name| *name != damage.name);
@@ -142,7 +146,7 @@ async fn another_version(world: &mut World) {
     fs::write(&file, "hence state 7\n").expect("it is ours");
     let state = world.site.workplace.state().display().to_string();
     let said = world.site.workplace.hence(&["run", "--state", &state]);
-    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert_ne!(said.code, Some(0), "{}", said.stderr);
     for part in ["facts::state_version", "hence state 7", "help:", "version of hence that wrote it"]
     {
         assert!(said.stderr.contains(part), "{part:?} is not in {}", said.stderr);

@@ -43,6 +43,7 @@ fn drop_b(world: &World) -> String {
 async fn only_b_is_pruned(world: &World, revision: &str) {
     world.ready("app", revision).await;
     world.owns(&["a"]).await;
+    assert_eq!(world.pruned().await, ["b"]);
 }
 
 /// Which request of a list a fault hits.
@@ -131,13 +132,13 @@ async fn a_discovery_that_fails_in_part_prunes_nothing() {
     world.site.own().start(&[]);
     world.attempts("app", &revision).await;
     assert_eq!(owned_roles(&world).await, ["a", "b"]);
-    // A unit that is deleted meanwhile keeps its finalizer: its Roles may be its own.
     assert!(proxy.harmed() >= 2);
     proxy.heal();
     world.ready("app", &revision).await;
     let world = &world;
     wait::until("b to go", || async move { (owned_roles(world).await == ["a"]).then_some(()) })
         .await;
+    assert_eq!(world.pruned().await, ["b"]);
 }
 
 #[tokio::test]
@@ -193,9 +194,9 @@ async fn another_units_pending_build_holds_all_prunes() {
     let of_values = |seen: &Seen| seen.query.contains("metadata.name%3Dvalues");
     proxy.always(of_values, Fault::Refuse { code: 403, reason: "Forbidden" });
     let from = json!([{ "kind": "ConfigMap", "name": "values" }]);
-    let post = json!({ "path": "./app", "postBuild": { "substituteFrom": from } });
-    world.unit("other", post).await;
+    world.unit("other", json!({ "postBuild": { "substituteFrom": from } })).await;
     harmed(&proxy, 1).await;
+    world.repo.write("other/c.yaml", map("c", "1"));
     let revision = drop_b(&world);
     world.fetch().await;
     // The prune that it waits for keeps the run at the new revision from its end.
@@ -205,10 +206,11 @@ async fn another_units_pending_build_holds_all_prunes() {
     assert_eq!(world.owned_maps().await, ["a", "b"]);
     let pending = world.site.ask(&["pending"]);
     assert!(pending.contains("which is being built"), "{pending}");
-    // The other unit goes instead of being mended: it wants nothing any more.
-    let units = world.flux(flux::KUSTOMIZATION);
-    units.delete("other", &DeleteParams::default()).await.unwrap();
-    only_b_is_pruned(&world, &revision).await;
+    proxy.heal();
+    world.ready("other", &revision).await;
+    world.ready("app", &revision).await;
+    world.owns(&["a", "c"]).await;
+    assert_eq!(world.pruned().await, ["b"]);
 }
 
 #[tokio::test]

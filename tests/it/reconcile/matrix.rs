@@ -32,6 +32,7 @@ async fn with_two(world: &World) -> String {
 async fn only_b_is_pruned(world: &World, revision: &str) {
     world.ready("app", revision).await;
     world.owns(&["a"]).await;
+    assert_eq!(world.pruned().await, ["b"]);
 }
 
 #[tokio::test]
@@ -51,7 +52,7 @@ async fn a_path_that_is_a_file_prunes_nothing() {
     with_two(&world).await;
     world.repo.git(&["rm", "-rq", "app"]);
     world.push_files(&[("app", "not a folder")]).await;
-    world.shows("app", "False", "").await;
+    world.shows("app", "False", "kustomization path").await;
     world.owns(&["a", "b"]).await;
     world.repo.git(&["rm", "-q", "app"]);
     let revision = world.push_files(&[("app/a.yaml", &map("a", "1"))]).await;
@@ -168,6 +169,7 @@ async fn another_units_failed_build_holds_what_it_may_want() {
     let b = world.map("b").await.unwrap();
     assert_eq!(b.metadata.uid, before, "transferred, not deleted and created");
     assert_eq!(b.metadata.labels.unwrap()["kustomize.toolkit.fluxcd.io/name"], "other");
+    assert_eq!(world.pruned().await, [""; 0]);
 }
 
 #[tokio::test]
@@ -234,7 +236,8 @@ async fn harmed_artifact(purpose: &str, harm: fn(&ArtifactServer, &mut Artifact)
 
 #[tokio::test]
 async fn an_artifact_that_is_not_there_prunes_nothing() {
-    harmed_artifact("artifact-404", |server, artifact| server.withdraw(artifact), "").await;
+    let gone = |server: &ArtifactServer, artifact: &mut Artifact| server.withdraw(artifact);
+    harmed_artifact("artifact-404", gone, "artifact not found").await;
 }
 
 #[tokio::test]

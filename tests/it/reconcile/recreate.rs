@@ -1,6 +1,9 @@
 //! Objects that the server will not change: deleted and made anew only by force.
 
 use crate::reconcile::world::World;
+use crate::support::proxy::Fault;
+use crate::support::proxy::FaultProxy;
+use crate::support::proxy::Seen;
 use crate::support::wait;
 use kube::api::Patch;
 use kube::api::PatchParams;
@@ -41,33 +44,73 @@ async fn an_immutable_object_is_recreated_by_force_alone() {
     assert_eq!(third.data.unwrap()["key"], "3");
 }
 
-#[tokio::test]
-#[ignore = "long: on a machine with far too much to do it was once ready before its object was made"]
-async fn a_finalizer_delays_the_new_object_and_nothing_is_repeated() {
-    let world = World::shared("force-finalizer").await;
+/// Sets or removes the finalizer of the ConfigMap.
+async fn stays(world: &World, stays: bool) {
+    let list = stays.then(|| vec!["example.com/stay"]);
+    let patch = Patch::Merge(json!({ "metadata": { "finalizers": list } }));
+    world.maps().patch("a", &PatchParams::default(), &patch).await.expect("it is there");
+}
+
+/// A forced unit whose immutable ConfigMap a finalizer keeps; gives its uid.
+async fn kept(world: &World) -> Option<String> {
     let revision = world.push_files(&[("app/a.yaml", &fixed("1", ""))]).await;
     world.source().await;
     world.unit("app", json!({ "force": true })).await;
     world.ready("app", &revision).await;
-    let first = world.map("a").await.unwrap().metadata.uid;
-    let finalizers =
-        |list: serde_json::Value| Patch::Merge(json!({ "metadata": { "finalizers": list } }));
-    let params = PatchParams::default();
-    world.maps().patch("a", &params, &finalizers(json!(["example.com/stay"]))).await.unwrap();
-    let revision = world.push_files(&[("app/a.yaml", &fixed("2", ""))]).await;
-    let now = &world;
+    stays(world, true).await;
+    world.map("a").await.expect("it was applied").metadata.uid
+}
+
+async fn marked(world: &World) {
     wait::until("the object to be marked", || async move {
-        now.map("a").await?.metadata.deletion_timestamp.map(drop)
+        world.map("a").await?.metadata.deletion_timestamp.map(drop)
     })
     .await;
-    world.maps().patch("a", &params, &finalizers(json!(null))).await.unwrap();
-    world.ready("app", &revision).await;
-    let second = world.map("a").await.unwrap();
+}
+
+/// The unit is ready, so the new object is there.
+async fn made_anew(world: &World, revision: &str, first: Option<String>) {
+    world.ready("app", revision).await;
+    let second = world.map("a").await.expect("the unit is ready, so its object was made");
     assert_ne!(second.metadata.uid, first);
-    assert_eq!(second.data.unwrap()["key"], "2");
-    let all = world.site.cluster.audit().settled(&world.site.cluster).await;
-    let deletes = all.iter().filter(|r| {
-        r.verb == "delete" && r.namespace == world.namespace && r.user_agent.starts_with("hence/")
-    });
-    assert_eq!(deletes.count(), 1);
+    assert_eq!(second.data.expect("it has data")["key"], "2");
+}
+
+#[tokio::test]
+async fn a_finalizer_delays_the_new_object_and_nothing_is_repeated() {
+    let world = World::shared("force-finalizer").await;
+    let first = kept(&world).await;
+    let revision = world.push_files(&[("app/a.yaml", &fixed("2", ""))]).await;
+    marked(&world).await;
+    stays(&world, false).await;
+    made_anew(&world, &revision, first).await;
+    // A delete of a state that is not the present one any more is refused, and is none.
+    assert_eq!(world.pruned().await, ["a"]);
+}
+
+#[tokio::test]
+async fn whoever_misses_the_end_of_the_old_object_is_not_ready() {
+    let mut world = World::alone("force-unseen").await;
+    let proxy = &FaultProxy::before(&world.site.cluster);
+    world.site.own().through(&proxy.kubeconfig());
+    world.site.own().start(&[]);
+    let first = kept(&world).await;
+    let is_delete = |seen: &Seen| seen.method == "DELETE" && seen.path.ends_with("/configmaps/a");
+    proxy.times(1, is_delete, Fault::LoseAnswer);
+    let revision = world.push_files(&[("app/a.yaml", &fixed("2", ""))]).await;
+    marked(&world).await;
+    // The answer is lost, and then neither watch nor list tells what becomes of the object.
+    let before = proxy.harmed();
+    proxy.times(1, |seen| seen.is_watch("configmaps"), Fault::watch_expired());
+    let forbidden = Fault::Refuse { code: 403, reason: "Forbidden" };
+    proxy.always(|seen| seen.is_list("configmaps"), forbidden);
+    proxy.cut_streams();
+    let harmed = |times| async move { (proxy.harmed() >= times).then_some(()) };
+    wait::until("the list to fail", || harmed(before + 2)).await;
+    stays(&world, false).await;
+    wait::until("the list to fail again", || harmed(before + 3)).await;
+    let unit = world.get_unit("app").await.expect("it is there");
+    assert_ne!(unit.data["status"]["lastAppliedRevision"], revision.as_str());
+    proxy.heal();
+    made_anew(&world, &revision, first).await;
 }

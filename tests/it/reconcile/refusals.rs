@@ -94,7 +94,8 @@ async fn told(world: &World, unit: &str, reason: &str) -> String {
 fn next_is_said(world: &World, case: &Case) {
     let unit = format!("ks/{}", case.name);
     let why = world.site.ask(&["why-not", "ready", &unit, "-n", &world.namespace]);
-    for part in [case.reason, case.says[0], "next     "] {
+    let code = if case.code.is_empty() { "" } else { "code     " };
+    for part in [case.reason, case.says[0], code, "next     "] {
         assert!(why.contains(part), "{}: {part:?} is not in {why}", case.name);
     }
     if case.code.is_empty() {
@@ -203,7 +204,7 @@ async fn a_kind_may_come_with_its_definition_in_one_unit() {
 }
 
 /// A source with more than a limit allows says so and keeps the units that it serves as they are.
-async fn over_a_limit(purpose: &str, write: impl Fn(&World), limit: &str) {
+async fn over_a_limit(purpose: &str, write: impl Fn(&World), limit: &str, code: &str) {
     let world = shared(purpose).await;
     let good = world.push_files(&[("app/a.yaml", &map("a", "1"))]).await;
     world.source().await;
@@ -211,7 +212,7 @@ async fn over_a_limit(purpose: &str, write: impl Fn(&World), limit: &str) {
     world.ready("app", &good).await;
     world.repo.git(&["rm", "-q", "app/a.yaml"]);
     write(&world);
-    world.push("too much").await;
+    let much = world.push("too much").await;
     let now = &world;
     let message = wait::until("a condition that names the limit", || async move {
         for kind in [flux::GIT_REPOSITORY, flux::KUSTOMIZATION] {
@@ -227,6 +228,19 @@ async fn over_a_limit(purpose: &str, write: impl Fn(&World), limit: &str) {
     .await;
     println!("{message}");
     world.owns(&["a"]).await;
+    let events: &Api<Event> = &Api::namespaced(world.client.clone(), &world.namespace);
+    wait::until("an event that names the limit", || async move {
+        let list = events.list(&ListParams::default()).await.ok()?.items;
+        let names_it = |event: &Event| event.message.as_ref().is_some_and(|m| m.contains(limit));
+        list.into_iter().find(|event| names_it(event) && event.type_.as_deref() == Some("Warning"))
+    })
+    .await;
+    let (n, commit) = (&world.namespace, much.rsplit_once(':').expect("a revision").1);
+    let why = world.site.ask(&["why-not", "live", commit, "--on", "cm/a", "-n", n])
+        + &world.site.ask(&["why-not", "ready", "ks/app", "-n", n]);
+    for part in [limit, code, "help     ", "next     "] {
+        assert!(why.contains(part), "{part:?} is not in {why}");
+    }
     world.repo.git(&["rm", "-rq", "--ignore-unmatch", "many", "app/large.yaml"]);
     let mended = world.push_files(&[("app/b.yaml", &map("b", "1"))]).await;
     world.ready("app", &mended).await;
@@ -240,7 +254,7 @@ async fn a_manifest_of_fifty_megabytes_names_its_limit() {
         let value = "0123456789abcdef".repeat(50 * 1024 * 64);
         world.repo.write("app/large.yaml", map("large", &value));
     };
-    over_a_limit("large-file", large, "FILE_BYTES_MAX").await;
+    over_a_limit("large-file", large, "FILE_BYTES_MAX", "tree::file_too_large").await;
 }
 
 #[tokio::test]
@@ -251,5 +265,5 @@ async fn a_hundred_thousand_files_name_their_limit() {
             world.repo.write(&format!("many/{}/{i}", i / 1000), i.to_string());
         }
     };
-    over_a_limit("many-files", many, "TREE_FILES_MAX").await;
+    over_a_limit("many-files", many, "TREE_FILES_MAX", "sources::tree::too_many_files").await;
 }

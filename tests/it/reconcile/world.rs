@@ -5,6 +5,7 @@
 //! own cluster ([`World::alone`]).
 
 use super::server::Server;
+use crate::support::audit::Request;
 use crate::support::cluster::Cluster;
 use crate::support::cluster::Options;
 use crate::support::flux;
@@ -269,13 +270,21 @@ impl World {
         let patch = json!({ "metadata": { "annotations": {
             "reconcile.fluxcd.io/requestedAt": format!("request-{token}"),
         }}});
-        let api = self.flux(kind);
-        let patched = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
-        match patched {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(error) => panic!("{error}"),
-        }
+        let (api, patch) = (&self.flux(kind), &Patch::Merge(patch));
+        // A machine with too much to do may not let the test itself in at once.
+        wait::until("the request to be heard", || async move {
+            match api.patch(name, &PatchParams::default(), patch).await {
+                Err(kube::Error::Service(_) | kube::Error::HyperError(_)) => None,
+                heard => Some(heard),
+            }
+        })
+        .await
+        .map(drop)
+        .or_else(|error| match error {
+            kube::Error::Api(status) if status.code == 404 => Ok(()),
+            error => Err(error),
+        })
+        .expect("it is well-formed");
     }
 
     /// Creates or changes a Kustomization of folder `./NAME`; `more` is merged into its spec.
@@ -397,6 +406,19 @@ impl World {
         let owned = kube::api::ListParams::default().labels("kustomize.toolkit.fluxcd.io/name");
         let list = self.maps().list(&owned).await.expect("the server answers");
         let mut names: Vec<_> = list.items.into_iter().filter_map(|m| m.metadata.name).collect();
+        names.sort();
+        names
+    }
+
+    /// The names of what hence deleted in this namespace, sorted.
+    pub(super) async fn pruned(&self) -> Vec<String> {
+        let all = self.site.cluster.audit().settled(&self.site.cluster).await;
+        let ours = |r: &&Request| r.user_agent.starts_with("hence/") && r.verb == "delete";
+        let done = all
+            .iter()
+            .filter(ours)
+            .filter(|r| r.namespace == self.namespace && r.code.is_some_and(|code| code < 300));
+        let mut names: Vec<String> = done.map(|r| r.name.clone()).collect();
         names.sort();
         names
     }
