@@ -44,7 +44,10 @@ fn a_second_row_per_key_faults_the_relation_and_all_above() {
     let rules = engine.reader().why_not(&pattern, &QueryOptions::default()).value;
     let Failure::Faulted { message } = &rules[0].failure else { panic!("{rules:?}") };
     assert!(message.contains("two rows with one key: "), "{message}");
-    assert!(message.contains(", by t/leader#1 (rules/t.dl:6) and t/leader#1 (rules/t.dl:6)"), "{message}");
+    assert!(
+        message.contains(", by t/leader#1 (rules/t.dl:6) and t/leader#1 (rules/t.dl:6)"),
+        "{message}"
+    );
     let proofs = engine.reader().why_faulted(&delta.faults[1], &QueryOptions::default()).value;
     let said: Vec<[&str; 2]> =
         proofs.iter().map(|p| [0, 1].map(|at| p.nodes[at].conclusion.as_str())).collect();
