@@ -32,9 +32,9 @@
 //!
 //! Measured at a million facts, on a machine busy with other work: a 50-object change takes 0.72 ms
 //! as a commit that nobody watches and 0.82 ms as a fork, in turn; pinning takes half a
-//! microsecond, dropping fork and reader 0.1 ms. `benches/eval` measures it again, and a replica beside it.
-//! Directories of one level and pieces of 512 were given up: the writer copied whole directories
-//! beside a reader.
+//! microsecond, dropping fork and reader 0.1 ms. `benches/eval` measures it again, and a replica
+//! beside it. Directories of one level and pieces of 512 were given up: the writer copied whole
+//! directories beside a reader.
 //!
 //! Pure: no clock, no files, no threads of its own. Nothing here knows what the facts are about.
 
