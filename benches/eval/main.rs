@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench eval -- 1650` for about a million facts (the number is the count of units).
 //! Counted work stands beside every time, because a busy machine changes times and never counts.
-//! One reader and one fork are open while changes are measured. The peers: `benches/peers/run`.
+//! One reader and one fork are open while changes are measured.
 
 #![allow(missing_docs, reason = "a bench")]
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]

@@ -279,7 +279,7 @@ fn cases(units: usize, dice: &mut Dice, facts: &mut Vec<Fact>) {
             }
         }
     }
-    let ring = 150;
+    let ring = 60;
     for at in 0..ring {
         facts.push(fact!("ring", at, (at + 1) % ring));
         if at % 10 == 0 {

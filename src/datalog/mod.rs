@@ -30,11 +30,11 @@
 //! and death need a lock or `unsafe` between reader and writer, and a vacuum behind the oldest
 //! reader; a replica fed by deltas doubles memory and work for each pinned generation.
 //!
-//! Measured with `benches/eval.rs` at a million facts, on a machine busy with other work: a
-//! 50-object change takes 0.72 ms as a commit that nobody watches and 0.82 ms as a fork, in turn;
-//! pinning takes half a microsecond, dropping fork and reader 0.1 ms. With directories of one level
-//! and pieces of 512 the change took 1.7 times as long beside a reader, because the writer copied
-//! whole directories. The replica is not measured.
+//! Measured at a million facts, on a machine busy with other work: a 50-object change takes 0.72 ms
+//! as a commit that nobody watches and 0.82 ms as a fork, in turn; pinning takes half a
+//! microsecond, dropping fork and reader 0.1 ms. `benches/eval` measures it again, and a replica
+//! beside it. Directories of one level and pieces of 512 were given up: the writer copied whole
+//! directories beside a reader.
 //!
 //! Pure: no clock, no files, no threads of its own. Nothing here knows what the facts are about.
 

@@ -1,8 +1,8 @@
 //! Paths to fields of objects, as `.input … from "…"` writes them.
 //!
 //! In: text such as `spec.template.spec.containers[*].image`. Out: the scalars that an object has
-//! there, each with its JSON pointer. `[*]` is each item of a list or each value of a map, `[0]` one
-//! item, `['a.b/c']` a name that is no plain word.
+//! there, each with its JSON pointer. `[*]` is each item of a list or each value of a map, `[0]`
+//! one item, `['a.b/c']` a name that is no plain word.
 //!
 //! Pure. Cost: the fields on the way. Not here: which facts they become (`facts::declared`).
 
