@@ -10,6 +10,8 @@ mod filled;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -41,8 +43,26 @@ pub fn normalise(manifest: &mut Value) {
     }
     let defines = kind.eq_ignore_ascii_case("CustomResourceDefinition")
         && version.starts_with("apiextensions.k8s.io/");
+    if defines {
+        drop_broken_bundle(manifest);
+    }
     if let Some(fields) = manifest.as_object_mut().filter(|_| !defines) {
         fields.remove("status");
+    }
+}
+
+/// A CA bundle that holds no certificate keeps a definition from being established; something else
+/// is meant to fill it in.
+fn drop_broken_bundle(definition: &mut Value) {
+    let client = definition.pointer_mut("/spec/conversion/webhook/clientConfig");
+    let Some(client) = client.and_then(Value::as_object_mut) else { return };
+    let Some(text) = client.get("caBundle").and_then(Value::as_str) else { return };
+    let holds_certificates = |pem: Vec<u8>| {
+        let mut found = CertificateDer::pem_slice_iter(&pem).peekable();
+        found.peek().is_some() && found.all(|certificate| certificate.is_ok())
+    };
+    if !text.is_empty() && !BASE64_STANDARD.decode(text).is_ok_and(holds_certificates) {
+        client.remove("caBundle");
     }
 }
 

@@ -2,7 +2,9 @@
 //! watcher. Whatever they bring about comes back through the inbox.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
@@ -26,6 +28,9 @@ use crate::ingest::Stores;
 use crate::model::GroupKind;
 use crate::model::ObjectRef;
 use crate::model::Timestamp;
+
+/// How long an action is worked on before the rules hear that it lasts.
+const LASTING: Duration = Duration::from_secs(1);
 
 /// How many fetches run at once.
 const FETCHES: usize = 8;
@@ -93,6 +98,8 @@ impl Outlets {
             kinds_removed: kinds(delta.removed.get("watched")),
             objects_added: objects(delta.added.get("watched_object")),
             objects_removed: objects(delta.removed.get("watched_object")),
+            health_added: objects(delta.added.get("watched_health")),
+            health_removed: objects(delta.removed.get("watched_health")),
             again: false,
         };
         if !wanted.is_empty() {
@@ -164,7 +171,8 @@ impl Outlets {
         let (key, intent) = (order.planned.action.key(), order.intent);
         self.runtime.spawn(async move {
             let slot = slots.acquire_owned().await;
-            let done = tokio::task::spawn_blocking(work).await;
+            let work = tokio::task::spawn_blocking(work);
+            let done = told_if_lasting(&inbox, &key, work).await;
             drop(slot);
             let (observed, outcome) = match done {
                 Ok(observation) => {
@@ -200,7 +208,8 @@ impl Outlets {
             let work =
                 async move { executor.carry_out(&planned.action, &intent.to_string()).await };
             // In a task of its own: a panic there is an outcome like any other.
-            let (effects, outcome) = match tokio::spawn(work).await {
+            let work = told_if_lasting(&inbox, &key, tokio::spawn(work));
+            let (effects, outcome) = match work.await {
                 Ok(effects) => {
                     let outcome = Ended::from_effects(&effects);
                     (effects, outcome)
@@ -210,6 +219,22 @@ impl Outlets {
             let observed = Vec::new();
             inbox.send(Message::Ended { key, intent, effects, observed, outcome }).await.ok();
         });
+    }
+}
+
+/// Waits for the work; the loop hears of it when that takes long.
+async fn told_if_lasting<T>(
+    inbox: &mpsc::Sender<Message>,
+    key: &str,
+    work: impl Future<Output = T> + Unpin,
+) -> T {
+    let mut work = work;
+    match tokio::time::timeout(LASTING, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            inbox.send(Message::Lasting { key: key.to_owned() }).await.ok();
+            work.await
+        }
     }
 }
 

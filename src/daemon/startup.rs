@@ -158,6 +158,7 @@ fn begin(
         ruling,
         inbox,
         listed,
+        lasting: Default::default(),
     };
     recalled.iter().try_for_each(|delta| step.recall(delta))?;
     Ok((step, _dir))

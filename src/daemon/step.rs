@@ -1,6 +1,7 @@
 //! The product's story, one turn of the loop: observe → commit → derive → plan → check → journal →
 //! carry out. It closes when outcomes come back as observations.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -25,6 +26,7 @@ use crate::daemon::timers::Timers;
 use crate::datalog::Delta;
 use crate::facts::FactBase;
 use crate::facts::Statement;
+use crate::facts::relation;
 use crate::ingest::Ingest;
 use crate::ingest::Observation;
 use crate::model::Clock;
@@ -50,6 +52,11 @@ pub(super) enum Message {
         observed: Vec<Observation>,
         /// The word and detail for the journal.
         outcome: record::Ended,
+    },
+    /// An action takes longer than most.
+    Lasting {
+        /// The action's key.
+        key: String,
     },
     /// The user's rule files changed.
     Rules(Box<Result<RuleSet, RuleFilesError>>),
@@ -80,6 +87,8 @@ pub(super) struct StepLoop {
     pub(super) inbox: mpsc::Receiver<Message>,
     /// Kinds of custom resources whose list is in the next commit.
     pub(super) listed: Vec<String>,
+    /// Actions that the rules know to last.
+    pub(super) lasting: BTreeSet<String>,
 }
 
 /// Whether the loop goes on.
@@ -169,6 +178,10 @@ impl StepLoop {
         for message in messages {
             match message {
                 Message::Stop => {}
+                Message::Lasting { key } => {
+                    statements.push(Statement::Holds(relation::lasting(&key)));
+                    self.lasting.insert(key);
+                }
                 Message::Rules(loaded) => statements.extend(self.take_rules(*loaded, now)?),
                 Message::Observed(observation) => {
                     self.collector.observed(&observation);
@@ -178,6 +191,9 @@ impl StepLoop {
                 Message::Ended { key, intent, effects, observed, outcome } => {
                     outcome.log(&key, &intent);
                     self.journal.append(now, Body::Outcome(outcome.record(intent)))?;
+                    if self.lasting.remove(&key) {
+                        statements.push(Statement::Fails(relation::lasting(&key)));
+                    }
                     ended.push(key);
                     for effect in effects {
                         let observation = Observation::Effect(effect);

@@ -23,6 +23,7 @@ use crate::cluster::Kinds;
 use crate::cluster::Observed;
 use crate::cluster::Resource;
 use crate::cluster::discovery::Known;
+use crate::cluster::health;
 use crate::cluster::read::ListOptions;
 use crate::cluster::read::WatchEvent;
 use crate::cluster::read::WatchHandle;
@@ -57,6 +58,10 @@ pub(super) struct Wanted {
     pub objects_added: BTreeSet<ObjectRef>,
     /// ConfigMaps and Secrets to watch no longer.
     pub objects_removed: BTreeSet<ObjectRef>,
+    /// Objects to watch by name for their health.
+    pub health_added: BTreeSet<ObjectRef>,
+    /// Objects to watch for their health no longer.
+    pub health_removed: BTreeSet<ObjectRef>,
     /// List all managed kinds again.
     pub again: bool,
 }
@@ -68,6 +73,8 @@ impl Wanted {
             && self.kinds_removed.is_empty()
             && self.objects_added.is_empty()
             && self.objects_removed.is_empty()
+            && self.health_added.is_empty()
+            && self.health_removed.is_empty()
     }
 }
 
@@ -80,6 +87,8 @@ enum Subject {
     Managed(GroupKind),
     /// One ConfigMap or Secret.
     Values(ObjectRef),
+    /// One object of which only the health counts.
+    Health(ObjectRef),
     /// CRDs: kinds come and go with them.
     Definitions,
 }
@@ -122,7 +131,7 @@ impl Watcher {
         loop {
             let go_on = tokio::select! {
                 change = wanted.recv() => match change {
-                    Some(change) => { watcher.follow(change); Ok(()) }
+                    Some(change) => watcher.follow(change).await,
                     None => Err(Unheard),
                 },
                 message = heard.recv() => match message {
@@ -137,7 +146,7 @@ impl Watcher {
         }
     }
 
-    fn follow(&mut self, change: Wanted) {
+    async fn follow(&mut self, change: Wanted) -> Result<(), Unheard> {
         if change.again {
             let is_managed = |subject: &Subject| matches!(subject, Subject::Managed(_));
             let managed: Vec<Subject> =
@@ -154,12 +163,21 @@ impl Watcher {
         for object in change.objects_removed {
             self.running.remove(&Subject::Values(object));
         }
+        for object in change.health_removed {
+            self.running.remove(&Subject::Health(object.clone()));
+            self.waiting.remove(&Subject::Health(object.clone()));
+            self.say(Observation::Health(object, None)).await?;
+        }
         for kind in change.kinds_added {
             self.start(Subject::Managed(kind));
         }
         for object in change.objects_added {
             self.start(Subject::Values(object));
         }
+        for object in change.health_added {
+            self.start(Subject::Health(object));
+        }
+        Ok(())
     }
 
     fn start(&mut self, subject: Subject) {
@@ -190,6 +208,19 @@ impl Watcher {
                 let options = ListOptions {
                     namespace: object.namespace.clone(),
                     fields: format!("metadata.name={}", object.name),
+                    ..ListOptions::default()
+                };
+                (object.group_kind(), options)
+            }
+            Subject::Health(object) => {
+                // The second field tells this watch from one that reads the values.
+                let (namespace, name) = (&object.namespace, &object.name);
+                let options = ListOptions {
+                    namespace: namespace.clone(),
+                    fields: match namespace.is_empty() {
+                        true => format!("metadata.name={name}"),
+                        false => format!("metadata.namespace={namespace},metadata.name={name}"),
+                    },
                     ..ListOptions::default()
                 };
                 (object.group_kind(), options)
@@ -261,6 +292,7 @@ impl Watcher {
             Subject::Resources(kind) => self.hear_resource(kind, message.event).await,
             Subject::Managed(kind) => self.hear_managed(kind, message.event).await,
             Subject::Values(object) => self.hear_values(object, message.event).await,
+            Subject::Health(object) => self.hear_health(object, message.event).await,
         }
     }
 
@@ -309,6 +341,23 @@ impl Watcher {
             }
         };
         self.say(Observation::Values(object.clone(), values)).await
+    }
+
+    async fn hear_health(
+        &self,
+        object: &ObjectRef,
+        event: WatchEvent<Observed>,
+    ) -> Result<(), Unheard> {
+        let health = match event {
+            WatchEvent::Listed(list) => list.items.first().map(|seen| health::status(&seen.raw)),
+            WatchEvent::Changed(seen) => Some(health::status(&seen.raw)),
+            WatchEvent::Gone(_) | WatchEvent::Stale => None,
+            WatchEvent::Failed { error, .. } => {
+                tracing::warn!(%object, %error, "watch failed");
+                return Ok(());
+            }
+        };
+        self.say(Observation::Health(object.clone(), health)).await
     }
 
     async fn hear_resource(

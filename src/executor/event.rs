@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::actions::Action;
+use crate::api::keys;
 use crate::cluster::write::EventRecorder;
 use crate::cluster::write::EventType;
 use crate::cluster::write::ObjectEvent;
@@ -27,9 +28,10 @@ impl Act<'_> {
             found.and_then(Json::as_str).unwrap_or_default().to_owned()
         };
         let notes = notes.lines().filter_map(|line| line.split_once(' '));
-        let annotations: BTreeMap<String, String> = notes
+        let mut annotations: BTreeMap<String, String> = notes
             .map(|(key, value)| (format!("{}/{key}", object.group), value.to_owned()))
             .collect();
+        annotations.extend(seen.as_deref().into_iter().flat_map(event_metadata));
         let event = ObjectEvent {
             about: object.clone(),
             api_version: if object.group.is_empty() {
@@ -57,6 +59,16 @@ impl Act<'_> {
         };
         vec![plain_effect(object, result)]
     }
+}
+
+/// The annotations of a custom resource that its events carry on.
+fn event_metadata(object: &Json) -> impl Iterator<Item = (String, String)> {
+    let annotations = object.pointer("/metadata/annotations").and_then(Json::as_object);
+    let meant = |(key, value): (&String, &Json)| {
+        let text = value.as_str().filter(|_| key.starts_with(keys::EVENT_METADATA_PREFIX))?;
+        Some((key.clone(), text.to_owned()))
+    };
+    annotations.into_iter().flatten().filter_map(meant)
 }
 
 fn controller(group: &str) -> &'static str {

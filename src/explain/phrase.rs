@@ -30,6 +30,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("unit_flag",       "{0} has {1} set"),
     ("unit_source",     "{0} is built from {1}"),
     ("depends_on",      "{0} depends on {1}"),
+    ("depends_place",   "{1} is dependency {2} in the list of {0}"),
     ("waits_for",       "{0} waits for {1}"),
     ("unready",         "{0} is not ready"),
     ("cause",           "{0}: {3}"),

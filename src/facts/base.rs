@@ -32,6 +32,7 @@ use crate::model::Timestamp;
 /// fetches are not: their trees are read again from our stores.
 pub const VOLATILE: &[&str] = &[
     "elapsed",
+    "lasting",
     "reconciles",
     "switch",
     "setting",
@@ -48,6 +49,7 @@ pub const VOLATILE: &[&str] = &[
     "live_owner",
     "live_toggle",
     "live_health",
+    "named_health",
     "live_deleting",
     "applier_manages",
     "overridden",

@@ -100,6 +100,7 @@ pub mod relation {
         setting(name: str, value: Duration);
         default_account(name: str);
         own_namespace(name: str);
+        lasting(action: str);
         rules_rejected(message: str);
         state_lost(message: str);
 
@@ -116,6 +117,7 @@ pub mod relation {
         unit_requested(unit: UnitName, token: str, seen: Timestamp);
         unit_refused(unit: UnitName, field: str, message: str);
         depends_on(unit: UnitName, other: UnitName);
+        depends_place(unit: UnitName, other: UnitName, place: i64);
         checks_health(unit: UnitName, object: ObjectRef);
         reads_values(unit: UnitName, object: ObjectRef);
         variables(unit: UnitName, digest: str);
@@ -166,6 +168,7 @@ pub mod relation {
         live_owner(object: ObjectRef, unit: UnitName);
         live_toggle(object: ObjectRef, name: str, value: str);
         live_health(object: ObjectRef, status: str, message: str);
+        named_health(object: ObjectRef, status: str, message: str);
         live_deleting(object: ObjectRef);
         applier_manages(object: ObjectRef);
         overridden(object: ObjectRef, manager: str);

@@ -21,6 +21,7 @@ use crate::ingest::elsewhere;
 use crate::ingest::elsewhere::Fetched;
 use crate::ingest::fetch::part;
 use crate::ingest::mention::Words;
+use crate::ingest::object::is_encrypted;
 use crate::ingest::object::legacy;
 use crate::ingest::object::toggles;
 use crate::ingest::recipe::Recipe;
@@ -251,6 +252,9 @@ fn object_statements(
         marked.extend(
             toggles(json).into_iter().map(|(toggle, v)| relation::toggle(unit, name, toggle, &v)),
         );
+        if is_encrypted(json) {
+            marked.push(relation::toggle(unit, name, "sops", "encrypted"));
+        }
         marked.extend(legacy(json).map(|mark| relation::toggle(unit, name, "legacy", mark)));
         places.push(relation::declared_at(unit, name, &object.file, &object.line));
     }

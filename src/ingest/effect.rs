@@ -29,13 +29,15 @@ impl Ingest {
         let Effect { unit, object, result } = effect;
         match (unit, result) {
             (Some(unit), EffectResult::Applied { manifest, live, created }) => {
-                let word = if created { "created" } else { "configured" };
-                let mut said = self.applied(&unit, &object, &manifest, &live, now);
-                said.push(self.changed(&unit, &object, word, now));
+                let (mut said, touched) = self.applied(&unit, &object, &manifest, &live, now);
+                if created || touched {
+                    let word = if created { "created" } else { "configured" };
+                    said.push(self.changed(&unit, &object, word, now));
+                }
                 said
             }
             (Some(unit), EffectResult::Same { manifest, live }) => {
-                self.applied(&unit, &object, &manifest, &live, now)
+                self.applied(&unit, &object, &manifest, &live, now).0
             }
             (Some(unit), EffectResult::ApplyRefused { manifest, reason, message }) => {
                 vec![Statement::Holds(relation::refused(
@@ -43,6 +45,12 @@ impl Ingest {
                 ))]
             }
             (Some(unit), EffectResult::Deleted) => self.deleted(&unit, &object, now),
+            // Asked to go is told as gone, as Flux does; finalizers decide when it is.
+            (Some(unit), EffectResult::Terminating(live)) => {
+                let mut said = self.seen(&object, &live, now);
+                said.push(self.changed(&unit, &object, "deleted", now));
+                said
+            }
             (Some(unit), EffectResult::DeleteRefused { reason, message }) => {
                 vec![Statement::Holds(relation::delete_refused(
                     &unit, &object, &reason, &message, &now,
@@ -96,6 +104,8 @@ impl Ingest {
         self.object(object, live, now)
     }
 
+    /// The object has the manifest now; and whether that changed it: a manifest in other words may
+    /// say what the server has already.
     fn applied(
         &mut self,
         unit: &UnitName,
@@ -103,10 +113,12 @@ impl Ingest {
         manifest: &str,
         live: &Json,
         now: Timestamp,
-    ) -> Vec<Statement> {
+    ) -> (Vec<Statement>, bool) {
         let uid = live.pointer("/metadata/uid").and_then(Json::as_str).unwrap_or_default();
         let fields = RecordedFields::of(live, &self.options.key);
         let mut said = self.corrections(object, live, now);
+        let touched = !said.is_empty()
+            || !self.recorded.get(object).is_some_and(|before| before.has_content_of(&fields));
         let subject = || vec![unit.column(), object.column()];
         said.extend([
             Statement::Holds(relation::ours(unit, object, uid, "applied")),
@@ -118,7 +130,7 @@ impl Ingest {
         ]);
         self.recorded.insert(object.clone(), fields);
         said.extend(self.object(object, live, now));
-        said
+        (said, touched)
     }
 
     /// The drift that this apply corrected, remembered per path and manager, the latest few only.

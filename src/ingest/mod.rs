@@ -36,6 +36,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::api::Kustomization;
+use crate::cluster::health::Health;
 use crate::facts::Statement;
 use crate::facts::relation;
 use crate::model::Effect;
@@ -108,6 +109,8 @@ pub enum Observation {
     Served(BTreeMap<GroupKind, bool>, BTreeSet<String>),
     /// A ConfigMap or Secret that some unit or source reads; `None` when it does not exist.
     Values(ObjectRef, Option<BTreeMap<String, Vec<u8>>>),
+    /// How an object fares that is watched for its health alone; `None` when it does not exist.
+    Health(ObjectRef, Option<Health>),
     /// A fetch ended.
     Fetched(Box<Fetched>),
     /// A build ended.
@@ -153,6 +156,7 @@ impl Ingest {
             }
             Observation::Served(kinds, failed) => self.served(kinds, &failed),
             Observation::Values(object, values) => self.values(object, values),
+            Observation::Health(object, health) => object::health_of(&object, health.as_ref()),
             Observation::Fetched(fetched) => self.fetched(*fetched, now),
             Observation::Built(built) => self.built(*built, now),
             Observation::Packed(packed) => self.packed(*packed),

@@ -6,6 +6,7 @@ use crate::api::keys;
 use crate::cluster::fields;
 use crate::cluster::fields::Difference;
 use crate::cluster::health;
+use crate::cluster::health::Health;
 use crate::datalog::Fact;
 use crate::facts::Column as _;
 use crate::facts::Statement;
@@ -65,6 +66,13 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
     about(object, facts)
 }
 
+/// The object is watched by its name, for its health alone.
+pub(super) fn health_of(object: &ObjectRef, health: Option<&Health>) -> Vec<Statement> {
+    let fact = |h: &Health| relation::named_health(object, h.status.as_str(), &h.message);
+    let facts = health.map(fact).into_iter().collect();
+    vec![Statement::exactly("named_health", vec![object.column()], facts)]
+}
+
 /// The server says that the object does not exist.
 pub(super) fn absent(object: &ObjectRef) -> Vec<Statement> {
     about(object, vec![relation::absent(object)])
@@ -95,6 +103,16 @@ pub(super) fn legacy(object: &Json) -> impl Iterator<Item = &'static str> {
     let labels = keys::LEGACY_LABELS.map(|name| ("/metadata/labels", name));
     let found = annotations.into_iter().chain(labels);
     found.filter(move |(place, name)| carries(place, name)).map(|(_, name)| name)
+}
+
+/// A Secret that SOPS encrypted and nobody decrypted, unless it says that it is meant so.
+pub(super) fn is_encrypted(object: &Json) -> bool {
+    let secret = object["apiVersion"] == "v1" && object["kind"] == "Secret";
+    let annotations = object.pointer("/metadata/annotations");
+    let toggle = annotations.and_then(|map| map.get(keys::DECRYPT)).and_then(Json::as_str);
+    secret
+        && object.get("sops").is_some()
+        && !toggle.is_some_and(|value| value.eq_ignore_ascii_case("disabled"))
 }
 
 /// Toggles among labels and annotations, values in lower case (features 0.3).

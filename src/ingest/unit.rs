@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::api;
@@ -38,6 +39,7 @@ const OBSERVED: &[&str] = &[
     "unit_requested",
     "unit_refused",
     "depends_on",
+    "depends_place",
     "checks_health",
     "reads_values",
     "inventory",
@@ -202,10 +204,7 @@ fn spec_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
     ];
     let set = flags.into_iter().filter(|(_, on)| *on);
     facts.extend(set.map(|(flag, _)| relation::unit_flag(name, flag)));
-    facts.extend(spec.depends_on.iter().map(|reference| {
-        let namespace = reference.namespace.as_deref().unwrap_or(&name.namespace);
-        relation::depends_on(name, &UnitName::new(namespace, &reference.name))
-    }));
+    facts.extend(dependency_facts(name, spec));
     facts.extend(spec.health_checks.iter().map(|check| {
         // An empty apiVersion means apps/v1 (Flux's legacy default).
         let version = check.api_version.as_deref().filter(|version| !version.is_empty());
@@ -216,6 +215,22 @@ fn spec_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
     facts.extend(value_sources(name, spec).map(|object| relation::reads_values(name, &object)));
     if let Some((field, message)) = refused_field(spec) {
         facts.push(relation::unit_refused(name, field, &message));
+    }
+    facts
+}
+
+/// The units that the spec depends on, each at the first place that names it.
+fn dependency_facts(name: &UnitName, spec: &KustomizationSpec) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (place, reference) in (0..).zip(&spec.depends_on) {
+        // An empty namespace is the unit's own, as in Flux.
+        let namespace = reference.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+        let other = UnitName::new(namespace.unwrap_or(&name.namespace), &reference.name);
+        if seen.insert(other.clone()) {
+            facts.push(relation::depends_on(name, &other));
+            facts.push(relation::depends_place(name, &other, &place));
+        }
     }
     facts
 }

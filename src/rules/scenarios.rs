@@ -289,7 +289,10 @@ fn adoption_needs_labels_and_field_manager() {
 
 #[test]
 fn a_dependent_waits_for_its_dependency() {
-    let web = format!(r#"{BUILT} depends_on("shop/web", "shop/db")"#);
+    let web = format!(
+        r#"{BUILT} depends_on("shop/web", "shop/db")
+           depends_place("shop/web", "shop/db", 0)"#
+    );
     let mut world = World::new(&web);
     insta::assert_snapshot!(world.actions(), @"");
     assert_eq!(
@@ -515,4 +518,46 @@ fn a_unit_is_not_ready_before_its_object_is_recorded_as_applied() {
     assert_eq!(world.rows("ready"), [""; 0], "while nobody knows whether it exists");
     world.told(r#"listed("ConfigMap")"#);
     insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "it is gone from the cluster", "", "")"#);
+}
+
+#[test]
+fn an_owner_that_cannot_be_built_keeps_an_object_only_for_a_while() {
+    let mut world = World::new(&format!(r#"{BUILT}{APPLIED} setting("prune-hold", 1h)"#));
+    world.told(
+        r#"render_failed("shop/web", "part1", "b", "v", "BuildFailed", "broken", t"2026-01-01T00:02:00Z")"#,
+    );
+    world.no_longer(r#"rendered("shop/web", "part1", "b", "v", "text", 1)"#);
+    world.told(&BUILT.replace("shop/web", "shop/other").replace("m1", "m2"));
+    assert_eq!(world.rows("act_apply").len(), 0);
+    assert_eq!(
+        world.rows("conflict"),
+        [r#"conflict("shop/other", "ConfigMap/shop/a", "shop/web")"#]
+    );
+    let key = "hold shop/web ConfigMap/shop/a";
+    assert_eq!(world.rows("moment").iter().filter(|row| row.contains(key)).count(), 1);
+    world.told(&format!(r#"noted("{key}", "held", "", t"2026-01-01T00:03:00Z")"#));
+    world.told(&format!(r#"elapsed("{key}", t"2026-01-01T01:03:00Z")"#));
+    insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/other", "ConfigMap/shop/a", "m2", 4, "015a", "never applied", "o1", "")"#);
+    // Once the other unit has it, the first one has no claim, whatever its next build says.
+    world.no_longer(r#"live_owner("ConfigMap/shop/a", "shop/web")"#);
+    world.told(
+        r#"ours("shop/other", "ConfigMap/shop/a", "o1", "applied")
+           applied("shop/other", "ConfigMap/shop/a", "o1", "m2", t"2026-01-01T01:03:01Z")
+           live_owner("ConfigMap/shop/a", "shop/other")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @r#"act_forget("shop/web", "ConfigMap/shop/a", "another unit took it", "")"#);
+}
+
+#[test]
+fn a_run_that_a_refused_delete_ended_is_not_disturbed_by_builds_of_others() {
+    let mut world = World::new(&format!("{BUILT}{APPLIED}"));
+    world.no_longer(r#"renders("shop/web", "ConfigMap/shop/a", "m1", "v1", 4, "015a")"#);
+    world.told(
+        r#"delete_refused("shop/web", "ConfigMap/shop/a", "Forbidden", "no", t"2026-01-01T00:02:00Z")"#,
+    );
+    let ended = [r#"ended("shop/web", "1 main@sha1:1 ", "PruneFailed")"#];
+    assert_eq!(world.rows("ended"), ended);
+    world.told(&BUILT.replace("shop/web", "shop/new"));
+    world.no_longer(r#"rendered("shop/new", "part1", "b", "v", "text", 1)"#);
+    assert_eq!(world.rows("ended"), ended);
 }

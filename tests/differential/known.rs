@@ -7,14 +7,14 @@
 //!   same: "build failed"
 //!   reason: why the words differ
 //! differences:
-//! - scenario: "drift-*"      # `*` stands for any text
-//!   step: 2                  # absent: any step
-//!   path: "units / shown / * / status / history"
+//! - scenario: drift-edited
+//!   step: 2
+//!   paths: ["units / shown / app / status / history"]
+//!   sometimes: true          # absent: always; a known difference that is gone is an error
 //!   reason: why hence differs here
 //! ```
 //!
-//! An entry that names one scenario and meets no difference there is an error: the list only
-//! holds what is true.
+//! Everything is named exactly, so that no new difference hides behind a known one.
 
 use crate::compare::Difference;
 use regex::Regex;
@@ -66,8 +66,10 @@ mod pattern {
 #[serde(deny_unknown_fields)]
 struct Entry {
     scenario: String,
-    step: Option<usize>,
-    path: String,
+    step: usize,
+    paths: Vec<String>,
+    #[serde(default)]
+    sometimes: bool,
     reason: String,
 }
 
@@ -113,28 +115,28 @@ impl Known {
 
     /// Whether the difference is on the list.
     pub(super) fn covers(&self, scenario: &str, difference: &Difference) -> bool {
-        self.differences.iter().any(|entry| entry.meets(scenario, difference))
+        let mut here = self.differences.iter().filter(|entry| entry.is_of(scenario, difference));
+        here.any(|entry| entry.paths.contains(&difference.path))
     }
 
-    /// The entries about this scenario by name that met no difference.
+    /// What is known of this scenario and was not met.
     pub(super) fn stale(&self, scenario: &str, found: &[Difference]) -> Vec<String> {
-        let named = self.differences.iter().filter(|entry| entry.scenario == scenario);
-        let idle = named.filter(|entry| !found.iter().any(|one| entry.meets(scenario, one)));
-        idle.map(|entry| format!("{scenario}: known, but not met: {entry:?}")).collect()
+        let mut stale = Vec::new();
+        for entry in self.differences.iter().filter(|e| e.scenario == scenario && !e.sometimes) {
+            let met =
+                |path: &String| found.iter().any(|one| one.step == entry.step && one.path == *path);
+            let idle = entry.paths.iter().filter(|path| !met(path));
+            let step = entry.step;
+            stale.extend(idle.map(|path| {
+                format!("{scenario}: step {step}: {path}: known, but not met: {}", entry.reason)
+            }));
+        }
+        stale
     }
 }
 
 impl Entry {
-    fn meets(&self, scenario: &str, difference: &Difference) -> bool {
-        glob(&self.scenario, scenario)
-            && self.step.is_none_or(|step| step == difference.step)
-            && glob(&self.path, &difference.path)
+    fn is_of(&self, scenario: &str, difference: &Difference) -> bool {
+        self.scenario == scenario && self.step == difference.step
     }
-}
-
-/// Whether `pattern` matches all of `text`; `*` stands for any text.
-fn glob(pattern: &str, text: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(text) = text.strip_prefix(head) else { return false };
-    (0..=text.len()).filter(|at| text.is_char_boundary(*at)).any(|at| glob(rest, &text[at..]))
 }

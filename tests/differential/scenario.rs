@@ -85,6 +85,9 @@ pub(super) struct Edit {
     pub(super) manager: String,
     /// A merge patch; absent deletes the object.
     pub(super) patch: Option<Value>,
+    /// The patch is a whole object, for server-side apply.
+    #[serde(default)]
+    pub(super) apply: bool,
 }
 
 fn core() -> String {

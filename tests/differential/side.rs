@@ -82,13 +82,8 @@ impl Side {
     /// Suspends and removes the units, so that later scenarios have the programs for themselves.
     pub(super) async fn clear(&self, scenario: &Scenario) {
         let units = self.flux_api(flux::KUSTOMIZATION, scenario);
-        let names: Vec<String> = units
-            .list(&Default::default())
-            .await
-            .expect("units can be listed")
-            .into_iter()
-            .filter_map(|unit| unit.metadata.name)
-            .collect();
+        let list = wait::until("units to be listed", || snapshot::listed(&units)).await;
+        let names: Vec<String> = list.into_iter().filter_map(|unit| unit.metadata.name).collect();
         let suspend = Patch::Merge(json!({ "spec": { "suspend": true } }));
         for name in names {
             let _gone = units.patch(&name, &PatchParams::default(), &suspend).await;
@@ -181,9 +176,13 @@ impl Side {
         let api = self.api(&edit.api, &edit.kind, namespace);
         let done = match &edit.patch {
             Some(patch) => {
-                let params =
-                    PatchParams { field_manager: Some(edit.manager.clone()), ..Default::default() };
-                api.patch(&edit.name, &params, &Patch::Merge(patch)).await.map(|_| ())
+                let params = PatchParams {
+                    field_manager: Some(edit.manager.clone()),
+                    force: edit.apply,
+                    ..Default::default()
+                };
+                let patch = if edit.apply { Patch::Apply(patch) } else { Patch::Merge(patch) };
+                api.patch(&edit.name, &params, &patch).await.map(|_| ())
             }
             None => api.delete(&edit.name, &DeleteParams::default()).await.map(|_| ()),
         };
@@ -226,7 +225,8 @@ impl Side {
         loop {
             let mut missing = Vec::new();
             for (name, want) in until {
-                let unit = units.get_opt(name).await.expect("the server answers");
+                let get = || async { units.get_opt(name).await.ok() };
+                let unit = wait::until("the server to answer", get).await;
                 let shown = match &unit {
                     None => "gone".to_owned(),
                     Some(unit) => {

@@ -3,11 +3,13 @@
 
 use crate::scenario::Scenario;
 use crate::support::flux;
+use crate::support::wait;
 use kube::Api;
 use kube::Client;
 use kube::api::ApiResource;
 use kube::api::DynamicObject;
 use kube::api::ListParams;
+use kube::api::ObjectList;
 use kube::core::GroupVersionKind;
 use regex::Regex;
 use serde_json::Map;
@@ -78,8 +80,15 @@ async fn collect(
     params: &ListParams,
     into: &mut Map<String, Value>,
 ) {
-    // A kind that is not served yet has no objects.
-    let Ok(list) = api.list(params).await else { return };
+    let ask = || async {
+        match api.list(params).await {
+            Ok(list) => Some(Some(list)),
+            // A kind that is not served yet has no objects.
+            Err(kube::Error::Api(_)) => Some(None),
+            Err(_) => None,
+        }
+    };
+    let Some(list) = wait::until("objects to be listed", ask).await else { return };
     for object in list {
         let name = object.metadata.name.clone().unwrap_or_default();
         if !OF_THE_SERVER.contains(&name.as_str()) {
@@ -98,6 +107,12 @@ fn masked(object: DynamicObject) -> Value {
         for chosen in ["clusterIP", "clusterIPs"] {
             spec.remove(chosen);
         }
+    }
+    for chosen in ["/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
+        let labels = json.pointer_mut(chosen).and_then(Value::as_object_mut);
+        labels.into_iter().for_each(|labels| {
+            labels.retain(|label, _| !label.ends_with("controller-uid"));
+        });
     }
     let Some(metadata) = json.get_mut("metadata").and_then(Value::as_object_mut) else {
         return json;
@@ -125,9 +140,14 @@ fn masked(object: DynamicObject) -> Value {
     json
 }
 
+/// All objects; nothing when the server did not answer, which may happen on a busy machine.
+pub(super) async fn listed(api: &Api<DynamicObject>) -> Option<ObjectList<DynamicObject>> {
+    api.list(&ListParams::default()).await.ok()
+}
+
 async fn units(client: &Client, namespace: &str) -> Value {
     let units = flux::api(client, flux::KUSTOMIZATION, namespace);
-    let list = units.list(&ListParams::default()).await.expect("units can be listed");
+    let list = wait::until("units to be listed", || listed(&units)).await;
     let mut found = Map::new();
     for unit in list {
         let name = unit.metadata.name.clone().unwrap_or_default();
@@ -175,7 +195,7 @@ async fn events(client: &Client, namespace: &str) -> Value {
         namespace,
         &resource("v1", "Event", "events"),
     );
-    let list = api.list(&ListParams::default()).await.expect("events can be listed");
+    let list = wait::until("events to be listed", || listed(&api)).await;
     let mut told: Vec<(String, String, Value)> = Vec::new();
     for event in list {
         if event.data["involvedObject"]["kind"] != "Kustomization" {

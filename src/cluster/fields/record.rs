@@ -95,6 +95,11 @@ impl RecordedFields {
         &self.uid
     }
 
+    /// Whether both record the same fields of one object with the same values.
+    pub fn has_content_of(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.api_version == other.api_version && self.root == other.root
+    }
+
     /// How many paths are recorded.
     pub fn len(&self) -> usize {
         self.root.count()
