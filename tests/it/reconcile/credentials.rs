@@ -47,14 +47,17 @@ async fn source(world: &World, url: &str) {
 /// The texts of the source's Ready condition once it fails and says this, and of its event.
 async fn fails(world: &World, says: &[&str]) {
     let sources = &world.flux(flux::GIT_REPOSITORY);
-    let message = wait::until(&format!("the source to fail with {says:?}"), || async move {
+    let message = wait::until("the source to fail", || async move {
         let source = sources.get(SOURCE).await.ok()?;
         let ready = flux::condition(&source, "Ready")?.clone();
         let message = ready["message"].as_str()?.to_owned();
-        let shown = ready["status"] == "False" && says.iter().all(|part| message.contains(part));
-        (shown && flux::is_true(&source, "FetchFailed")).then_some(message)
+        let fails = ready["status"] == "False" && flux::is_true(&source, "FetchFailed");
+        fails.then_some(message)
     })
     .await;
+    for part in says {
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
     let events: &Api<Event> = &Api::namespaced(world.client.clone(), &world.namespace);
     wait::until("the event", || async {
         let list = events.list(&ListParams::default()).await.ok()?.items;

@@ -1,9 +1,12 @@
 //! `--remote`: questions that travel through the API server's proxy of hence's Service.
 
 use super::world::World;
-use k8s_openapi::api::core::v1::Endpoints;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
+use kube::api::Patch;
+use kube::api::PatchParams;
 use kube::api::PostParams;
 use serde_json::json;
 use std::net::IpAddr;
@@ -26,20 +29,43 @@ async fn service(world: &World, namespace: &str, port: u16) -> Option<()> {
         "metadata": metadata,
         "spec": { "ports": [{ "name": "http", "port": 80, "targetPort": port }] },
     });
-    let endpoints = json!({
-        "metadata": metadata,
-        "subsets": [{
-            "addresses": [{ "ip": address.to_string() }],
-            "ports": [{ "name": "http", "port": port }],
+    let slice = json!({
+        "metadata": {
+            "name": "hence-1",
+            "namespace": namespace,
+            "labels": { "kubernetes.io/service-name": "hence" },
+        },
+        "addressType": if address.is_ipv4() { "IPv4" } else { "IPv6" },
+        "endpoints": [{
+            "addresses": [address.to_string()],
+            "conditions": { "ready": true },
+            "targetRef": { "kind": "Pod", "namespace": namespace, "name": "hence-0" },
         }],
+        "ports": [{ "name": "http", "port": port }],
     });
     let service: Service = serde_json::from_value(service).expect("a Service");
-    let endpoints: Endpoints = serde_json::from_value(endpoints).expect("Endpoints");
+    let slice: EndpointSlice = serde_json::from_value(slice).expect("an EndpointSlice");
     let services: Api<Service> = Api::namespaced(world.client.clone(), namespace);
     services.create(&PostParams::default(), &service).await.expect("the server takes it");
-    let all: Api<Endpoints> = Api::namespaced(world.client.clone(), namespace);
-    all.create(&PostParams::default(), &endpoints).await.expect("the server takes it");
+    pod(world, namespace, address).await;
+    let slices: Api<EndpointSlice> = Api::namespaced(world.client.clone(), namespace);
+    slices.create(&PostParams::default(), &slice).await.expect("the server takes it");
     Some(())
+}
+
+/// A pod with this address: the API server passes nothing on to an endpoint that is no pod.
+async fn pod(world: &World, namespace: &str, address: IpAddr) {
+    let pod = json!({
+        "metadata": { "name": "hence-0", "namespace": namespace },
+        "spec": { "containers": [{ "name": "hence", "image": "hence" }] },
+    });
+    let ip = address.to_string();
+    let status = json!({ "status": { "podIP": ip, "podIPs": [{ "ip": ip }] } });
+    let pod: Pod = serde_json::from_value(pod).expect("a Pod");
+    let pods: Api<Pod> = Api::namespaced(world.client.clone(), namespace);
+    pods.create(&PostParams::default(), &pod).await.expect("the server takes it");
+    let (params, patch) = (PatchParams::default(), Patch::Merge(status));
+    pods.patch_status("hence-0", &params, &patch).await.expect("the server takes its address");
 }
 
 /// Asks a daemon that listens at this port of every address, as users of the cluster do.
