@@ -114,7 +114,7 @@ async fn wrong_credentials_are_told_and_lose_nothing() {
     world.host.behave(Behaviour { guard, ..Behaviour::default() });
     let url = world.host.url("app");
     let secret = |password: &str| json!({ "username": "ann", "password": password });
-    let says = ["unable to list remote", url.as_str(), "authentication required"];
+    let says = ["unable to clone", url.as_str(), "authentication required"];
     let (right, wrong) = (secret("right"), secret("wrong"));
     let code = "sources::net::unauthenticated";
     let (repo, url, says) = (&world.repo, url.clone(), &says);
