@@ -306,8 +306,8 @@ fn deletes(
     let mut found = Vec::new();
     for (at, item) in page.items.iter().enumerate() {
         let Some(mut pruned) = pruned_item(item, &view.short_id(&item.id)) else { continue };
-        let before = page.items.iter().skip(at + 1);
-        pruned.applied = before.filter_map(applied_item).next().map(|(item, circumstances)| {
+        let mut before = page.items.iter().skip(at + 1);
+        pruned.applied = before.find_map(applied_item).map(|(item, circumstances)| {
             let (at, proof_id) = (item.record.at.to_string(), view.short_id(&item.id));
             Applied { at, proof_id, circumstances }
         });

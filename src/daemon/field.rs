@@ -5,10 +5,7 @@
 
 use serde_json::Value as Json;
 
-use crate::datalog::Pattern;
-use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
-use crate::datalog::Value;
 use crate::explain;
 use crate::explain::Answer;
 use crate::explain::FieldStory;
@@ -20,12 +17,7 @@ use crate::kustomize::flux;
 use crate::kustomize::flux::UnitFieldOrigin;
 use crate::kustomize::flux::UnitObject;
 use crate::model::ObjectRef;
-use crate::model::UnitName;
-
-/// What stands in place of a secret value.
-const REDACTED: &str = "(secret)";
-/// Longest value that is shown whole, in characters.
-const VALUE_CHARS_MAX: usize = 60;
+use crate::model::pointer;
 
 /// Where the field of an object comes from.
 pub(super) fn why_field(
@@ -35,7 +27,7 @@ pub(super) fn why_field(
     recipes: Option<&Recipes>,
 ) -> Answer {
     let unknown = |reason: &str| explain::field_unknown(reader, object, field, reason.to_owned());
-    let Some(unit) = unit_of(reader, object) else {
+    let Some(unit) = explain::declaring_unit(reader, object) else {
         return unknown("no unit declares the object");
     };
     let Some(recipes) = recipes else {
@@ -48,16 +40,6 @@ pub(super) fn why_field(
         Ok(stories) => explain::why_field(reader, object, &unit.to_string(), field, &stories),
         Err(reason) => unknown(&reason),
     }
-}
-
-/// The unit that declares an object.
-fn unit_of(reader: &Reader, object: &ObjectRef) -> Option<UnitName> {
-    let columns = reader.program().relation("renders")?.columns.len();
-    let given = [None, Some(Value::from(object.fact_text().as_str()))];
-    let columns = given.into_iter().chain(std::iter::repeat(None)).take(columns).collect();
-    let pattern = Pattern { relation: "renders".into(), columns };
-    let rows = reader.query(&pattern, &QueryOptions::default()).value;
-    UnitName::parse(&rows.first()?.first()?.plain())
 }
 
 fn stories(recipe: &Recipe, object: &ObjectRef, field: &str) -> Result<Vec<FieldStory>, String> {
@@ -87,11 +69,11 @@ fn is_same(built: &UnitObject, object: &ObjectRef) -> bool {
 
 fn story(recipe: &Recipe, built: &UnitObject, json: &Json, pointer: String) -> FieldStory {
     let value = if is_secret(built, json, &pointer) {
-        REDACTED.to_owned()
+        explain::REDACTED.to_owned()
     } else {
-        short(json.pointer(&pointer).unwrap_or(&Json::Null))
+        explain::short(json.pointer(&pointer).unwrap_or(&Json::Null))
     };
-    let path = shown_path(&pointer);
+    let path = pointer::shown(&pointer);
     let known = built.fields.iter().find(|field| field.origin.pointer == pointer);
     let by_name = |written: String| FieldStory {
         path: path.clone(),
@@ -118,13 +100,11 @@ fn story(recipe: &Recipe, built: &UnitObject, json: &Json, pointer: String) -> F
 
 /// A Secret's data, annotations that may repeat it, and what a secret variable reached.
 fn is_secret(built: &UnitObject, json: &Json, pointer: &str) -> bool {
-    let starts = ["/data/", "/stringData/", "/metadata/annotations/"];
-    let in_secret = json["kind"] == "Secret" && starts.iter().any(|at| pointer.starts_with(at));
     let reached = |field: &String| {
         pointer == field
             || pointer.strip_prefix(field.as_str()).is_some_and(|rest| rest.starts_with('/'))
     };
-    in_secret || built.secret_fields.iter().any(reached)
+    explain::tells_of_secret(json, pointer) || built.secret_fields.iter().any(reached)
 }
 
 fn place(recipe: &Recipe, field: &UnitFieldOrigin) -> String {
@@ -161,7 +141,7 @@ fn pointer_of(field: &str, json: &Json) -> Option<String> {
             (Json::Array(items), Some((name, value))) => {
                 items.iter().position(|item| item[name] == value)?.to_string()
             }
-            _ => part.replace('~', "~0").replace('/', "~1"),
+            _ => pointer::escaped(&part),
         };
         pointer = format!("{pointer}/{key}");
         at = json.pointer(&pointer)?;
@@ -193,7 +173,7 @@ fn leaves(value: &Json, pointer: String, found: &mut Vec<String>) {
     match value {
         Json::Object(entries) if !entries.is_empty() => {
             for (key, value) in entries {
-                let key = key.replace('~', "~0").replace('/', "~1");
+                let key = pointer::escaped(key);
                 leaves(value, format!("{pointer}/{key}"), found);
             }
         }
@@ -203,31 +183,6 @@ fn leaves(value: &Json, pointer: String, found: &mut Vec<String>) {
             }
         }
         _ => found.push(pointer),
-    }
-}
-
-/// A pointer as people write it.
-fn shown_path(pointer: &str) -> String {
-    let mut shown = String::new();
-    for part in pointer.split('/').skip(1) {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        let is_index = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if is_index || part.contains(['.', '/']) {
-            shown.push_str(&format!("[{part}]"));
-        } else {
-            let dot = if shown.is_empty() { "" } else { "." };
-            shown.push_str(&format!("{dot}{part}"));
-        }
-    }
-    shown
-}
-
-fn short(value: &Json) -> String {
-    let text =
-        value.as_str().map_or_else(|| value.to_string(), |text| text.escape_debug().to_string());
-    match text.char_indices().nth(VALUE_CHARS_MAX) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
     }
 }
 
@@ -254,7 +209,5 @@ mod tests {
         for (path, want) in cases {
             assert_eq!(pointer_of(path, &json).as_deref(), want, "{path}");
         }
-        assert_eq!(shown_path("/metadata/labels/a.b~1c"), "metadata.labels[a.b/c]");
-        assert_eq!(shown_path("/spec/containers/1/image"), "spec.containers[1].image");
     }
 }

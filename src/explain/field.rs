@@ -1,5 +1,7 @@
 //! Where a field of an object comes from (question 1, for one field).
 
+use serde_json::Value as Json;
+
 use crate::datalog::Reader;
 use crate::explain::Answer;
 use crate::explain::Verdict;
@@ -8,7 +10,12 @@ use crate::explain::ask::rows;
 use crate::explain::ask::text;
 use crate::explain::object::asked;
 use crate::model::ObjectRef;
+use crate::model::UnitName;
 
+/// What stands in place of a secret value.
+pub const REDACTED: &str = "(secret)";
+/// Longest value that is shown whole, in characters.
+const VALUE_CHARS_MAX: usize = 60;
 /// Most fields that one answer tells of.
 const FIELDS_MAX: usize = 20;
 
@@ -84,4 +91,26 @@ pub fn field_unknown(reader: &Reader, object: &ObjectRef, field: &str, reason: S
     Answer::new(Verdict::Unknown, headline, reader.generation())
         .line("because", reason)
         .next(format!("hence why {}", asked(object)))
+}
+
+/// The unit that declares the object, by its last complete build.
+pub fn declaring_unit(reader: &Reader, object: &ObjectRef) -> Option<UnitName> {
+    let declared = row(reader, "renders", &[None, Some(&object.fact_text())])?;
+    UnitName::parse(&text(&declared, 0))
+}
+
+/// Whether the field at this JSON pointer is a Secret's data, or an annotation that may repeat it.
+pub fn tells_of_secret(object: &Json, pointer: &str) -> bool {
+    let starts = ["/data/", "/stringData/", "/metadata/annotations/"];
+    object["kind"] == "Secret" && starts.iter().any(|at| pointer.starts_with(at))
+}
+
+/// A value in one line, cut when it is long.
+pub fn short(value: &Json) -> String {
+    let text =
+        value.as_str().map_or_else(|| value.to_string(), |text| text.escape_debug().to_string());
+    match text.char_indices().nth(VALUE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
 }

@@ -24,6 +24,7 @@ use crate::kustomize::flux::UnitBuild;
 use crate::kustomize::flux::UnitOutcome;
 use crate::model::FileTree;
 use crate::model::UnitName;
+use crate::model::pointer;
 use crate::sources::tree::SourceTree;
 
 /// How a unit is built.
@@ -102,7 +103,7 @@ impl Recipe {
     pub fn set_afterwards(&self, pointer: &str) -> Option<SetAfterwards> {
         let key = |map: &str| {
             let key = pointer.strip_prefix(&format!("/metadata/{map}/"))?;
-            Some(key.replace("~1", "/").replace("~0", "~"))
+            Some(pointer::unescaped(key))
         };
         let (label, annotation) = (key("labels"), key("annotations"));
         let is_common = label.as_ref().is_some_and(|key| self.common.labels.contains_key(key))

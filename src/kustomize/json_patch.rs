@@ -15,6 +15,7 @@ use super::yaml::Node;
 use super::yaml::Place;
 use super::yaml::Value;
 use super::yaml::read_kustomization_at;
+use crate::model::pointer;
 
 /// Operations in order.
 #[derive(Clone, Debug, Default)]
@@ -111,7 +112,7 @@ fn spelt_out(node: &Node) -> Result<Node> {
 
 /// The segments between the first and the last, and the last.
 fn segments(pointer: &str) -> Option<(Vec<String>, String)> {
-    let mut parts = pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~"));
+    let mut parts = pointer.split('/').map(pointer::unescaped);
     parts.next();
     let mut parts: Vec<String> = parts.collect();
     let last = parts.pop()?;

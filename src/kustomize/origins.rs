@@ -24,6 +24,7 @@ use super::resmap::ResMap;
 use super::resource::Object;
 use super::yaml::Node;
 use super::yaml::Place;
+use crate::model::pointer;
 
 /// A step of a build that wrote fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,27 +159,7 @@ fn visit(node: &Node, see: &mut impl FnMut(&Node)) {
 /// The origins of all fields of an object, in the order of its text.
 pub(crate) fn fields(build: &Build<'_>, object: &Object) -> Vec<FieldOrigin> {
     let mut found = Vec::new();
-    collect(build, object, object.node(), String::new(), &mut found);
-    found
-}
-
-fn collect(
-    build: &Build<'_>,
-    object: &Object,
-    node: &Node,
-    pointer: String,
-    found: &mut Vec<FieldOrigin>,
-) {
-    if let Some(entries) = node.entries().filter(|entries| !entries.is_empty()) {
-        for entry in entries {
-            let key = entry.key.text().unwrap_or_default().replace('~', "~0").replace('/', "~1");
-            collect(build, object, &entry.value, format!("{pointer}/{key}"), found);
-        }
-    } else if let Some(items) = node.items().filter(|items| !items.is_empty()) {
-        for (i, item) in items.iter().enumerate() {
-            collect(build, object, item, format!("{pointer}/{i}"), found);
-        }
-    } else {
+    leaves(object.node(), String::new(), &mut |pointer, node| {
         let place = object.origin_of(node.place());
         let step = object.trail().and_then(|trail| trail.steps.get(&place)).cloned();
         found.push(FieldOrigin {
@@ -187,5 +168,23 @@ fn collect(
             line: place.line,
             step,
         });
+    });
+    found
+}
+
+/// Calls `see` with each scalar below `node`, and with lists and maps that hold nothing, each with
+/// its JSON pointer; `pointer` is that of `node`.
+pub(crate) fn leaves(node: &Node, pointer: String, see: &mut impl FnMut(String, &Node)) {
+    if let Some(entries) = node.entries().filter(|entries| !entries.is_empty()) {
+        for entry in entries {
+            let key = pointer::escaped(entry.key.text().unwrap_or_default());
+            leaves(&entry.value, format!("{pointer}/{key}"), see);
+        }
+    } else if let Some(items) = node.items().filter(|items| !items.is_empty()) {
+        for (i, item) in items.iter().enumerate() {
+            leaves(item, format!("{pointer}/{i}"), see);
+        }
+    } else {
+        see(pointer, node);
     }
 }

@@ -9,6 +9,8 @@
 use serde_json::Value as Json;
 use thiserror::Error;
 
+use crate::model::pointer;
+
 /// A path to fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldPath(Vec<Step>);
@@ -107,7 +109,7 @@ fn walk<'a>(
         let Some(value) = value else { return };
         let before = pointer.len();
         pointer.push('/');
-        pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        pointer.push_str(&pointer::escaped(name));
         walk(rest, value, pointer, found);
         pointer.truncate(before);
     };

@@ -12,6 +12,7 @@ pub mod limits;
 mod manifest;
 mod names;
 mod object;
+pub mod pointer;
 mod secret;
 mod time;
 mod tree;

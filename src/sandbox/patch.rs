@@ -8,6 +8,8 @@
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::model::pointer;
+
 /// Lays a merge patch over `target`: null deletes, objects merge, all else replaces.
 pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
@@ -76,7 +78,7 @@ fn operate(document: &mut Value, operation: &Value) -> Result<(), String> {
 /// Splits a pointer into its parent and its last token, unescaped.
 fn split(path: &str) -> Option<(&str, String)> {
     let (parent, last) = path.rsplit_once('/')?;
-    Some((parent, last.replace("~1", "/").replace("~0", "~")))
+    Some((parent, pointer::unescaped(last)))
 }
 
 fn add(document: &mut Value, path: &str, value: Value) -> Result<(), String> {

@@ -8,17 +8,14 @@ use std::path::Path;
 use serde_json::Value as Json;
 use serde_json::json;
 
+use crate::explain;
 use crate::kustomize::Built;
 use crate::kustomize::FieldOrigin;
 use crate::kustomize::Resource;
 use crate::kustomize::Step;
+use crate::model::pointer;
 
 use super::shown;
-
-/// What stands in place of a Secret's value.
-const REDACTED: &str = "(secret)";
-/// Longest value that is shown whole, in characters.
-const VALUE_CHARS_MAX: usize = 60;
 
 /// For people.
 pub(super) fn text(built: &Built, here: &Path) -> String {
@@ -27,10 +24,11 @@ pub(super) fn text(built: &Built, here: &Path) -> String {
         let _ = writeln!(out, "{}  {}", title(resource), place_of(resource, here));
         let object = resource.json();
         for field in written(resource) {
-            let value = short(&value_of(&object, field));
+            let value = explain::short(&value_of(&object, field));
             let place = place(field, here);
             let step = field.step.as_deref().map(|step| phrase(step, here)).unwrap_or_default();
-            let _ = writeln!(out, "  {}: {value}\n    {place}{step}", path(&field.pointer));
+            let _ =
+                writeln!(out, "  {}: {value}\n    {place}{step}", pointer::shown(&field.pointer));
         }
     }
     out
@@ -119,38 +117,8 @@ fn phrase(step: &Step, here: &Path) -> String {
 
 /// The value of a field; a Secret's data and what applying kept of it are not told.
 fn value_of(object: &Json, field: &FieldOrigin) -> Json {
-    let is_secret = object["kind"] == "Secret";
-    let pointer = field.pointer.as_str();
-    let tells = pointer.starts_with("/data/")
-        || pointer.starts_with("/stringData/")
-        || pointer.starts_with("/metadata/annotations/");
-    if is_secret && tells {
-        return Json::from(REDACTED);
+    if explain::tells_of_secret(object, &field.pointer) {
+        return Json::from(explain::REDACTED);
     }
-    object.pointer(pointer).cloned().unwrap_or_default()
-}
-
-fn short(value: &Json) -> String {
-    let text =
-        value.as_str().map_or_else(|| value.to_string(), |text| text.escape_debug().to_string());
-    match text.char_indices().nth(VALUE_CHARS_MAX) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
-}
-
-/// `spec.containers[0].image` from a JSON pointer; parts with dots stand in brackets.
-fn path(pointer: &str) -> String {
-    let mut out = String::new();
-    for part in pointer.split('/').skip(1) {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        let is_index = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if is_index || part.contains('.') || part.contains('/') {
-            let _ = write!(out, "[{part}]");
-        } else {
-            let dot = if out.is_empty() { "" } else { "." };
-            let _ = write!(out, "{dot}{part}");
-        }
-    }
-    out
+    object.pointer(&field.pointer).cloned().unwrap_or_default()
 }

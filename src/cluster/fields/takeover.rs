@@ -10,6 +10,7 @@ use super::FieldSet;
 use super::managers;
 use crate::api::keys::LEGACY_ANNOTATIONS;
 use crate::api::keys::LEGACY_LABELS;
+use crate::model::pointer;
 
 /// Our name.
 const MANAGER: &str = "kustomize-controller";
@@ -56,7 +57,7 @@ pub fn legacy_metadata(live: &Value) -> Vec<Value> {
         let found = live.pointer(place).and_then(Value::as_object).cloned().unwrap_or_default();
         let gone = names.iter().filter(|name| found.contains_key(**name));
         gone.map(|name| {
-            let path = format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
+            let path = format!("{place}/{}", pointer::escaped(name));
             json!({"op": "remove", "path": path})
         })
         .collect::<Vec<_>>()

@@ -16,10 +16,12 @@ use super::template::Part;
 use crate::kustomize::BuildError;
 use crate::kustomize::FieldOrigin;
 use crate::kustomize::Step;
+use crate::kustomize::origins::leaves;
 use crate::kustomize::yaml::FileId;
 use crate::kustomize::yaml::Node;
 use crate::kustomize::yaml::Place;
 use crate::kustomize::yaml::read_kustomization;
+use crate::model::pointer;
 
 /// Stands for a file where the unit's spec is meant.
 pub const SPEC_FILE: &str = "spec";
@@ -211,27 +213,12 @@ fn above(pointer: &str) -> impl Iterator<Item = &str> {
 
 fn at_pointer<'n>(node: &'n Node, pointer: &str) -> Option<&'n Node> {
     pointer.split('/').skip(1).try_fold(node, |node, part| {
-        let key = part.replace("~1", "/").replace("~0", "~");
+        let key = pointer::unescaped(part);
         match node.items() {
             Some(items) => items.get(key.parse::<usize>().ok()?),
             None => node.get(&key),
         }
     })
-}
-
-fn leaves(node: &Node, pointer: String, see: &mut impl FnMut(String, &Node)) {
-    if let Some(entries) = node.entries().filter(|entries| !entries.is_empty()) {
-        for entry in entries {
-            let key = entry.key.text().unwrap_or_default().replace('~', "~0").replace('/', "~1");
-            leaves(&entry.value, format!("{pointer}/{key}"), see);
-        }
-    } else if let Some(items) = node.items().filter(|items| !items.is_empty()) {
-        for (i, item) in items.iter().enumerate() {
-            leaves(item, format!("{pointer}/{i}"), see);
-        }
-    } else {
-        see(pointer, node);
-    }
 }
 
 /// The variables that a text names, sorted.

@@ -13,6 +13,7 @@ use crate::kustomize::yaml::FileId;
 use crate::kustomize::yaml::Node;
 use crate::kustomize::yaml::Place;
 use crate::kustomize::yaml::read_kustomization;
+use crate::model::pointer;
 
 /// The label or annotation that keeps variables out of an object.
 const SWITCH: &str = "kustomize.toolkit.fluxcd.io/substitute";
@@ -143,7 +144,7 @@ fn collect(node: &Node, pointer: String, offset: &impl Fn(Place) -> usize, leave
                 pointer: pointer.clone(),
                 is_key: true,
             });
-            let key = entry.key.text().unwrap_or_default().replace('~', "~0").replace('/', "~1");
+            let key = pointer::escaped(entry.key.text().unwrap_or_default());
             collect(&entry.value, format!("{pointer}/{key}"), offset, leaves);
         }
     } else if let Some(items) = node.items().filter(|items| !items.is_empty()) {
