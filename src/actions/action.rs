@@ -18,6 +18,7 @@ pub const RELATIONS: &[&str] = &[
     "act_fetch",
     "act_render",
     "act_compare",
+    "act_dry_run",
     "act_claim",
     "act_apply",
     "act_delete",
@@ -84,6 +85,17 @@ pub enum Action {
     },
     /// Compare an adopted object with its manifest by a dry-run.
     Compare {
+        /// The owner.
+        unit: UnitName,
+        /// The object.
+        object: ObjectRef,
+        /// Digest of the manifest.
+        manifest: String,
+        /// The user in whose name it is done; empty for ourselves.
+        user: String,
+    },
+    /// Ask by a dry-run whether the server would take a manifest.
+    DryRun {
         /// The owner.
         unit: UnitName,
         /// The object.
@@ -213,6 +225,12 @@ impl Action {
                 manifest: fields.text(2)?,
                 user: fields.text(3)?,
             },
+            "act_dry_run" => Self::DryRun {
+                unit: fields.unit(0)?,
+                object: fields.object(1)?,
+                manifest: fields.text(2)?,
+                user: fields.text(3)?,
+            },
             "act_claim" => Self::Claim {
                 unit: fields.unit(0)?,
                 object: fields.object(1)?,
@@ -245,6 +263,7 @@ impl Action {
             Self::Adopt { unit, object, .. }
             | Self::Forget { unit, object, .. }
             | Self::Compare { unit, object, .. }
+            | Self::DryRun { unit, object, .. }
             | Self::Claim { unit, object, .. }
             | Self::Apply { unit, object, .. }
             | Self::Delete { unit, object, .. } => {
@@ -269,6 +288,7 @@ impl Action {
             Self::Fetch { .. } => "fetch",
             Self::Render { .. } => "render",
             Self::Compare { .. } => "compare",
+            Self::DryRun { .. } => "dry-run",
             Self::Claim { .. } => "claim",
             Self::Apply { .. } => "apply",
             Self::Delete { .. } => "delete",
@@ -298,6 +318,7 @@ impl Action {
             | Self::Adopt { object, .. }
             | Self::Forget { object, .. }
             | Self::Compare { object, .. }
+            | Self::DryRun { object, .. }
             | Self::Claim { object, .. }
             | Self::Apply { object, .. }
             | Self::Delete { object, .. }
@@ -312,6 +333,7 @@ impl Action {
     pub fn user(&self) -> &str {
         match self {
             Self::Compare { user, .. }
+            | Self::DryRun { user, .. }
             | Self::Claim { user, .. }
             | Self::Apply { user, .. }
             | Self::Delete { user, .. } => user,
@@ -325,6 +347,7 @@ impl Action {
             Self::Adopt { unit, .. }
             | Self::Forget { unit, .. }
             | Self::Compare { unit, .. }
+            | Self::DryRun { unit, .. }
             | Self::Claim { unit, .. }
             | Self::Apply { unit, .. }
             | Self::Delete { unit, .. }

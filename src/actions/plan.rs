@@ -115,7 +115,7 @@ fn place(action: &Action) -> (u8, String, String, String) {
         Action::Finalizer { set: true, .. } => plain(3),
         Action::Fetch { .. } => plain(4),
         Action::Render { .. } => plain(5),
-        Action::Compare { .. } => plain(6),
+        Action::Compare { .. } | Action::DryRun { .. } => plain(6),
         Action::Claim { .. } => plain(7),
         Action::Apply { unit, object, stage, order, .. } => {
             (8, unit.to_string(), format!("{stage}{order}"), object.fact_text())

@@ -100,6 +100,10 @@ pub(super) struct RunArgs {
     /// How long a prune is held for a Kustomization that may want the object
     #[arg(long, default_value = "1h", value_parser = parse_duration)]
     prune_hold: Duration,
+    /// Apply a stage once dry-runs show that the server takes all of it, as Flux does
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+        default_missing_value = "true")]
+    dry_run_first: bool,
     /// Kinds that are applied in a stage of their own before the rest, such as `shop.example/Till`
     #[arg(long, value_delimiter = ',', value_name = "GROUP/KIND", value_parser = group_kind)]
     custom_apply_stage_kinds: Vec<GroupKind>,
@@ -188,6 +192,7 @@ fn options(args: &RunArgs) -> DaemonOptions {
         ssh_kex_algorithms: args.ssh_kex_algos.clone(),
         default_service_account: args.default_service_account.clone(),
         prune_hold: args.prune_hold,
+        dry_run_first: args.dry_run_first,
         custom_stage: args.custom_apply_stage_kinds.clone(),
         requeue_dependency: args.requeue_dependency,
         scope: args.flux.scope(&args.runtime_namespace),

@@ -98,6 +98,8 @@ pub struct DaemonOptions {
     pub default_service_account: String,
     /// How long a prune is held for a unit that may want the object.
     pub prune_hold: Duration,
+    /// Whether the server is asked by dry-runs for a whole stage before any of it is applied.
+    pub dry_run_first: bool,
     /// Kinds of the custom stage, applied before the rest.
     pub custom_stage: Vec<GroupKind>,
     /// Wait before a source without artifact is looked at again.
@@ -155,6 +157,7 @@ impl Default for DaemonOptions {
             ssh_kex_algorithms: Vec::new(),
             default_service_account: String::new(),
             prune_hold: Duration::from_secs(3600),
+            dry_run_first: false,
             custom_stage: Vec::new(),
             requeue_dependency: Duration::from_secs(30),
             scope: WatchScope::default(),

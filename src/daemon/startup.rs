@@ -325,6 +325,9 @@ fn configured(
     if options.no_cross_namespace_refs {
         holds(relation::switch("no-cross-namespace-refs"));
     }
+    if options.dry_run_first {
+        holds(relation::switch("dry-run-first"));
+    }
     if !options.default_service_account.is_empty() {
         holds(relation::default_account(&options.default_service_account));
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cluster::ClusterError;
+use crate::cluster::Resource;
 use crate::cluster::SecretTexts;
 use crate::cluster::Status;
 use crate::cluster::write::ApplyOptions;
@@ -23,21 +24,9 @@ impl Act<'_> {
         digest: &str,
         uid: &str,
     ) -> Vec<Effect> {
-        let Some(manifest) = self.executor.manifests.get(digest) else {
-            let message = "a later build replaced this manifest".to_owned();
-            return vec![effect(unit, object, EffectResult::Superseded { message })];
-        };
-        let refused = |reason: &str, message: String| EffectResult::ApplyRefused {
-            manifest: digest.to_owned(),
-            reason: reason.to_owned(),
-            message,
-        };
-        let resource = match self.resource(&manifest.api_version, &object.kind).await {
-            Ok(resource) => resource,
-            Err(reason) => {
-                let message = format!("{object} dry-run failed: {reason}");
-                return vec![effect(unit, object, refused("NotServed", message))];
-            }
+        let (manifest, resource) = match self.appliable(object, digest).await {
+            Ok(found) => found,
+            Err(result) => return vec![effect(unit, object, result)],
         };
         let uid = (!uid.is_empty()).then(|| uid.to_owned());
         let options = ApplyOptions { uid, secrets: secrets(&manifest), ..Default::default() };
@@ -53,12 +42,40 @@ impl Act<'_> {
                 effects.push(effect(unit, object, EffectResult::Superseded { message }));
                 return effects;
             }
-            Err(error) => match error.status() {
-                Some(status) => refused(status.flux_reason(), apply_message(object, &error)),
-                None => unanswered(&error),
-            },
+            Err(error) => not_applied(object, digest, &error),
         };
         vec![effect(unit, object, result)]
+    }
+
+    /// The manifest with this digest, and where it is applied; or why it cannot be.
+    pub(super) async fn appliable(
+        &self,
+        object: &ObjectRef,
+        digest: &str,
+    ) -> Result<(Manifest, Resource), EffectResult> {
+        let Some(manifest) = self.executor.manifests.get(digest) else {
+            let message = "a later build replaced this manifest".to_owned();
+            return Err(EffectResult::Superseded { message });
+        };
+        match self.resource(&manifest.api_version, &object.kind).await {
+            Ok(resource) => Ok((manifest, resource)),
+            Err(reason) => {
+                let message = format!("{object} dry-run failed: {reason}");
+                Err(refused(digest, "NotServed", message))
+            }
+        }
+    }
+}
+
+fn refused(digest: &str, reason: &str, message: String) -> EffectResult {
+    EffectResult::ApplyRefused { manifest: digest.to_owned(), reason: reason.to_owned(), message }
+}
+
+/// What a request to apply the manifest with this digest came to that ended with an error.
+pub(super) fn not_applied(object: &ObjectRef, digest: &str, error: &ClusterError) -> EffectResult {
+    match error.status() {
+        Some(status) => refused(digest, status.flux_reason(), apply_message(object, error)),
+        None => unanswered(error),
     }
 }
 
@@ -81,7 +98,7 @@ pub(super) fn secrets(manifest: &Manifest) -> SecretTexts {
 }
 
 /// The server's refusal in Flux's words (features 1.6).
-pub(super) fn apply_message(object: &ObjectRef, error: &ClusterError) -> String {
+fn apply_message(object: &ObjectRef, error: &ClusterError) -> String {
     let Some(status) = error.status() else { return error.to_string() };
     let said = &status.message;
     match (status.code, object.namespace.as_str()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cluster::normalise;
 use crate::cluster::write::ApplyOptions;
 use crate::executor::Act;
-use crate::executor::apply::apply_message;
+use crate::executor::apply::not_applied;
 use crate::executor::apply::secrets;
 use crate::executor::effect;
 use crate::executor::unanswered;
@@ -51,14 +51,7 @@ impl Act<'_> {
                     EffectResult::Differs { manifest: manifest_digest }
                 }
             }
-            Err(error) => match error.status() {
-                Some(status) => EffectResult::ApplyRefused {
-                    manifest: manifest_digest,
-                    reason: status.flux_reason().to_owned(),
-                    message: apply_message(object, &error),
-                },
-                None => unanswered(&error),
-            },
+            Err(error) => not_applied(object, digest, &error),
         }
     }
 }

@@ -14,6 +14,7 @@ mod apply;
 mod claim;
 mod compare;
 mod delete;
+mod dry_run;
 mod event;
 mod finalizer;
 mod lanes;
@@ -122,6 +123,9 @@ impl Executor {
             }
             Action::Compare { unit, object, manifest, .. } => {
                 act.compare(unit, object, manifest).await
+            }
+            Action::DryRun { unit, object, manifest, .. } => {
+                act.dry_run(unit, object, manifest).await
             }
             Action::Claim { unit, object, uid, resource_version, .. } => {
                 act.claim(unit, object, uid, resource_version).await

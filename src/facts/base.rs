@@ -60,6 +60,7 @@ pub const VOLATILE: &[&str] = &[
     "variables",
     "variables_missing",
     "differs",
+    "accepted",
 ];
 
 /// The engine with its fact log.

@@ -180,6 +180,7 @@ pub mod relation {
         attempted(object: ObjectRef, unit: UnitName);
         recorded(object: ObjectRef, uid: str, fields: str);
         differs(unit: UnitName, object: ObjectRef, manifest: str);
+        accepted(unit: UnitName, object: ObjectRef, manifest: str);
         refused(unit: UnitName, object: ObjectRef, manifest: str, reason: str, message: str,
             at: Timestamp);
         delete_refused(unit: UnitName, object: ObjectRef, reason: str, message: str,

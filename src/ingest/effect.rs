@@ -40,9 +40,9 @@ impl Ingest {
                 self.applied(&unit, &object, &manifest, &live, now).0
             }
             (Some(unit), EffectResult::ApplyRefused { manifest, reason, message }) => {
-                vec![Statement::Holds(relation::refused(
-                    &unit, &object, &manifest, &reason, &message, &now,
-                ))]
+                let refused = relation::refused(&unit, &object, &manifest, &reason, &message, &now);
+                let subject = vec![unit.column(), object.column()];
+                vec![Statement::Holds(refused), Statement::nothing("accepted", subject)]
             }
             (Some(unit), EffectResult::Deleted) => self.deleted(&unit, &object, now),
             // Asked to go is told as gone, as Flux does; finalizers decide when it is.
@@ -68,6 +68,9 @@ impl Ingest {
             }
             (Some(unit), EffectResult::Differs { manifest }) => {
                 vec![Statement::Holds(relation::differs(&unit, &object, &manifest))]
+            }
+            (Some(unit), EffectResult::Accepted { manifest }) => {
+                vec![Statement::Holds(relation::accepted(&unit, &object, &manifest))]
             }
             (_, EffectResult::EventSent { topic, about }) => {
                 vec![Statement::Holds(relation::event_sent(&subject(&object), &topic, &about))]
@@ -126,6 +129,7 @@ impl Ingest {
             Statement::Holds(relation::recorded(object, uid, &fields.to_text())),
             Statement::nothing("refused", subject()),
             Statement::nothing("differs", subject()),
+            Statement::nothing("accepted", subject()),
             Statement::nothing("attempted", vec![object.column()]),
         ]);
         self.recorded.insert(object.clone(), fields);
@@ -192,7 +196,7 @@ impl Ingest {
 /// The unit has no record of the object any more.
 fn forget(unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
     let subject: Vec<Value> = vec![unit.column(), object.column()];
-    let records = ["ours", "applied", "refused", "differs", "delete_refused"];
+    let records = ["ours", "applied", "refused", "differs", "accepted", "delete_refused"];
     records.map(|relation| Statement::nothing(relation, subject.clone())).into()
 }
 

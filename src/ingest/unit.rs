@@ -61,6 +61,7 @@ const RECORDED: &[&str] = &[
     "ours",
     "applied",
     "differs",
+    "accepted",
     "refused",
     "delete_refused",
     "changed",

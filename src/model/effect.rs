@@ -76,6 +76,11 @@ pub enum EffectResult {
         /// Digest of the manifest.
         manifest: String,
     },
+    /// The server would take the manifest, as a dry-run shows.
+    Accepted {
+        /// Digest of the manifest.
+        manifest: String,
+    },
     /// Fields were taken over, or status, finalizers written; the server answered with the object.
     Written(Arc<Json>),
     /// The event was sent.
@@ -115,6 +120,7 @@ impl EffectResult {
             Self::Forgotten { .. } => "forgotten",
             Self::Same { .. } => "unchanged",
             Self::Differs { .. } => "differs",
+            Self::Accepted { .. } => "accepted",
             Self::Written(_) => "written",
             Self::EventSent { .. } => "sent",
             Self::Superseded { .. } => "superseded",

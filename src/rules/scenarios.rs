@@ -381,6 +381,31 @@ fn an_adopted_object_that_vanished_is_applied() {
 }
 
 #[test]
+fn a_stage_is_applied_once_the_server_would_take_all_of_it() {
+    let mut world = World::new(&format!(
+        r#"{BUILT} switch("dry-run-first")
+           renders("shop/web", "ConfigMap/shop/b", "m2", "v1", 4, "015b")"#
+    ));
+    insta::assert_snapshot!(world.actions(), @r#"
+    act_dry_run("shop/web", "ConfigMap/shop/a", "m1", "")
+    act_dry_run("shop/web", "ConfigMap/shop/b", "m2", "")
+    "#);
+    world.told(
+        r#"accepted("shop/web", "ConfigMap/shop/a", "m1")
+           refused("shop/web", "ConfigMap/shop/b", "m2", "Invalid", "no", t"2026-01-01T00:00:02Z")"#,
+    );
+    insta::assert_snapshot!(world.actions(), @"");
+    world.no_longer(
+        r#"refused("shop/web", "ConfigMap/shop/b", "m2", "Invalid", "no", t"2026-01-01T00:00:02Z")"#,
+    );
+    world.told(r#"accepted("shop/web", "ConfigMap/shop/b", "m2")"#);
+    insta::assert_snapshot!(world.actions(), @r#"
+    act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "never applied", "", "")
+    act_apply("shop/web", "ConfigMap/shop/b", "m2", 4, "015b", "never applied", "", "")
+    "#);
+}
+
+#[test]
 fn a_hold_ends_after_the_time_that_the_flag_gives() {
     let mut world = World::new(&format!(r#"{BUILT}{APPLIED} setting("prune-hold", 1h)"#));
     world.told(&BUILT.replace("shop/web", "shop/other"));

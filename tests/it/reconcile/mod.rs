@@ -9,6 +9,7 @@ mod canary;
 mod crash;
 mod credentials;
 mod damaged_state;
+mod dry_run;
 mod faults;
 mod fights;
 mod idle;
