@@ -1,6 +1,7 @@
 //! `hence rules`: tools for people who write rules. Every mistake in a directory at once, what a
 //! relation means, one shape of text, tests in prose, and any program on any facts.
 
+pub(super) mod diagnostics;
 mod eval;
 mod export;
 mod files;
@@ -21,6 +22,8 @@ use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::relation;
+use crate::cli::rules::diagnostics::Complaint;
+use crate::cli::rules::diagnostics::RulesCheck;
 use crate::daemon::rule_files;
 use crate::daemon::rule_files::RuleFilesError;
 use crate::datalog::CheckError;
@@ -41,6 +44,9 @@ enum RulesVerb {
     Check {
         /// The directory; without one the shipped rules are checked alone
         dir: Option<PathBuf>,
+        /// Text for people, or JSON
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Form,
     },
     /// Say what a relation means, who derives it and who reads it
     Explain {
@@ -95,7 +101,7 @@ enum RulesError {
 /// Checks rules, or says what they mean.
 pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
     match &args.verb {
-        RulesVerb::Check { dir } => check(dir.as_deref()),
+        RulesVerb::Check { dir, output } => check(dir.as_deref(), *output),
         RulesVerb::Explain { relation, rules, output } => {
             relation::explain(&load(rules.as_deref())?, relation, *output)
         }
@@ -128,9 +134,12 @@ fn fail(errors: Vec<CheckError>) -> Failure {
     Failure::input(RulesError::Mistakes { count })
 }
 
-fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
+fn check(dir: Option<&Path>, form: Form) -> Result<Outcome, Failure> {
     let user = user_files(dir)?;
     let count = user.len();
+    if form == Form::Json {
+        return Ok(check_in_json(count, rules::load(user)));
+    }
     match rules::load(user) {
         Ok(program) => {
             program.warnings().iter().filter(|error| is_for_author(error)).cloned().for_each(show);
@@ -142,6 +151,18 @@ fn check(dir: Option<&Path>) -> Result<Outcome, Failure> {
         }
         Err(errors) => Err(fail(errors)),
     }
+}
+
+fn check_in_json(files: usize, checked: Result<Program, Vec<CheckError>>) -> Outcome {
+    let (strata, complaints, outcome) = match checked {
+        Ok(program) => (Some(program.strata()), program.warnings().to_vec(), Outcome::Done),
+        Err(errors) => (None, errors, Outcome::Code(1)),
+    };
+    let shown = complaints.iter().filter(|error| is_for_author(error));
+    let diagnostics = shown.map(Complaint::of).collect();
+    let found = RulesCheck { version: "rules-check.v1", files, strata, diagnostics };
+    output::json(&serde_json::to_value(found).unwrap_or_default());
+    outcome
 }
 
 /// Warnings about shipped rules are no business of who writes rules of his own.

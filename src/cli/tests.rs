@@ -7,14 +7,17 @@ use crate::actions::PlanReport;
 use crate::cli::check::Checked;
 use crate::cli::get::Listing;
 use crate::cli::relation::Explained;
+use crate::cli::rules::diagnostics::Refused;
+use crate::cli::rules::diagnostics::RulesCheck;
 use crate::daemon::journal_view::AuditCheck;
 use crate::daemon::journal_view::AuditList;
 use crate::daemon::journal_view::AuditRecord;
 use crate::explain::Answer;
+use crate::rules::Evaluated;
 
 #[test]
 fn committed_schemas_are_current() {
-    let schemas: [(&str, Schema); 8] = [
+    let schemas: [(&str, Schema); 11] = [
         ("answer.v1.json", schema_for!(Answer)),
         ("audit-check.v1.json", schema_for!(AuditCheck)),
         ("audit-list.v1.json", schema_for!(AuditList)),
@@ -23,6 +26,9 @@ fn committed_schemas_are_current() {
         ("get.v1.json", schema_for!(Listing)),
         ("plan.v1.json", schema_for!(PlanReport)),
         ("relation.v1.json", schema_for!(Explained)),
+        ("rules-check.v1.json", schema_for!(RulesCheck)),
+        ("rules-eval.v1.json", schema_for!(Evaluated)),
+        ("rules-refused.v1.json", schema_for!(Refused)),
     ];
     for (file, schema) in schemas {
         let made = serde_json::to_string_pretty(&schema).unwrap() + "\n";

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -69,7 +70,7 @@ pub struct Inquiry {
 type Rows = BTreeMap<String, Vec<Vec<Json>>>;
 
 /// What came and went; a relation without change is not in it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub struct Moved {
     /// Rows that hold now and did not before.
     pub added: Rows,
@@ -77,8 +78,8 @@ pub struct Moved {
     pub removed: Rows,
 }
 
-/// What came out.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// What came out, as JSON (`schemas/rules-eval.v1.json`).
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Evaluated {
     /// All derived relations in the end, each sorted by value.
     pub relations: Rows,
@@ -92,6 +93,7 @@ pub struct Evaluated {
     pub what_if: Option<Json>,
     /// Relations that hold nothing because deriving them went wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub faults: Vec<String>,
 }
 

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value as Json;
-use serde_json::json;
 
 use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::rules::RulesError;
+use crate::cli::rules::diagnostics::Complaint;
+use crate::cli::rules::diagnostics::Refused;
 use crate::cli::rules::files;
-use crate::datalog::CheckError;
 use crate::rules::Evaluated;
 use crate::rules::Inquiry;
 use crate::rules::Moved;
@@ -57,8 +57,7 @@ pub(super) fn eval(args: &EvalArgs) -> Result<Outcome, Failure> {
     let inquiry = match inquiry(args) {
         Ok(inquiry) => inquiry,
         Err(error) if args.output == Form::Json => {
-            output::json(&json!({ "diagnostics": [unreadable(&error)] }));
-            return Ok(Outcome::Code(1));
+            return Ok(refused(vec![Complaint::unreadable(&error)]));
         }
         Err(error) => return Err(Failure::input(error)),
     };
@@ -71,9 +70,7 @@ pub(super) fn eval(args: &EvalArgs) -> Result<Outcome, Failure> {
             Ok(Outcome::Done)
         }
         Err(wrong) if args.output == Form::Json => {
-            let wrong: Vec<Json> = wrong.iter().map(diagnostic).collect();
-            output::json(&json!({ "diagnostics": wrong }));
-            Ok(Outcome::Code(1))
+            Ok(refused(wrong.iter().map(Complaint::of).collect()))
         }
         Err(wrong) => Err(super::fail(wrong)),
     }
@@ -101,22 +98,9 @@ fn named(path: &Path) -> Result<NamedText, RulesError> {
     Ok(NamedText { name: path.display().to_string(), text })
 }
 
-fn unreadable(error: &RulesError) -> Json {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    let message = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-    json!({ "code": "rules::read", "severity": "error", "message": message, "places": [] })
-}
-
-/// A complaint as JSON.
-fn diagnostic(complaint: &CheckError) -> Json {
-    let severity = if complaint.is_warning() { "warning" } else { "error" };
-    json!({
-        "code": complaint.code_str(),
-        "severity": severity,
-        "message": complaint.to_string(),
-        "help": complaint.advice(),
-        "places": complaint.places(),
-    })
+fn refused(diagnostics: Vec<Complaint>) -> Outcome {
+    output::json(&serde_json::to_value(Refused { diagnostics }).unwrap_or_default());
+    Outcome::Code(1)
 }
 
 fn text(evaluated: &Evaluated) -> String {

@@ -1,5 +1,6 @@
 //! `hence rules`: what its tools print, and how they end.
 
+use crate::support::schema;
 use crate::support::workplace::Said;
 use crate::support::workplace::Workplace;
 use serde_json::Value as Json;
@@ -54,6 +55,12 @@ fn rules(place: &Workplace, args: &[&str]) -> Said {
     place.hence(&args)
 }
 
+/// Fails unless the document has the form that this committed schema says.
+fn has_form(schema: &str, document: &Json) {
+    let wrong = schema::differences(&schema::committed(schema), document);
+    assert!(wrong.is_empty(), "{schema}: {wrong:#?}");
+}
+
 fn document(said: &Said) -> Json {
     serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
 }
@@ -93,6 +100,7 @@ fn a_program_is_evaluated_on_facts() {
     );
     assert_eq!(said.code, Some(0), "{said:?}");
     let out = document(&said);
+    has_form("rules-eval.v1.json", &out);
     let relations = json!({
         "unready": [],
         "ready": [["b"]],
@@ -152,6 +160,7 @@ fn a_refused_program_or_fact_is_named_in_json() {
         let said = rules(&place, args);
         assert_eq!(said.code, Some(1), "{said:?}");
         let out = document(&said);
+        has_form("rules-refused.v1.json", &out);
         let found = out["diagnostics"].as_array().cloned().unwrap_or_default();
         found.iter().map(|found| found["code"].as_str().unwrap_or_default().to_owned()).collect()
     };
@@ -231,4 +240,27 @@ fn programs_are_exported() {
     assert!(clingo.contains("\nbroken(\"b\").\n"), "{clingo}");
     let shipped = rules(&place, &["export", "--to", "souffle"]).expect_success();
     assert!(shipped.contains(".decl act_apply("), "{shipped}");
+}
+
+#[test]
+fn what_a_check_found_is_told_in_json() {
+    let place = place(&[
+        ("good/a.dl", "[team/deny] deny(U, O, \"no\") :- wants(U, O, _), kind_of(O) = \"Pod\".\n"),
+        ("bad/a.dl", "deny(U) :- wnts(U).\n"),
+    ]);
+    let check = |dir: &str| {
+        let said = rules(&place, &["check", dir, "-o", "json"]);
+        let found = document(&said);
+        has_form("rules-check.v1.json", &found);
+        (said.code, found)
+    };
+    let (code, good) = check("good");
+    assert_eq!((code, &good["files"], &good["diagnostics"]), (Some(0), &json!(1), &json!([])));
+    assert!(good["strata"].as_u64().is_some_and(|strata| strata > 1), "{good}");
+    let (code, bad) = check("bad");
+    assert_eq!((code, &bad["strata"]), (Some(1), &Json::Null));
+    let codes: Vec<&Json> =
+        bad["diagnostics"].as_array().into_iter().flatten().map(|found| &found["code"]).collect();
+    assert_eq!(codes, ["rules::arity", "rules::unknown_relation"]);
+    assert_eq!(bad["diagnostics"][0]["places"][0]["line"], 1);
 }
