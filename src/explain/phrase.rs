@@ -81,6 +81,8 @@ const PHRASES: &[(&str, &str)] = &[
     ("forced",          "{0} may delete and recreate {1:show} to change it"),
     ("obstacle",        "{1:show} has to go before {0} can apply its manifest"),
     ("recreate_due",    "{1:show} is to be deleted for {0}, so that it can be made anew"),
+    ("renewed",         "a new {1:show} stands where the one was that had to go"),
+    ("recreated",       "the {1:show} that the server refused to change is gone"),
     ("unit_deleting",   "{0} is being deleted"),
     ("unit_policy",     "the deletion policy of {0} is {1}"),
     ("departs",         "{0} is being deleted and may still delete"),

@@ -439,6 +439,9 @@ fn an_immutable_object_is_recreated_only_by_force() {
     // A finalizer keeps it: nothing is repeated, nothing is applied.
     world.told(r#"live_deleting("ConfigMap/shop/a")"#);
     insta::assert_snapshot!(world.actions(), @"");
+    let leaving = r#""shop/web", "leaving ConfigMap/shop/a", "o1""#;
+    assert!(world.rows("moment").contains(&format!("moment({leaving})")));
+    world.told(&format!(r#"noted({leaving}, t"2026-01-01T00:00:03Z")"#));
     world.no_longer(
         r#"live("ConfigMap/shop/a", "o1", "7") live_deleting("ConfigMap/shop/a")
            live_owner("ConfigMap/shop/a", "shop/web")"#,
@@ -446,6 +449,10 @@ fn an_immutable_object_is_recreated_only_by_force() {
     insta::assert_snapshot!(world.actions(), @r#"act_observe("ConfigMap/shop/a")"#);
     world.told(r#"absent("ConfigMap/shop/a")"#);
     insta::assert_snapshot!(world.actions(), @r#"act_apply("shop/web", "ConfigMap/shop/a", "m1", 4, "015a", "its manifest changed", "", "")"#);
+    // The watch tells of what the apply made before its answer does: that is not in the way.
+    world.no_longer(r#"absent("ConfigMap/shop/a")"#);
+    world.told(r#"live("ConfigMap/shop/a", "o2", "9") live_owner("ConfigMap/shop/a", "shop/web")"#);
+    assert_eq!(world.rows("act_delete").len(), 0);
 }
 
 #[test]
