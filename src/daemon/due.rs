@@ -3,6 +3,9 @@
 //! In: deltas of `act_*`, and which actions have begun and ended. Out: the rows to plan next. Cost
 //! follows the change: a turn looks only at rows that are new or whose action has just ended.
 //!
+//! What tells of the world, statuses and events, is taken a slice at a time, after all that changes
+//! it: proving and journalling a thousand statuses takes a second, and no apply is to wait for that.
+//!
 //! An action that ended and is derived again from the very same rows is held back for a while: its
 //! outcome changed nothing, so doing it at once again would only turn in circles.
 
@@ -20,6 +23,9 @@ use crate::model::Timestamp;
 const PAUSE_FIRST_MS: i64 = 1_000;
 /// Longest pause.
 const PAUSE_MAX_MS: i64 = 60_000;
+
+/// Most statuses and events that are planned at once.
+const TELLING_MAX: usize = 64;
 
 type Rows = BTreeSet<(String, Row)>;
 
@@ -73,7 +79,8 @@ impl Due {
         Ok(())
     }
 
-    /// The rows to plan now. Those of actions that are underway or paused stay for later.
+    /// The rows to plan now. Those of actions that are underway or paused stay for later, and so does
+    /// what tells of the world beyond a slice: [`Due::has_more`].
     pub(super) fn take(&mut self, now: Timestamp) -> Vec<(String, Row)> {
         let over = |pause: &Pause| pause.until <= now;
         let woken: Vec<String> = self
@@ -83,8 +90,13 @@ impl Due {
             .map(|(key, _)| key.clone())
             .collect();
         self.fresh.extend(woken.into_iter().filter(|key| self.rows.contains_key(key)));
+        let (mut telling, acting): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut self.fresh).into_iter().partition(|key| is_telling(key));
+        // Statuses before events: clients wait for them.
+        telling.sort_by_key(|key| key.starts_with("event "));
+        self.fresh.extend(telling.split_off(telling.len().min(TELLING_MAX)));
         let mut taken = Vec::new();
-        for key in std::mem::take(&mut self.fresh) {
+        for key in acting.into_iter().chain(telling) {
             if self.underway.contains_key(&key) {
                 continue;
             }
@@ -95,6 +107,11 @@ impl Due {
             }
         }
         taken
+    }
+
+    /// Whether [`Due::take`] left something that could be planned at once.
+    pub(super) fn has_more(&self) -> bool {
+        !self.fresh.is_empty()
     }
 
     /// The action with this key begins, because of the rows that it has now.
@@ -140,6 +157,11 @@ impl Due {
     }
 }
 
+/// Whether the action with this key tells of the world and does not change it.
+fn is_telling(key: &str) -> bool {
+    key.starts_with("status ") || key.starts_with("event ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +185,21 @@ mod tests {
         due.update(&delta(&[], &["ConfigMap/a/b"])).expect("a well-formed row");
         due.end("observe ConfigMap/a/b", Timestamp(0));
         assert!(due.take(Timestamp(1_000_000)).is_empty());
+    }
+
+    #[test]
+    fn statuses_wait_for_what_changes_the_world_and_come_in_slices() {
+        let mut due = Due::default();
+        let status = |n: usize| vec![format!("n/u{n:03}").into(), "Ready".into(), "True".into()];
+        let statuses = (0..TELLING_MAX + 1).map(|n: usize| -> Row { status(n) }).collect();
+        let mut all = delta(&["ConfigMap/a/b"], &[]);
+        all.added.insert("act_status".into(), statuses);
+        due.update(&all).expect("well-formed rows");
+        let first = due.take(Timestamp(0));
+        assert_eq!((first[0].0.as_str(), first.len()), ("act_observe", 1 + TELLING_MAX));
+        assert!(due.has_more());
+        assert_eq!(due.take(Timestamp(0)).len(), 1);
+        assert!(!due.has_more());
     }
 
     #[test]

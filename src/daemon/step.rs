@@ -118,7 +118,7 @@ impl StepLoop {
     pub(super) fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), DaemonError> {
         let mut mode = Mode::Running;
         while mode == Mode::Running || self.due.underway() > 0 {
-            let messages = runtime.block_on(self.wait());
+            let messages = runtime.block_on(self.wait(mode));
             if messages.iter().any(|message| matches!(message, Message::Stop)) {
                 mode = Mode::Stopping;
                 self.published.stop();
@@ -129,10 +129,11 @@ impl StepLoop {
         Ok(())
     }
 
-    /// Waits for messages, or for the next deadline.
-    async fn wait(&mut self) -> Vec<Message> {
+    /// Waits for messages, or for the next deadline; not while there is more to plan.
+    async fn wait(&mut self, mode: Mode) -> Vec<Message> {
         let now = self.clock.now();
-        let next = [self.timers.next(), self.due.next_wake(now)].into_iter().flatten().min();
+        let more = (mode == Mode::Running && self.due.has_more()).then_some(now);
+        let next = [self.timers.next(), self.due.next_wake(now), more].into_iter().flatten().min();
         let mut messages = Vec::new();
         let Some(at) = next else {
             let received = self.inbox.recv_many(&mut messages, BATCH_MAX).await;
