@@ -52,6 +52,20 @@ impl Watched {
         send(name, &self.child.id().to_string());
     }
 
+    /// Whether the process has a handler for SIGTERM already, or has ended: before, the signal would
+    /// kill it. Where `/proc` does not tell, it is taken to have one.
+    pub(crate) fn hears_term(&mut self) -> bool {
+        const TERM: u64 = 1 << (15 - 1);
+        if self.ended().is_some() {
+            return true;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        caught.is_none_or(|mask| mask & TERM != 0)
+    }
+
     /// Kills the process and its own children at once and waits for its end.
     pub(crate) fn kill(&mut self) -> ExitStatus {
         if let Some(status) = self.ended() {

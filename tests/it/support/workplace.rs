@@ -148,8 +148,10 @@ impl Daemon {
         .await
     }
 
-    /// Asks it to end (SIGTERM) and waits for that.
+    /// Asks it to end (SIGTERM), once it can hear that, and waits for its end.
     pub(crate) async fn terminate(&self) -> ExitStatus {
+        let hears = || async move { self.with_process(Watched::hears_term).then_some(()) };
+        wait::until("hence to hear signals", hears).await;
         self.with_process(|process| process.signal("TERM"));
         self.end().await
     }
