@@ -4,7 +4,8 @@
 //! follows the change: a turn looks only at rows that are new or whose action has just ended.
 //!
 //! What tells of the world, statuses and events, is taken a slice at a time, after all that changes
-//! it: proving and journalling a thousand statuses takes a second, and no apply is to wait for that.
+//! it: proving and journalling a thousand statuses takes a second, and no apply is to wait for
+//! that.
 //!
 //! An action that ended and is derived again from the very same rows is held back for a while: its
 //! outcome changed nothing, so doing it at once again would only turn in circles.
@@ -79,8 +80,8 @@ impl Due {
         Ok(())
     }
 
-    /// The rows to plan now. Those of actions that are underway or paused stay for later, and so does
-    /// what tells of the world beyond a slice: [`Due::has_more`].
+    /// The rows to plan now. Those of actions that are underway or paused stay for later, and so
+    /// does what tells of the world beyond a slice: [`Due::has_more`].
     pub(super) fn take(&mut self, now: Timestamp) -> Vec<(String, Row)> {
         let over = |pause: &Pause| pause.until <= now;
         let woken: Vec<String> = self

@@ -52,8 +52,8 @@ impl Watched {
         send(name, &self.child.id().to_string());
     }
 
-    /// Whether the process has a handler for SIGTERM already, or has ended: before, the signal would
-    /// kill it. Where `/proc` does not tell, it is taken to have one.
+    /// Whether the process has a handler for SIGTERM already, or has ended: before, the signal
+    /// would kill it. Where `/proc` does not tell, it is taken to have one.
     pub(crate) fn hears_term(&mut self) -> bool {
         const TERM: u64 = 1 << (15 - 1);
         if self.ended().is_some() {
