@@ -144,16 +144,18 @@ impl Ingest {
             return impossible("NotFound", format!("source {source} is not known any more"));
         };
         let seen = &memory.source;
+        // What is asked for by an artifact's digest is that artifact, also of a Git repository:
+        // another controller fetches it then.
+        if let Some(a) = seen.artifact.as_ref().filter(|artifact| artifact.digest == spec) {
+            return job(Work::Artifact {
+                url: a.url.clone(),
+                digest: a.digest.clone(),
+                revision: a.revision.clone(),
+                retries: self.options.http_retries,
+            });
+        }
         let Some(git) = &seen.git else {
-            return match &seen.artifact {
-                Some(a) => job(Work::Artifact {
-                    url: a.url.clone(),
-                    digest: a.digest.clone(),
-                    revision: a.revision.clone(),
-                    retries: self.options.http_retries,
-                }),
-                None => impossible("ArtifactFailed", "the source has no artifact".to_owned()),
-            };
+            return impossible("ArtifactFailed", "the source offers another artifact".to_owned());
         };
         let secret = |reference: &Option<crate::api::LocalObjectReference>| {
             let name = &reference.as_ref()?.name;

@@ -4,6 +4,7 @@
 //! name: created                # unique; opens the namespace's name
 //! row: "1.6 apply"             # the behaviour that it covers
 //! short: true                  # part of the short run
+//! source_kind: Bucket          # what offers the artifacts; OCIRepository by default
 //! kinds: [widgets.v1.example.org/Widget]     # custom kinds to compare
 //! steps:
 //! - files: {app/a.yaml: "…"}   # published as the next revision of the source, added to the former
@@ -37,6 +38,9 @@ pub(super) struct Scenario {
     row: String,
     #[serde(default)]
     pub(super) short: bool,
+    /// The kind of the source.
+    #[serde(default = "oci_repository")]
+    pub(super) source_kind: String,
     /// Custom kinds whose objects are compared: `plural.version.group/Kind`.
     #[serde(default)]
     pub(super) kinds: Vec<String>,
@@ -88,6 +92,10 @@ pub(super) struct Edit {
     /// The patch is a whole object, for server-side apply.
     #[serde(default)]
     pub(super) apply: bool,
+}
+
+fn oci_repository() -> String {
+    "OCIRepository".to_owned()
 }
 
 fn core() -> String {

@@ -112,7 +112,7 @@ impl Side {
             self.edit(&namespace, edit).await;
         }
         if let Some(offered) = offered {
-            self.offer(&namespace, offered).await;
+            self.offer(scenario, offered).await;
         }
         for (name, spec) in &step.units {
             self.unit(scenario, name, spec.as_ref()).await;
@@ -130,20 +130,18 @@ impl Side {
         }
     }
 
-    async fn offer(&self, namespace: &str, offered: &Offered) {
-        let Offered::Artifact(artifact, origin) = offered else {
-            let source = json!({
-                "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "OCIRepository",
-                "metadata": { "name": SOURCE },
-                "spec": { "interval": "1h", "url": "oci://registry.invalid/empty" },
-            });
-            flux::apply(&flux::api(&self.client, flux::OCI_REPOSITORY, namespace), SOURCE, &source)
-                .await;
-            return;
+    async fn offer(&self, scenario: &Scenario, offered: &Offered) {
+        let (namespace, kind) = (scenario.namespace(), flux::source_kind(&scenario.source_kind));
+        let sources = flux::api(&self.client, kind, &namespace);
+        match offered {
+            Offered::Nothing => flux::apply_source(&sources, kind, SOURCE).await,
+            Offered::Artifact(artifact, origin) => {
+                let mut artifact = artifact.as_ref().clone();
+                artifact.origin = origin.clone();
+                flux::offer_by(&self.client, kind, &namespace, SOURCE, &artifact).await;
+                return;
+            }
         };
-        let mut artifact = artifact.as_ref().clone();
-        artifact.origin = origin.clone();
-        flux::offer(&self.client, namespace, SOURCE, &artifact).await;
     }
 
     async fn unit(&self, scenario: &Scenario, name: &str, more: Option<&Value>) {
@@ -155,7 +153,7 @@ impl Side {
         let mut spec = json!({
             "interval": "1h", "retryInterval": "30m", "timeout": "1m", "prune": true,
             "path": format!("./{name}"), "targetNamespace": scenario.namespace(),
-            "sourceRef": { "kind": "OCIRepository", "name": SOURCE },
+            "sourceRef": { "kind": scenario.source_kind, "name": SOURCE },
         });
         let text = more.to_string().replace("NAMESPACE", &scenario.namespace());
         let more: Value = serde_json::from_str(&text).expect("it was JSON before");

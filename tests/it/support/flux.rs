@@ -40,6 +40,8 @@ pub(crate) const KUSTOMIZATION: FluxKind =
 /// Git repositories.
 pub(crate) const GIT_REPOSITORY: FluxKind =
     FluxKind("source", "v1", "GitRepository", "gitrepositories");
+/// Buckets.
+pub(crate) const BUCKET: FluxKind = FluxKind("source", "v1", "Bucket", "buckets");
 /// OCI repositories: the kind that a test fills with artifacts of its own.
 pub(crate) const OCI_REPOSITORY: FluxKind =
     FluxKind("source", "v1", "OCIRepository", "ocirepositories");
@@ -100,19 +102,54 @@ pub(crate) async fn apply(
 
 /// Makes an OCIRepository, or changes it, so that it offers `artifact` and is ready.
 pub(crate) async fn offer(client: &Client, namespace: &str, name: &str, artifact: &Artifact) {
-    let sources = api(client, OCI_REPOSITORY, namespace);
-    let spec = json!({ "interval": "1h", "url": "oci://registry.invalid/filled-by-the-test" });
-    let head = json!({ "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "OCIRepository" });
-    let mut object = head.clone();
+    offer_by(client, OCI_REPOSITORY, namespace, name, artifact).await;
+}
+
+/// The source kind of this name, one that a test can fill.
+pub(crate) fn source_kind(name: &str) -> FluxKind {
+    let known = [OCI_REPOSITORY, GIT_REPOSITORY, BUCKET];
+    let found = known.into_iter().find(|FluxKind(_, _, kind, _)| *kind == name);
+    found.unwrap_or_else(|| panic!("{name} is no kind of source that a test fills"))
+}
+
+/// Makes a source, or leaves it as it is; its spec is for nobody, since no controller fetches it.
+pub(crate) async fn apply_source(
+    sources: &Api<DynamicObject>,
+    kind: FluxKind,
+    name: &str,
+) -> DynamicObject {
+    let spec = match kind.2 {
+        "GitRepository" => json!({ "interval": "1h", "url": "https://host.invalid/repository" }),
+        "Bucket" => json!({ "interval": "1h", "endpoint": "host.invalid", "bucketName": "files" }),
+        _ => json!({ "interval": "1h", "url": "oci://registry.invalid/filled-by-the-test" }),
+    };
+    let mut object = head(kind);
     object["metadata"] = json!({ "name": name });
     object["spec"] = spec;
-    let live = apply(&sources, name, &object).await;
+    apply(sources, name, &object).await
+}
+
+fn head(kind: FluxKind) -> Value {
+    let FluxKind(group, version, kind, _) = kind;
+    json!({ "apiVersion": format!("{group}.toolkit.fluxcd.io/{version}"), "kind": kind })
+}
+
+/// Makes a source of this kind, or changes it, so that it offers `artifact` and is ready.
+pub(crate) async fn offer_by(
+    client: &Client,
+    kind: FluxKind,
+    namespace: &str,
+    name: &str,
+    artifact: &Artifact,
+) {
+    let sources = api(client, kind, namespace);
+    let live = apply_source(&sources, kind, name).await;
     let generation = live.metadata.generation.unwrap_or(1);
     let ready = json!({
         "type": "Ready", "status": "True", "reason": "Succeeded", "message": "stored artifact",
         "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
     });
-    let mut status = head;
+    let mut status = head(kind);
     status["status"] = json!({
         "observedGeneration": generation, "artifact": artifact.status(), "conditions": [ready],
     });
