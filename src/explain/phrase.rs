@@ -83,6 +83,8 @@ const PHRASES: &[(&str, &str)] = &[
     ("recreate_due",    "{1:show} is to be deleted for {0}, so that it can be made anew"),
     ("renewed",         "a new {1:show} stands where the one was that had to go"),
     ("recreated",       "the {1:show} that the server refused to change is gone"),
+    ("expires",         "{1:show} of {0} goes by itself some time after it is done"),
+    ("rests",           "{1:show} of {0} is done and gone; the next run makes it anew"),
     ("unit_deleting",   "{0} is being deleted"),
     ("unit_policy",     "the deletion policy of {0} is {1}"),
     ("departs",         "{0} is being deleted and may still delete"),

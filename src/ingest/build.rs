@@ -21,6 +21,7 @@ use crate::ingest::elsewhere;
 use crate::ingest::elsewhere::Fetched;
 use crate::ingest::fetch::part;
 use crate::ingest::mention::Words;
+use crate::ingest::object::expires;
 use crate::ingest::object::is_encrypted;
 use crate::ingest::object::legacy;
 use crate::ingest::object::toggles;
@@ -254,6 +255,9 @@ fn object_statements(
         );
         if is_encrypted(json) {
             marked.push(relation::toggle(unit, name, "sops", "encrypted"));
+        }
+        if expires(json) {
+            marked.push(relation::toggle(unit, name, "ttl", "set"));
         }
         marked.extend(legacy(json).map(|mark| relation::toggle(unit, name, "legacy", mark)));
         places.push(relation::declared_at(unit, name, &object.file, &object.line));

@@ -115,6 +115,15 @@ pub(super) fn is_encrypted(object: &Json) -> bool {
         && !toggle.is_some_and(|value| value.eq_ignore_ascii_case("disabled"))
 }
 
+/// A Job that the cluster removes once it is done.
+pub(super) fn expires(object: &Json) -> bool {
+    let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/'));
+    let ttl = object.pointer("/spec/ttlSecondsAfterFinished");
+    group.is_some_and(|(group, _)| group == "batch")
+        && object["kind"] == "Job"
+        && ttl.is_some_and(|ttl| !ttl.is_null())
+}
+
 /// Toggles among labels and annotations, values in lower case (features 0.3).
 pub(super) fn toggles(object: &Json) -> Vec<(&'static str, String)> {
     let known = [

@@ -44,6 +44,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rules/tenancy.dl", include_str!("../../rules/tenancy.dl")),
     ("rules/guards.dl", include_str!("../../rules/guards.dl")),
     ("rules/apply.dl", include_str!("../../rules/apply.dl")),
+    ("rules/expire.dl", include_str!("../../rules/expire.dl")),
     ("rules/dry_run.dl", include_str!("../../rules/dry_run.dl")),
     ("rules/depart.dl", include_str!("../../rules/depart.dl")),
     ("rules/recreate.dl", include_str!("../../rules/recreate.dl")),
