@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use crate::datalog::maintain::walks;
 use crate::datalog::plan::Plan;
 use crate::datalog::plan::Planner;
 use crate::datalog::program::Aggregate;
@@ -28,6 +29,7 @@ use crate::datalog::program::Program;
 use crate::datalog::program::RelationKind;
 use crate::datalog::program::Term;
 use crate::datalog::store::Interner;
+use crate::datalog::store::List;
 use crate::datalog::store::Mix;
 use crate::datalog::syntax::Fold;
 use crate::datalog::value::Value;
@@ -40,6 +42,8 @@ pub(crate) struct CoreRelation {
     pub(crate) hidden: bool,
     /// Column lists that plans probe.
     pub(crate) indexes: Vec<Arc<[usize]>>,
+    /// Lists that proofs may have to walk.
+    pub(crate) walks: Vec<List>,
 }
 
 /// One condition over stored rows, or a computation.
@@ -151,6 +155,7 @@ pub(crate) fn compile(program: &Program) -> Compiled {
         source,
         hidden: false,
         indexes: Vec::new(),
+        walks: Vec::new(),
     });
     let relations = relations.collect();
     let (units, projections) = (Vec::new(), BTreeMap::new());
@@ -163,7 +168,8 @@ pub(crate) fn compile(program: &Program) -> Compiled {
 
 impl Compiler<'_> {
     fn hidden(&mut self, arity: usize, source: usize) -> usize {
-        self.relations.push(CoreRelation { arity, source, hidden: true, indexes: Vec::new() });
+        let (indexes, walks) = (Vec::new(), Vec::new());
+        self.relations.push(CoreRelation { arity, source, hidden: true, indexes, walks });
         self.relations.len() - 1
     }
 
@@ -352,6 +358,7 @@ impl Compiler<'_> {
             .enumerate()
             .map(|(relation, key)| key.as_ref().and_then(|key| planner.index(relation, key)))
             .collect();
+        walks::of_program(program, &mut relations);
         let reads = planned.iter().map(reads_of).collect();
         let program = program.clone();
         let names = program.relations().map(|info| Arc::clone(&info.name));

@@ -84,10 +84,9 @@ impl Engine {
     pub fn new(program: Program, builtins: Builtins, options: EngineOptions) -> Self {
         let compiled = compile(&program);
         let calls = Calls::new(program.functions(), &builtins);
-        let tables = compiled
-            .relations
-            .iter()
-            .map(|relation| Arc::new(Table::new(relation.arity, &relation.indexes)));
+        let tables = compiled.relations.iter().map(|relation| {
+            Arc::new(Table::new(relation.arity, &relation.indexes, &relation.walks))
+        });
         let mut store = Store { interner: compiled.interner.clone(), tables: tables.collect() };
         let mut uses = Uses::default();
         let stated = stated(&program, &calls, &mut store.interner);

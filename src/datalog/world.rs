@@ -7,7 +7,6 @@
 //! locked, so no query delays a commit, and no vacuum is needed: a block lives as long as somebody
 //! holds it.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -31,6 +30,7 @@ use crate::datalog::program::RelationKind;
 use crate::datalog::solve::Note;
 use crate::datalog::solve::View;
 use crate::datalog::store::Age;
+use crate::datalog::store::List;
 use crate::datalog::store::Store;
 use crate::datalog::store::key_of;
 use crate::datalog::syntax::Fold;
@@ -155,16 +155,28 @@ impl World {
         }
     }
 
-    /// The order of two rows by value.
-    fn compare(&self, relation: usize, a: u32, b: u32) -> Ordering {
+    /// The rows with the wanted values in order of value, when they are a list that is kept so.
+    fn walk(&self, relation: usize, wanted: &[Option<Value>]) -> Option<impl Iterator<Item = u32>> {
         let table = self.store.table(relation);
-        let mut columns = table.row(a).iter().zip(table.row(b));
-        let different = columns.find(|(a, b)| a != b);
-        different.map_or(Ordering::Equal, |(a, b)| self.store.interner.compare(*a, *b))
+        let known: Vec<usize> = (0..wanted.len()).filter(|at| wanted[*at].is_some()).collect();
+        let list = match table.indexes().position(|columns| *columns == *known) {
+            Some(at) => List::OfIndex(at),
+            None if known.is_empty() => List::Whole,
+            None => return None,
+        };
+        let find = |at: &usize| wanted[*at].as_ref().and_then(|v| self.store.interner.find(v));
+        let words: Vec<u32> = known.iter().map(find).collect::<Option<_>>()?;
+        let key = if known.is_empty() { 0 } else { key_of(words.iter().copied()) };
+        let fits = move |id: &u32| {
+            let row = table.row(*id);
+            known.iter().zip(&words).all(|(column, word)| row[*column] == *word)
+        };
+        Some(table.walk(list, key)?.filter(fits))
     }
 
     /// Like [`View::each`], smallest row first, and only rows of a rank below `below` if that is
-    /// not 0. Rows are put in order as far as they are asked for: the first costs one look at each.
+    /// not 0. A long list stands in order; the rows of a short one are put in order as far as they
+    /// are asked for.
     pub(crate) fn each_smallest(
         &self,
         relation: usize,
@@ -173,16 +185,23 @@ impl World {
         visit: &mut dyn FnMut(&[Value], Note) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let table = self.store.table(relation);
+        let is_below = |id: u32| below == 0 || table.meta(id).support < below;
+        if let Some(ids) = self.walk(relation, wanted) {
+            for id in ids.filter(|id| is_below(*id)) {
+                visit(&self.decode(table.row(id)), self.note_of(relation, id))?;
+            }
+            return ControlFlow::Continue(());
+        }
         let mut ids = Vec::new();
         let _ = self.matching(relation, wanted, &mut |id| {
-            if below == 0 || table.meta(id).support < below {
+            if is_below(id) {
                 ids.push(id);
             }
             ControlFlow::Continue(())
         });
         let (mut rest, mut step) = (ids.as_mut_slice(), 1);
         while !rest.is_empty() {
-            let order = |a: &u32, b: &u32| self.compare(relation, *a, *b);
+            let order = |a: &u32, b: &u32| self.store.compare(relation, *a, *b);
             if step < rest.len() {
                 rest.select_nth_unstable_by(step - 1, order);
             }
@@ -229,20 +248,20 @@ impl World {
         Some(entries)
     }
 
-    /// How many solutions the group of a fold has.
+    /// How many solutions the group of a fold has: its result rows say so.
     pub(crate) fn solutions(
         &self,
         aggregate: &Aggregate,
         binding: &[Option<Value>],
     ) -> Option<u64> {
         let unit = self.fold_unit(aggregate)?;
-        let group = self.store.table(unit.group);
+        let results = self.store.table(unit.result);
         let keys = aggregate.keys.iter().map(|key| binding[*key].clone());
-        let wanted: Vec<_> = keys.chain(std::iter::repeat(None)).take(group.arity()).collect();
+        let wanted: Vec<_> = keys.chain(std::iter::repeat(None)).take(results.arity()).collect();
         let mut solutions = 0;
-        let _ = self.matching(unit.group, &wanted, &mut |id| {
-            solutions += u64::from(group.meta(id).support);
-            ControlFlow::Continue(())
+        let _ = self.matching(unit.result, &wanted, &mut |id| {
+            solutions = u64::from(results.meta(id).support);
+            ControlFlow::Break(())
         });
         Some(solutions)
     }

@@ -145,7 +145,7 @@ fn binds(op: Comparison, expr: &Expr) -> bool {
     op == Comparison::Equal && matches!(expr, Expr::Variable(_))
 }
 
-fn bind_all(kind: &LiteralKind, bound: &mut BTreeSet<usize>) {
+pub(crate) fn bind_all(kind: &LiteralKind, bound: &mut BTreeSet<usize>) {
     let one = Literal { kind: kind.clone(), text: "".into() };
     variables_of_body(&[one], &mut |variable| {
         bound.insert(variable);

@@ -37,13 +37,24 @@ impl Work<'_> {
         }
         let groups = self.touched_groups(unit, full);
         for (group, change) in groups {
-            let rows = if is_total && !full {
-                self.total_changed(unit, &group, change)?
+            let members = if full { self.members(unit, &group) } else { Vec::new() };
+            let size = if full {
+                self.size_of(unit, &members)
             } else {
-                let members = if is_total { self.members(unit, &group) } else { Vec::new() };
+                self.standing_size(unit, &group) + change.0
+            };
+            let size = u32::try_from(size).unwrap_or_else(|_| {
+                self.inconsistent = true;
+                0
+            });
+            let rows = if size == 0 {
+                Vec::new()
+            } else if is_total && !full {
+                vec![self.total_changed(unit, &group, change)?]
+            } else {
                 self.results(unit, &group, &members)?
             };
-            self.put(unit, &group, rows);
+            self.put(unit, &group, rows, size);
         }
         Ok(())
     }
@@ -65,24 +76,39 @@ impl Work<'_> {
             table.row(*a)[..unit.keys] == table.row(*b)[..unit.keys]
         };
         let groups: Vec<&[u32]> = ids.chunk_by(same).collect();
-        let (mut words, mut count) = (Vec::new(), 0);
+        let (mut words, mut sizes) = (Vec::new(), Vec::new());
         for members in groups {
             let group = self.store.table(unit.group).row(members[0])[..unit.keys].to_vec();
+            let size = self.size_of(unit, members);
             for row in self.results(unit, &group, members)? {
                 words.extend_from_slice(&row);
-                count += 1;
+                sizes.push(u32::try_from(size).unwrap_or(u32::MAX));
             }
         }
         let table = self.store.table_mut(unit.result);
-        if table.is_untouched() {
-            table.fill(&words, count, |_| 1);
-            self.touched[unit.result].extend(table.ids());
+        let ids = if table.is_untouched() {
+            table.fill(&words, sizes.len(), |_| 1).into_iter().flatten().collect()
         } else {
-            let ids = table.place_many(&words, count);
-            ids.iter().for_each(|id| table.set_new(*id, 1, true));
-            self.touched[unit.result].extend(ids);
+            table.place_many(&words, sizes.len())
+        };
+        for (id, size) in ids.iter().zip(sizes) {
+            table.set_new(*id, size, true);
         }
+        self.touched[unit.result].extend(ids);
         Ok(())
+    }
+
+    /// How many solutions some members of a group stand for.
+    fn size_of(&self, unit: &FoldUnit, members: &[u32]) -> i64 {
+        let table = self.store.table(unit.group);
+        members.iter().map(|id| i64::from(table.meta(*id).support)).sum()
+    }
+
+    /// How many solutions a group had: every result row of it notes that.
+    fn standing_size(&self, unit: &FoldUnit, group: &[u32]) -> i64 {
+        let standing = self.of_group(unit.result, unit.result_index, group, Age::Old);
+        let table = self.store.table(unit.result);
+        standing.first().map_or(0, |id| i64::from(table.meta(*id).support))
     }
 
     fn touched_groups(&self, unit: &FoldUnit, full: bool) -> Groups {
@@ -138,7 +164,7 @@ impl Work<'_> {
         unit: &FoldUnit,
         group: &[u32],
         (count, sum): (i64, i128),
-    ) -> Result<Vec<Box<[u32]>>, Fault> {
+    ) -> Result<Box<[u32]>, Fault> {
         let old = self.of_group(unit.result, unit.result_index, group, Age::Old);
         let old = old.first().map(|id| {
             let row = self.store.table(unit.result).row(*id);
@@ -146,23 +172,7 @@ impl Work<'_> {
         });
         let is_count = unit.aggregate.fold == Fold::Count;
         let total = old.unwrap_or(0) + if is_count { i128::from(count) } else { sum };
-        let is_empty = if is_count { total == 0 } else { !self.has_members(unit, group) };
-        if is_empty {
-            return Ok(Vec::new());
-        }
-        self.total_row(unit, group, total).map(|row| vec![row])
-    }
-
-    fn has_members(&self, unit: &FoldUnit, group: &[u32]) -> bool {
-        let table = self.store.table(unit.group);
-        let fits = |entry: &&u64| {
-            let id = **entry as u32;
-            table.meta(id).is_in(Age::New) && table.row(id).starts_with(group)
-        };
-        match unit.group_index {
-            Some(at) => table.probe(at, key_of(group.iter().copied())).any(|entry| fits(&entry)),
-            None => table.entries().any(|entry| fits(&entry)),
-        }
+        self.total_row(unit, group, total)
     }
 
     fn total_row(
@@ -274,8 +284,8 @@ impl Work<'_> {
         self.store.table_mut(unit.group).ordered = ordered;
     }
 
-    /// Makes `rows` the result of a group.
-    fn put(&mut self, unit: &FoldUnit, group: &[u32], rows: Vec<Box<[u32]>>) {
+    /// Makes `rows` the result of a group of so many solutions.
+    fn put(&mut self, unit: &FoldUnit, group: &[u32], rows: Vec<Box<[u32]>>, size: u32) {
         let standing = self.of_group(unit.result, unit.result_index, group, Age::Old);
         let before: Vec<Box<[u32]>> =
             standing.iter().map(|id| self.store.table(unit.result).row(*id).into()).collect();
@@ -288,8 +298,9 @@ impl Work<'_> {
         for row in &rows {
             let table = self.store.table_mut(unit.result);
             let id = table.place(row);
-            if !table.meta(id).is_in(Age::New) {
-                table.set_new(id, 1, true);
+            let is_new = !table.meta(id).is_in(Age::New);
+            table.set_new(id, size, true);
+            if is_new {
                 self.touched[unit.result].push(id);
             }
         }

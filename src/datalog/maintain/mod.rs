@@ -16,6 +16,7 @@ mod counting;
 mod folding;
 pub(crate) mod input;
 mod recursive;
+pub(crate) mod walks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -152,6 +153,7 @@ impl<'a> Work<'a> {
             self.fold_changes.clear();
             units().for_each(|(unit, reads)| self.unit(unit, reads));
         }
+        (0..compiled.relations.len()).for_each(|relation| self.rewalk(relation));
         let mut touched = std::mem::take(&mut self.touched);
         for ids in &mut touched {
             if !ids.is_sorted_by(|a, b| a < b) {

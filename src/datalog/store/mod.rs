@@ -17,12 +17,14 @@ mod shared;
 mod sorted;
 mod table;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 pub(crate) use intern::Interner;
 pub(crate) use intern::Mix;
 pub(crate) use intern::Uses;
 pub(crate) use sorted::Sorted;
+pub(crate) use table::List;
 pub(crate) use table::Table;
 pub(crate) use table::key_of;
 
@@ -45,6 +47,14 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn table(&self, relation: usize) -> &Table {
         &self.tables[relation]
+    }
+
+    /// The order of two rows of a relation by value.
+    pub(crate) fn compare(&self, relation: usize, a: u32, b: u32) -> Ordering {
+        let table = self.table(relation);
+        let mut columns = table.row(a).iter().zip(table.row(b));
+        let different = columns.find(|(a, b)| a != b);
+        different.map_or(Ordering::Equal, |(a, b)| self.interner.compare(*a, *b))
     }
 
     pub(crate) fn table_mut(&mut self, relation: usize) -> &mut Table {

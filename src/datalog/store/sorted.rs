@@ -173,6 +173,12 @@ impl<T: Copy> Sorted<T> {
         true
     }
 
+    /// True when the places behind what is `before` the one and the other are in different leaves.
+    pub(crate) fn are_apart(&self, one: impl Fn(&T) -> bool, other: impl Fn(&T) -> bool) -> bool {
+        let leaf = |place: Option<Place>| place.map(|place| (place.group, place.leaf));
+        leaf(self.place(one)) != leaf(self.place(other))
+    }
+
     /// The items from the place behind all that are `before` it, in order.
     pub(crate) fn items_from(&self, before: impl Fn(&T) -> bool) -> Items<'_, T> {
         let Some(place) = self.place(before) else { return Items::default() };

@@ -7,7 +7,8 @@
 //!
 //! A row has two visible versions during a transaction (bits OLD and NEW) and stays in all indexes
 //! until the commit, so both versions can be joined. Its `support` is the number of derivations in
-//! a counted relation, the rank in a recursive one, and flags for an input.
+//! a counted relation, the rank in a recursive one, how many solutions the group has for a result
+//! of a fold, and flags for an input.
 
 use std::sync::Arc;
 
@@ -51,6 +52,15 @@ struct Index {
     run: Sorted<u64>,
 }
 
+/// Rows that a condition may have to choose from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    /// Those with one key in the index at this position.
+    OfIndex(usize),
+    /// All of them.
+    Whole,
+}
+
 /// The rows of one relation. A clone shares all blocks.
 #[derive(Clone)]
 pub(crate) struct Table {
@@ -65,6 +75,8 @@ pub(crate) struct Table {
     unindexed: Vec<u32>,
     /// Row ids in the order of an aggregate, for tables that one folds.
     pub(crate) ordered: Sorted<u32>,
+    /// Long lists in order of value, for proofs: per kind of list one run of them all, by key.
+    walks: Vec<(List, Sorted<u32>)>,
 }
 
 /// The key of some words: the word itself, or a hash that must be checked again.
@@ -103,8 +115,8 @@ fn with_key(run: &Sorted<u64>, key: u32) -> WithKey<'_> {
 }
 
 impl Table {
-    /// An empty table with a run per column list of `indexes`.
-    pub(crate) fn new(arity: usize, indexes: &[Arc<[usize]>]) -> Self {
+    /// An empty table with a run per column list of `indexes`, and one per kind of list in `walks`.
+    pub(crate) fn new(arity: usize, indexes: &[Arc<[usize]>], walks: &[List]) -> Self {
         let index =
             |columns: &Arc<[usize]>| Index { columns: Arc::clone(columns), run: Sorted::default() };
         Self {
@@ -117,6 +129,7 @@ impl Table {
             indexes: indexes.iter().map(index).collect(),
             unindexed: Vec::new(),
             ordered: Sorted::default(),
+            walks: walks.iter().map(|list| (*list, Sorted::default())).collect(),
         }
     }
 
@@ -204,6 +217,50 @@ impl Table {
     /// The indexes' columns, by position.
     pub(crate) fn indexes(&self) -> impl Iterator<Item = &[usize]> {
         self.indexes.iter().map(|index| &*index.columns)
+    }
+
+    /// The key of the list that a row is in.
+    pub(crate) fn list_key(&self, list: List, id: u32) -> u32 {
+        let List::OfIndex(at) = list else { return 0 };
+        let row = self.row(id);
+        key_of(self.indexes[at].columns.iter().map(|column| row[*column]))
+    }
+
+    /// The ids of one list, in any version.
+    pub(crate) fn list(&self, list: List, key: u32) -> Box<dyn Iterator<Item = u32> + '_> {
+        match list {
+            List::OfIndex(at) => Box::new(self.probe(at, key).map(|entry| *entry as u32)),
+            List::Whole => Box::new(self.ids()),
+        }
+    }
+
+    /// The ids of all rows, list by list.
+    pub(crate) fn by_list(&self, list: List) -> Box<dyn Iterator<Item = u32> + '_> {
+        match list {
+            List::OfIndex(at) => Box::new(self.indexes[at].run.iter().map(|entry| *entry as u32)),
+            List::Whole => Box::new(self.ids()),
+        }
+    }
+
+    /// False when one look shows that a list has fewer rows than fit into a leaf.
+    pub(crate) fn may_be_long(&self, list: List, key: u32) -> bool {
+        let List::OfIndex(at) = list else { return true };
+        let (first, last) = (entry(key, 0), entry(key, NONE));
+        self.indexes[at].run.are_apart(|other| *other < first, |other| *other < last)
+    }
+
+    /// The kept lists of the kind at this position.
+    pub(crate) fn walk_mut(&mut self, at: usize) -> &mut Sorted<u32> {
+        &mut self.walks[at].1
+    }
+
+    /// The ids of one list in order of value; none when it is not kept.
+    pub(crate) fn walk(&self, list: List, key: u32) -> Option<impl Iterator<Item = u32>> {
+        let (_, run) = self.walks.iter().find(|(other, _)| *other == list)?;
+        let from = run.items_from(move |id| self.list_key(list, *id) < key).copied();
+        let mut ids = from.take_while(move |id| self.list_key(list, *id) == key).peekable();
+        ids.peek()?;
+        Some(ids)
     }
 
     /// Adds a row that is in no version yet; it is visible in none, and in no index until
