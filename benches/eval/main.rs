@@ -1,6 +1,6 @@
 //! What the engine costs on the shipped rules: loading, changes, forks, proofs, restart.
 //!
-//! `cargo bench --bench eval -- 1650` for about a million facts (the number is the count of units).
+//! `cargo bench --bench eval -- 1150` for about a million facts (the number is the count of units).
 //! Counted work stands beside every time, because a busy machine changes times and never counts.
 //! One reader and one fork are open while changes are measured.
 
