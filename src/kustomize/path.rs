@@ -8,8 +8,10 @@ use super::error::BuildError;
 use super::error::ErrorKind;
 use super::error::Result;
 use super::pen::Pen;
+use super::yaml;
 use super::yaml::Dialect;
 use super::yaml::Entry;
+use super::yaml::FileId;
 use super::yaml::Node;
 use super::yaml::Style;
 use super::yaml::Tag;
@@ -323,12 +325,46 @@ pub(crate) fn element(field: &str, value: &str) -> Node {
     Node::mapping(vec![Entry::new(field, Node::scalar(value))])
 }
 
-/// Whether a plain scalar of this text means something else than a string in YAML 1.1.
+/// Whether a document of this text means something else than a string in YAML 1.1: a number, a map
+/// as in `a: b`, or nothing as in `# a`. One that cannot be read counts as a string.
 pub(crate) fn reads_as_no_string(text: &str) -> bool {
     if text.is_empty() || text.contains('\n') {
         return false;
     }
-    !matches!(Node::scalar(text).value(Dialect::V2), Some(Value::Str(_)))
+    if is_plain_scalar(text) {
+        return !matches!(Node::scalar(text).value(Dialect::V2), Some(Value::Str(_)));
+    }
+    match yaml::read_kustomization(text.as_bytes(), FileId::default()) {
+        Ok(Some(node)) if node.is_scalar() => {
+            let value = node.value(Dialect::V2);
+            value.is_some_and(|value| !matches!(value, Value::Str(_) | Value::Bytes(_)))
+        }
+        Ok(Some(node)) => is_readable(&node),
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
+
+/// Whether a text has no character that could make it more than one plain scalar. `false` may be
+/// said too often: this spares most texts the parser.
+fn is_plain_scalar(text: &str) -> bool {
+    let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric() || "./_+".contains(c));
+    let printable = text.bytes().all(|byte| (b' '..0x7f).contains(&byte));
+    let no_map = !text.ends_with(':') && !text.contains(": ");
+    starts && printable && no_map && !text.contains(" #") && !text.starts_with("...")
+}
+
+/// Whether go-yaml v2 makes a value of a node: scalars as their tags say, no lists or maps as keys.
+fn is_readable(node: &Node) -> bool {
+    match node.entries() {
+        Some(entries) => entries.iter().all(|entry| {
+            entry.key.is_scalar() && is_readable(&entry.key) && is_readable(&entry.value)
+        }),
+        None => match node.items() {
+            Some(items) => items.iter().all(is_readable),
+            None => node.value(Dialect::V2).is_some(),
+        },
+    }
 }
 
 /// What upstream does to a value before it is set anywhere.

@@ -278,6 +278,7 @@ impl Object {
     }
 
     pub(crate) fn set_annotations(&mut self, map: &BTreeMap<String, String>) -> Result<()> {
+        refuse_odd_list(&self.node)?;
         let groups = std::mem::take(&mut self.groups);
         let outcome = set_map_in_metadata(self.node_mut(), "annotations", map, &groups);
         self.groups = groups;
@@ -414,13 +415,32 @@ fn annotation_of<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
     metadata(node)?.get("annotations")?.get(key).map(path::text)
 }
 
-/// All entries of `metadata.field` as texts.
+/// All entries of `metadata.field` as texts. Upstream never asks for its kind: of a list, each item
+/// is the key of the next one.
 pub(crate) fn map_in_metadata(node: &Node, field: &str) -> BTreeMap<String, String> {
     let map = metadata(node).and_then(|metadata| metadata.get(field));
-    let entries = map.and_then(Node::entries).unwrap_or_default();
     let pair =
         |key: &Node, value: &Node| (path::text(key).to_owned(), path::text(value).to_owned());
-    entries.iter().map(|entry| pair(&entry.key, &entry.value)).collect()
+    match map.and_then(Node::items) {
+        Some(items) => items.chunks_exact(2).map(|two| pair(&two[0], &two[1])).collect(),
+        None => {
+            let entries = map.and_then(Node::entries).unwrap_or_default();
+            entries.iter().map(|entry| pair(&entry.key, &entry.value)).collect()
+        }
+    }
+}
+
+/// Refuses annotations that are a list whose last item has no partner: upstream ends there.
+fn refuse_odd_list(node: &Node) -> Result<()> {
+    let annotations = metadata(node).and_then(|metadata| metadata.get("annotations"));
+    match annotations.and_then(Node::items) {
+        Some(items) if items.len() % 2 == 1 => {
+            let words = format!("index out of range [{0}] with length {0}", items.len());
+            Err(BuildError::new(ErrorKind::InvalidObject, words)
+                .says("the annotations of an object are a list"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A string as upstream makes one: lines stand in a literal block.

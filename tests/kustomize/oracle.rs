@@ -12,8 +12,19 @@ use std::process::Stdio;
 
 use crate::tree::MemoryTree;
 
-/// The program under way. It is started anew when a tree ends it.
+/// How much garbage the program may gather before it looks for it, in percent of what it holds: it
+/// holds little more than its schema, and makes much garbage.
+const GARBAGE: &str = "800";
+
+/// The program under way, twice: trees with a schema of their own have a process of their own, for
+/// each makes the program read its schema anew, which takes longer than most builds.
 pub struct Oracle {
+    plain: Process,
+    with_schemas: Process,
+}
+
+/// One process. It is started anew when a tree ends it.
+struct Process {
     program: String,
     running: Option<(Child, ChildStdin, BufReader<ChildStdout>)>,
 }
@@ -22,19 +33,28 @@ impl Oracle {
     /// The program that `KUSTOMIZE_ORACLE` names.
     pub fn from_environment() -> Option<Self> {
         let program = std::env::var("KUSTOMIZE_ORACLE").ok()?;
-        Some(Self { program, running: None })
+        let process = || Process { program: program.clone(), running: None };
+        Some(Self { plain: process(), with_schemas: process() })
     }
 
     /// What the program makes of a tree.
     pub fn build(&mut self, tree: &MemoryTree, root: &str, order: &str) -> Result<String, String> {
-        self.answer(&serde_json::json!({ "root": root, "files": tree.0, "order": order }))
+        let brings_schema = |text: &String| text.to_lowercase().contains("openapi");
+        let process = match tree.0.values().any(brings_schema) {
+            true => &mut self.with_schemas,
+            false => &mut self.plain,
+        };
+        process.answer(&serde_json::json!({ "root": root, "files": tree.0, "order": order }))
     }
 
     /// What the program makes of a directory of this machine.
     pub fn build_directory(&mut self, root: &Path, order: &str) -> Result<String, String> {
-        self.answer(&serde_json::json!({ "root": root, "disk": true, "order": order }))
+        let request = serde_json::json!({ "root": root, "disk": true, "order": order });
+        self.with_schemas.answer(&request)
     }
+}
 
+impl Process {
     fn answer(&mut self, request: &serde_json::Value) -> Result<String, String> {
         match self.ask(&request.to_string()) {
             Some(answer) if answer["ok"] == true => {
@@ -51,6 +71,7 @@ impl Oracle {
     fn ask(&mut self, line: &str) -> Option<serde_json::Value> {
         if self.running.is_none() {
             let mut child = Command::new(&self.program)
+                .env("GOGC", GARBAGE)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -68,7 +89,7 @@ impl Oracle {
     }
 }
 
-impl Drop for Oracle {
+impl Drop for Process {
     fn drop(&mut self) {
         if let Some((mut child, input, _)) = self.running.take() {
             drop(input);
