@@ -134,14 +134,15 @@ impl Side {
         let (namespace, kind) = (scenario.namespace(), flux::source_kind(&scenario.source_kind));
         let sources = flux::api(&self.client, kind, &namespace);
         match offered {
-            Offered::Nothing => flux::apply_source(&sources, kind, SOURCE).await,
+            Offered::Nothing => {
+                flux::apply_source(&sources, kind, SOURCE).await;
+            }
             Offered::Artifact(artifact, origin) => {
                 let mut artifact = artifact.as_ref().clone();
                 artifact.origin = origin.clone();
                 flux::offer_by(&self.client, kind, &namespace, SOURCE, &artifact).await;
-                return;
             }
-        };
+        }
     }
 
     async fn unit(&self, scenario: &Scenario, name: &str, more: Option<&Value>) {
