@@ -98,6 +98,12 @@ live_health("ConfigMap/n/a", "Current", "")
 ours("n/web", "Deployment.apps/n/old", "o2", "applied")
 live("Deployment.apps/n/old", "o2", "8")
 live_owner("Deployment.apps/n/old", "n/web")
+renders("n/web", "Job.batch/n/j", "m4", "v1", 4, "030j")
+toggle("n/web", "Job.batch/n/j", "ttl", "set")
+ours("n/web", "Job.batch/n/j", "o3", "applied")
+applied("n/web", "Job.batch/n/j", "o3", "m4", t"2026-01-01T00:00:01Z")
+served("Job.batch", "yes")
+listed("Job.batch")
 "#;
 
 /// Facts for `program`: most of a world that is in order, and disorder in it.
