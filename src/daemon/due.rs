@@ -18,6 +18,7 @@ use crate::actions::ActionError;
 use crate::actions::RELATIONS;
 use crate::datalog::Delta;
 use crate::datalog::Row;
+use crate::executor::Urgency;
 use crate::model::Timestamp;
 
 /// First pause of an action whose outcome changed nothing.
@@ -91,13 +92,12 @@ impl Due {
             .map(|(key, _)| key.clone())
             .collect();
         self.fresh.extend(woken.into_iter().filter(|key| self.rows.contains_key(key)));
-        let (mut telling, acting): (Vec<String>, Vec<String>) =
-            std::mem::take(&mut self.fresh).into_iter().partition(|key| is_telling(key));
-        // Statuses before events: clients wait for them.
-        telling.sort_by_key(|key| key.starts_with("event "));
-        self.fresh.extend(telling.split_off(telling.len().min(TELLING_MAX)));
+        let mut keys: Vec<String> = std::mem::take(&mut self.fresh).into_iter().collect();
+        keys.sort_by_key(|key| urgency(key));
+        let acting = keys.partition_point(|key| urgency(key) == Urgency::World);
+        self.fresh.extend(keys.split_off(keys.len().min(acting + TELLING_MAX)));
         let mut taken = Vec::new();
-        for key in acting.into_iter().chain(telling) {
+        for key in keys {
             if self.underway.contains_key(&key) {
                 continue;
             }
@@ -158,9 +158,9 @@ impl Due {
     }
 }
 
-/// Whether the action with this key tells of the world and does not change it.
-fn is_telling(key: &str) -> bool {
-    key.starts_with("status ") || key.starts_with("event ")
+/// How urgent the action with this key is: a key begins with the verb.
+fn urgency(key: &str) -> Urgency {
+    Urgency::of(key.split(' ').next().unwrap_or_default())
 }
 
 #[cfg(test)]

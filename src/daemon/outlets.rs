@@ -200,7 +200,7 @@ impl Outlets {
     fn execute(&self, order: Order) {
         let (inbox, executor) = (self.inbox.clone(), self.executor.clone());
         let lane = lane(&order.planned.action);
-        let urgency = urgency(&order.planned.action);
+        let urgency = Urgency::of(order.planned.action.verb());
         let _guard = self.runtime.enter();
         self.lanes.push(&lane, urgency, async move {
             let Order { intent, planned } = order;
@@ -248,15 +248,6 @@ fn lane(action: &Action) -> String {
         (Some(unit), _) => format!("unit {unit}"),
         (None, Some(object)) => format!("object {}", object.fact_text()),
         (None, None) => action.key(),
-    }
-}
-
-/// A status and an event tell of what was done; all else does it.
-fn urgency(action: &Action) -> Urgency {
-    match action {
-        Action::Status { .. } => Urgency::Status,
-        Action::Event { .. } => Urgency::Event,
-        _ => Urgency::World,
     }
 }
 

@@ -12,6 +12,7 @@ use miette::LabeledSpan;
 use miette::NamedSource;
 use miette::Severity;
 use miette::SourceCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A range of bytes in one rule file.
@@ -91,7 +92,7 @@ impl Code {
 }
 
 /// A place in a text that a complaint points at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Place {
     /// The file, as it was named to the checker.
     pub file: String,

@@ -47,16 +47,21 @@ impl Act<'_> {
         vec![effect(unit, object, result)]
     }
 
+    /// The manifest with this digest, unless it was replaced meanwhile.
+    pub(super) fn manifest(&self, digest: &str) -> Result<Manifest, EffectResult> {
+        self.executor.manifests.get(digest).ok_or_else(|| {
+            let message = "a later build replaced this manifest".to_owned();
+            EffectResult::Superseded { message }
+        })
+    }
+
     /// The manifest with this digest, and where it is applied; or why it cannot be.
     pub(super) async fn appliable(
         &self,
         object: &ObjectRef,
         digest: &str,
     ) -> Result<(Manifest, Resource), EffectResult> {
-        let Some(manifest) = self.executor.manifests.get(digest) else {
-            let message = "a later build replaced this manifest".to_owned();
-            return Err(EffectResult::Superseded { message });
-        };
+        let manifest = self.manifest(digest)?;
         match self.resource(&manifest.api_version, &object.kind).await {
             Ok(resource) => Ok((manifest, resource)),
             Err(reason) => {

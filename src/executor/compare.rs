@@ -3,31 +3,17 @@
 use std::sync::Arc;
 
 use crate::cluster::normalise;
-use crate::cluster::write::ApplyOptions;
 use crate::executor::Act;
 use crate::executor::apply::not_applied;
-use crate::executor::apply::secrets;
-use crate::executor::effect;
 use crate::executor::unanswered;
-use crate::model::Effect;
 use crate::model::EffectResult;
 use crate::model::ObjectRef;
-use crate::model::UnitName;
 
 impl Act<'_> {
-    pub(super) async fn compare(
-        &self,
-        unit: &UnitName,
-        object: &ObjectRef,
-        digest: &str,
-    ) -> Vec<Effect> {
-        vec![effect(unit, object, self.compared(object, digest).await)]
-    }
-
-    async fn compared(&self, object: &ObjectRef, digest: &str) -> EffectResult {
-        let Some(manifest) = self.executor.manifests.get(digest) else {
-            let message = "a later build replaced this manifest".to_owned();
-            return EffectResult::Superseded { message };
+    pub(super) async fn compare(&self, object: &ObjectRef, digest: &str) -> EffectResult {
+        let manifest = match self.manifest(digest) {
+            Ok(manifest) => manifest,
+            Err(result) => return result,
         };
         let resource = match self.resource(&manifest.api_version, &object.kind).await {
             Ok(resource) => resource,
@@ -39,10 +25,8 @@ impl Act<'_> {
             Ok(None) => return EffectResult::Observed(None),
             Err(error) => return unanswered(&error),
         };
-        let options =
-            ApplyOptions { dry_run: true, secrets: secrets(&manifest), ..Default::default() };
         let manifest_digest = digest.to_owned();
-        match self.writer.apply(&resource, &manifest.json, &options).await {
+        match self.try_apply(&resource, &manifest).await {
             Ok(would_be) => {
                 let differences = normalise::drifted(&live.raw, &would_be.object.raw);
                 if differences.is_empty() {

@@ -1,35 +1,36 @@
 //! Dry-run: asks whether the server would take a manifest, before anything of its stage is applied.
 
+use crate::cluster::ClusterError;
+use crate::cluster::Resource;
+use crate::cluster::write::Applied;
 use crate::cluster::write::ApplyOptions;
 use crate::executor::Act;
 use crate::executor::apply::not_applied;
 use crate::executor::apply::secrets;
-use crate::executor::effect;
-use crate::model::Effect;
 use crate::model::EffectResult;
+use crate::model::Manifest;
 use crate::model::ObjectRef;
-use crate::model::UnitName;
 
 impl Act<'_> {
-    pub(super) async fn dry_run(
-        &self,
-        unit: &UnitName,
-        object: &ObjectRef,
-        digest: &str,
-    ) -> Vec<Effect> {
-        vec![effect(unit, object, self.tried(object, digest).await)]
-    }
-
-    async fn tried(&self, object: &ObjectRef, digest: &str) -> EffectResult {
+    pub(super) async fn dry_run(&self, object: &ObjectRef, digest: &str) -> EffectResult {
         let (manifest, resource) = match self.appliable(object, digest).await {
             Ok(found) => found,
             Err(result) => return result,
         };
-        let options =
-            ApplyOptions { dry_run: true, secrets: secrets(&manifest), ..Default::default() };
-        match self.writer.apply(&resource, &manifest.json, &options).await {
+        match self.try_apply(&resource, &manifest).await {
             Ok(_) => EffectResult::Accepted { manifest: digest.to_owned() },
             Err(error) => not_applied(object, digest, &error),
         }
+    }
+
+    /// What an apply of the manifest would make; nothing is changed.
+    pub(super) async fn try_apply(
+        &self,
+        resource: &Resource,
+        manifest: &Manifest,
+    ) -> Result<Applied, ClusterError> {
+        let options =
+            ApplyOptions { dry_run: true, secrets: secrets(manifest), ..Default::default() };
+        self.writer.apply(resource, &manifest.json, &options).await
     }
 }

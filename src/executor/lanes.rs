@@ -30,6 +30,18 @@ pub enum Urgency {
     Event,
 }
 
+impl Urgency {
+    /// That of actions with this verb: a status and an event tell of what was done, all else does
+    /// it.
+    pub fn of(verb: &str) -> Self {
+        match verb {
+            "status" => Self::Status,
+            "event" => Self::Event,
+            _ => Self::World,
+        }
+    }
+}
+
 /// Queues by lane, with a bound on how many run at once.
 #[derive(Clone)]
 pub struct Lanes {

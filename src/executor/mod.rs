@@ -122,10 +122,10 @@ impl Executor {
                 act.apply(unit, object, manifest, uid).await
             }
             Action::Compare { unit, object, manifest, .. } => {
-                act.compare(unit, object, manifest).await
+                vec![effect(unit, object, act.compare(object, manifest).await)]
             }
             Action::DryRun { unit, object, manifest, .. } => {
-                act.dry_run(unit, object, manifest).await
+                vec![effect(unit, object, act.dry_run(object, manifest).await)]
             }
             Action::Claim { unit, object, uid, resource_version, .. } => {
                 act.claim(unit, object, uid, resource_version).await

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::rules::RulesError;
 use crate::datalog::CheckError;
+use crate::datalog::Place;
 
 /// A program or facts that were refused, as JSON (`schemas/rules-refused.v1.json`).
 #[derive(Debug, Serialize, JsonSchema)]
@@ -43,37 +44,15 @@ pub(super) struct Complaint {
     places: Vec<Place>,
 }
 
-/// A stretch of a file that a complaint points at.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Place {
-    /// The file.
-    file: String,
-    /// Its line, from 1.
-    line: usize,
-    /// The column in it, from 1, in bytes.
-    column: usize,
-    /// How many bytes.
-    length: usize,
-    /// What is said of it; may be empty.
-    text: String,
-}
-
 impl Complaint {
     /// A mistake in, or a warning about, the text of a rule or a fact.
     pub(super) fn of(error: &CheckError) -> Self {
-        let places = error.places().into_iter().map(|place| Place {
-            file: place.file,
-            line: place.line,
-            column: place.column,
-            length: place.length,
-            text: place.text,
-        });
         Self {
             code: error.code_str().to_owned(),
             severity: if error.is_warning() { "warning" } else { "error" },
             message: error.to_string(),
             help: error.advice().map(str::to_owned),
-            places: places.collect(),
+            places: error.places(),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::Arm;
 use syn::Attribute;
 use syn::BinOp;
 use syn::Block;
@@ -149,10 +148,6 @@ impl VisitMut for Switches<'_> {
         if !is_test(&function.attrs) {
             self.body(&function.sig, &mut function.block);
         }
-    }
-
-    fn visit_arm_mut(&mut self, arm: &mut Arm) {
-        visit_mut::visit_arm_mut(self, arm);
     }
 
     fn visit_expr_match_mut(&mut self, found: &mut syn::ExprMatch) {
