@@ -17,6 +17,7 @@ pub const RELATIONS: &[&str] = &[
     "act_finalizer",
     "act_fetch",
     "act_render",
+    "act_search",
     "act_compare",
     "act_dry_run",
     "act_claim",
@@ -82,6 +83,13 @@ pub enum Action {
         tree: String,
         /// What the build depends on.
         key: [String; 3],
+    },
+    /// Look up which objects the files of a unit name that is not built.
+    Search {
+        /// The unit.
+        unit: UnitName,
+        /// The file tree.
+        tree: String,
     },
     /// Compare an adopted object with its manifest by a dry-run.
     Compare {
@@ -274,7 +282,7 @@ impl Action {
             }
             Self::Event { object, topic, .. } => format!("{verb} {} {topic}", object.fact_text()),
             Self::Fetch { source, .. } | Self::Pack { source, .. } => format!("{verb} {source}"),
-            Self::Render { unit, .. } => format!("{verb} {unit}"),
+            Self::Render { unit, .. } | Self::Search { unit, .. } => format!("{verb} {unit}"),
         }
     }
 
@@ -287,6 +295,7 @@ impl Action {
             Self::Finalizer { .. } => "finalizer",
             Self::Fetch { .. } => "fetch",
             Self::Render { .. } => "render",
+            Self::Search { .. } => "search",
             Self::Compare { .. } => "compare",
             Self::DryRun { .. } => "dry-run",
             Self::Claim { .. } => "claim",
@@ -325,7 +334,9 @@ impl Action {
             | Self::Finalizer { object, .. }
             | Self::Status { object, .. }
             | Self::Event { object, .. } => Some(object),
-            Self::Fetch { .. } | Self::Render { .. } | Self::Pack { .. } => None,
+            Self::Fetch { .. } | Self::Render { .. } | Self::Search { .. } | Self::Pack { .. } => {
+                None
+            }
         }
     }
 
@@ -351,7 +362,8 @@ impl Action {
             | Self::Claim { unit, .. }
             | Self::Apply { unit, .. }
             | Self::Delete { unit, .. }
-            | Self::Render { unit, .. } => Some(unit),
+            | Self::Render { unit, .. }
+            | Self::Search { unit, .. } => Some(unit),
             _ => None,
         }
     }
@@ -448,6 +460,7 @@ impl Fields<'_> {
                 tree: self.text(2)?,
                 key: [self.text(3)?, self.text(4)?, self.text(5)?],
             }),
+            "act_search" => Ok(Action::Search { unit: self.unit(0)?, tree: self.text(1)? }),
             _ => Err(self.wrong("no such action".to_owned())),
         }
     }

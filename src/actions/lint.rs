@@ -61,28 +61,35 @@ pub(super) fn lint(plan: &Plan) -> Result<(), Vec<LintError>> {
     let mut errors = Vec::new();
     let mut keys = BTreeSet::new();
     let mut appliers: BTreeMap<&ObjectRef, String> = BTreeMap::new();
-    let mut deleted: BTreeSet<&ObjectRef> = BTreeSet::new();
+    let mut applied: BTreeSet<&str> = BTreeSet::new();
+    let mut deleted: BTreeMap<&ObjectRef, &str> = BTreeMap::new();
     for planned in plan.actions() {
         let key = planned.action.key();
         if !keys.insert(key.clone()) {
             errors.push(LintError::Twice { key });
         }
         match &planned.action {
-            Action::Apply { unit, object, .. } => {
+            Action::Apply { unit, object, uid, .. } => {
+                if !uid.is_empty() {
+                    applied.insert(uid);
+                }
                 if let Some(first) = appliers.insert(object, unit.to_string()) {
                     let (object, second) = (object.clone(), unit.to_string());
                     errors.push(LintError::TwoWriters { object, first, second });
                 }
             }
             Action::Delete { object, uid, resource_version, .. } => {
-                deleted.insert(object);
+                deleted.insert(object, uid);
                 errors.extend(lint_delete(object, uid, resource_version));
             }
             _ => {}
         }
     }
-    let both = deleted.into_iter().filter(|object| appliers.contains_key(object));
-    errors.extend(both.map(|object| LintError::ApplyAndDelete { object: object.clone() }));
+    let both = deleted.into_iter().filter(|(object, uid)| {
+        // One object may go by two names.
+        appliers.contains_key(object) || applied.contains(uid)
+    });
+    errors.extend(both.map(|(object, _)| LintError::ApplyAndDelete { object: object.clone() }));
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 

@@ -114,7 +114,7 @@ fn place(action: &Action) -> (u8, String, String, String) {
         Action::Adopt { .. } => plain(2),
         Action::Finalizer { set: true, .. } => plain(3),
         Action::Fetch { .. } => plain(4),
-        Action::Render { .. } => plain(5),
+        Action::Render { .. } | Action::Search { .. } => plain(5),
         Action::Compare { .. } | Action::DryRun { .. } => plain(6),
         Action::Claim { .. } => plain(7),
         Action::Apply { unit, object, stage, order, .. } => {

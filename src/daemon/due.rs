@@ -12,6 +12,9 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 
 use crate::actions::Action;
 use crate::actions::ActionError;
@@ -31,9 +34,35 @@ const TELLING_MAX: usize = 64;
 
 type Rows = BTreeSet<(String, Row)>;
 
+/// The keys of the writes that are derived at present, for those who carry them out: between plan
+/// and request others may stand in line, and a delete whose reasons are gone meanwhile is not sent.
+#[derive(Clone, Default)]
+pub(super) struct Standing(Arc<RwLock<BTreeSet<String>>>);
+
+impl Standing {
+    /// Whether the rules want the action with this key still, if it is one that changes objects.
+    pub(super) fn allows(&self, action: &Action) -> bool {
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        !changes_objects(action) || keys.contains(&action.key())
+    }
+
+    fn set(&self, key: &str, derived: bool) {
+        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match derived {
+            true => keys.insert(key.to_owned()),
+            false => keys.remove(key),
+        };
+    }
+}
+
+fn changes_objects(action: &Action) -> bool {
+    matches!(action, Action::Apply { .. } | Action::Claim { .. } | Action::Delete { .. })
+}
+
 /// Derived actions by key, and their state.
 #[derive(Default)]
 pub(super) struct Due {
+    standing: Standing,
     rows: BTreeMap<String, Rows>,
     fresh: BTreeSet<String>,
     underway: BTreeMap<String, Rows>,
@@ -47,6 +76,11 @@ struct Pause {
 }
 
 impl Due {
+    /// Nothing is derived yet; `standing` tells others what is.
+    pub(super) fn new(standing: Standing) -> Self {
+        Self { standing, ..Self::default() }
+    }
+
     /// Takes over what a commit changed.
     ///
     /// # Errors
@@ -59,7 +93,11 @@ impl Due {
         }
         for relation in RELATIONS {
             for row in delta.added.get(*relation).into_iter().flatten() {
-                let key = Action::from_row(relation, row)?.key();
+                let action = Action::from_row(relation, row)?;
+                let key = action.key();
+                if changes_objects(&action) {
+                    self.standing.set(&key, true);
+                }
                 let rows = self.rows.entry(key.clone()).or_default();
                 rows.insert(((*relation).to_owned(), row.clone()));
                 self.fresh.insert(key);
@@ -75,6 +113,7 @@ impl Due {
         if rows.is_empty() {
             self.rows.remove(&key);
             self.fresh.remove(&key);
+            self.standing.set(&key, false);
         } else {
             self.fresh.insert(key);
         }
@@ -186,6 +225,23 @@ mod tests {
         due.update(&delta(&[], &["ConfigMap/a/b"])).expect("a well-formed row");
         due.end("observe ConfigMap/a/b", Timestamp(0));
         assert!(due.take(Timestamp(1_000_000)).is_empty());
+    }
+
+    #[test]
+    fn a_write_stands_for_as_long_as_it_is_derived() {
+        let standing = Standing::default();
+        let mut due = Due::new(standing.clone());
+        let columns = ["n/u", "ConfigMap/n/a", "uid", "7", ""];
+        let row: Row = columns.into_iter().map(Value::from).collect();
+        let delete = Action::from_row("act_delete", &row).expect("a well-formed row");
+        let rows = || [("act_delete".into(), vec![row.clone()])].into();
+        assert!(!standing.allows(&delete));
+        due.update(&Delta { added: rows(), ..Delta::default() }).expect("a well-formed row");
+        assert!(standing.allows(&delete));
+        due.update(&Delta { removed: rows(), ..Delta::default() }).expect("a well-formed row");
+        assert!(!standing.allows(&delete));
+        let seen = Action::from_row("act_observe", &vec!["ConfigMap/n/a".into()]);
+        assert!(standing.allows(&seen.expect("a well-formed row")));
     }
 
     #[test]

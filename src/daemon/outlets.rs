@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::actions::Action;
 use crate::audit::OutcomeKind;
+use crate::daemon::due::Standing;
 use crate::daemon::record::Ended;
 use crate::daemon::step::Message;
 use crate::daemon::step::Order;
@@ -40,6 +41,7 @@ pub(super) struct Outlets {
     runtime: tokio::runtime::Handle,
     executor: Executor,
     lanes: Lanes,
+    standing: Standing,
     stores: Stores,
     fetches: Arc<Semaphore>,
     builds: Arc<Semaphore>,
@@ -74,6 +76,7 @@ impl Outlets {
             runtime: parts.runtime,
             executor: parts.executor,
             lanes: Lanes::new(parts.concurrent),
+            standing: Standing::default(),
             stores: parts.stores,
             fetches: Arc::new(Semaphore::new(FETCHES)),
             builds: Arc::new(Semaphore::new(workers)),
@@ -81,6 +84,11 @@ impl Outlets {
             watcher: parts.watcher,
             cancel: parts.cancel,
         }
+    }
+
+    /// Which writes the rules want, as the outlets see it.
+    pub(super) fn standing(&self) -> Standing {
+        self.standing.clone()
     }
 
     /// Tells the watcher which kinds and objects are to be watched from now on, or no longer.
@@ -100,6 +108,8 @@ impl Outlets {
             objects_removed: objects(delta.removed.get("watched_object")),
             health_added: objects(delta.added.get("watched_health")),
             health_removed: objects(delta.removed.get("watched_health")),
+            alone_added: objects(delta.added.get("watched_alone")),
+            alone_removed: objects(delta.removed.get("watched_alone")),
             again: false,
         };
         if !wanted.is_empty() {
@@ -132,6 +142,15 @@ impl Outlets {
                     let (stores, cancel) = (self.stores.clone(), self.cancel.clone());
                     self.observe(&order, &self.builds, move || {
                         Observation::Built(Box::new(job.run(&stores, &cancel)))
+                    });
+                }
+                Action::Search { unit, tree } => {
+                    let Some(job) = ingest.search_job(unit, tree) else {
+                        self.end_unbegun(&order);
+                        continue;
+                    };
+                    self.observe(&order, &self.builds, move || {
+                        Observation::Searched(Box::new(job.run()))
                     });
                 }
                 Action::Pack { source, tree, revision } => {
@@ -199,12 +218,20 @@ impl Outlets {
 
     fn execute(&self, order: Order) {
         let (inbox, executor) = (self.inbox.clone(), self.executor.clone());
+        let standing = self.standing.clone();
         let lane = lane(&order.planned.action);
         let urgency = Urgency::of(order.planned.action.verb());
         let _guard = self.runtime.enter();
         self.lanes.push(&lane, urgency, async move {
             let Order { intent, planned } = order;
             let key = planned.action.key();
+            if !standing.allows(&planned.action) {
+                let reason = "withheld: nothing asks for it any more";
+                let outcome = Ended::plain(OutcomeKind::Superseded, reason);
+                let (effects, observed) = (Vec::new(), Vec::new());
+                inbox.send(Message::Ended { key, intent, effects, observed, outcome }).await.ok();
+                return;
+            }
             let work =
                 async move { executor.carry_out(&planned.action, &intent.to_string()).await };
             // In a task of its own: a panic there is an outcome like any other.
@@ -257,6 +284,7 @@ fn summary(observation: &Observation) -> Ended {
         Observation::Fetched(fetched) => (fetched.failure(), fetched.summary()),
         Observation::Built(built) => (built.failure(), built.summary()),
         Observation::Packed(packed) => (packed.failure(), packed.summary()),
+        Observation::Searched(searched) => (None, searched.summary()),
         _ => (None, "observed".to_owned()),
     };
     let kind = if failure.is_some() { OutcomeKind::Failed } else { OutcomeKind::Done };

@@ -27,6 +27,7 @@ use crate::daemon::SystemClock;
 use crate::daemon::aftermath;
 use crate::daemon::artifacts;
 use crate::daemon::artifacts::Offer;
+use crate::daemon::due::Due;
 use crate::daemon::http;
 use crate::daemon::lease;
 use crate::daemon::outlets::OutletParts;
@@ -41,6 +42,7 @@ use crate::daemon::state::Published;
 use crate::daemon::step::Message;
 use crate::daemon::step::StepLoop;
 use crate::daemon::stores;
+use crate::daemon::watcher;
 use crate::daemon::watcher::SOURCE_KINDS;
 use crate::daemon::watcher::Watcher;
 use crate::datalog::Delta;
@@ -88,9 +90,11 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     published.set_head(state.journal.head());
     let (gate, leader) =
         hold_leases(&options, &cluster, &clock, &published, (&stop, &cancel)).await?;
-    let kinds = Arc::new(RwLock::new(Arc::new(cluster.discover().await?)));
+    let kinds = cluster.discover().await?;
+    let known = watcher::served(&kinds);
+    let kinds = Arc::new(RwLock::new(Arc::new(kinds)));
     let (inbox, received) = mpsc::channel(INBOX);
-    let (watcher, wanted) = mpsc::unbounded_channel();
+    let (wishes, wanted) = mpsc::unbounded_channel();
     let seen = Seen::default();
     let stores = stores::open(&options)?;
     let key = digest_key(&options, &cluster, &gate).await?;
@@ -118,11 +122,12 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
         concurrent: options.concurrent,
         stores,
         inbox: inbox.clone(),
-        watcher,
+        watcher: wishes,
         cancel: cancel.clone(),
     });
     published.lead(awaited(&options, &kinds));
     inbox.send(Message::Observed(Observation::Configured(said))).await.ok();
+    inbox.send(Message::Observed(known)).await.ok();
     tokio::spawn(Watcher::run(cluster, kinds, seen, inbox.clone(), options.scope.clone(), wanted));
     rule_files::watch(options.rules.clone(), inbox.clone())?;
     tokio::spawn(stop_in_order(stop, inbox));
@@ -144,7 +149,8 @@ fn begin(
     inbox: mpsc::Receiver<Message>,
 ) -> Result<(StepLoop, StateDir), DaemonError> {
     let State { facts, journal, recalled, ruling, _dir, .. } = state;
-    let (timers, due, collector, listed) = Default::default();
+    let (timers, collector, listed) = Default::default();
+    let due = Due::new(outlets.standing());
     let mut step = StepLoop {
         facts,
         journal,

@@ -16,6 +16,7 @@ use crate::ingest::RecalledFile;
 use crate::ingest::RecalledTree;
 use crate::ingest::Stores;
 use crate::ingest::lost_files;
+use crate::model::GroupKind;
 use crate::model::ObjectRef;
 use crate::model::SourceName;
 use crate::model::Timestamp;
@@ -68,12 +69,17 @@ pub(super) fn recall(ingest: &mut Ingest, reader: &Reader, stores: &Stores) -> V
         Some((object, path.plain(), manager.plain(), Timestamp(*at)))
     });
     ingest.recall_corrections(times);
-    let first = |row: &Row| row.first().map(|value| value.plain()).unwrap_or_default();
+    let text = |row: &Row, at: usize| row.get(at).map(|value| value.plain()).unwrap_or_default();
     let units = rows(reader, "unit");
-    let units = units.iter().filter_map(|row| UnitName::parse(&first(row))).collect();
+    let units = units.iter().filter_map(|r| Some((UnitName::parse(&text(r, 0))?, text(r, 1))));
     let sources = rows(reader, "source");
-    let sources = sources.iter().filter_map(|row| SourceName::parse(&first(row))).collect();
-    ingest.recall_names(units, sources);
+    let sources =
+        sources.iter().filter_map(|r| Some((SourceName::parse(&text(r, 0))?, text(r, 1))));
+    ingest.recall_names(units.collect(), sources.collect());
+    let served = rows(reader, "served");
+    let kinds =
+        served.iter().filter_map(|r| Some((GroupKind::parse(&text(r, 0))?, text(r, 1) == "yes")));
+    ingest.recall_kinds(kinds.collect());
     let kept = rows(reader, "kept_at");
     let trees = rows(reader, "fetched").iter().filter_map(|row| fetched(row, &kept)).collect();
     let mut said = ingest.recall_trees(trees, stores);

@@ -34,6 +34,8 @@ use crate::daemon::step::Message;
 use crate::executor::Seen;
 use crate::ingest::AnySource;
 use crate::ingest::Observation;
+use crate::model::Effect;
+use crate::model::EffectResult;
 use crate::model::GroupKind;
 use crate::model::KUSTOMIZE_GROUP;
 use crate::model::ObjectRef;
@@ -62,6 +64,10 @@ pub(super) struct Wanted {
     pub health_added: BTreeSet<ObjectRef>,
     /// Objects to watch for their health no longer.
     pub health_removed: BTreeSet<ObjectRef>,
+    /// Objects without owner labels to watch by name.
+    pub alone_added: BTreeSet<ObjectRef>,
+    /// Objects without owner labels to watch no longer.
+    pub alone_removed: BTreeSet<ObjectRef>,
     /// List all managed kinds again.
     pub again: bool,
 }
@@ -75,6 +81,8 @@ impl Wanted {
             && self.objects_removed.is_empty()
             && self.health_added.is_empty()
             && self.health_removed.is_empty()
+            && self.alone_added.is_empty()
+            && self.alone_removed.is_empty()
     }
 }
 
@@ -89,6 +97,8 @@ enum Subject {
     Values(ObjectRef),
     /// One object of which only the health counts.
     Health(ObjectRef),
+    /// One object without owner labels.
+    Alone(ObjectRef),
     /// CRDs: kinds come and go with them.
     Definitions,
 }
@@ -168,6 +178,10 @@ impl Watcher {
             self.waiting.remove(&Subject::Health(object.clone()));
             self.say(Observation::Health(object, None)).await?;
         }
+        for object in change.alone_removed {
+            self.running.remove(&Subject::Alone(object.clone()));
+            self.waiting.remove(&Subject::Alone(object));
+        }
         for kind in change.kinds_added {
             self.start(Subject::Managed(kind));
         }
@@ -176,6 +190,9 @@ impl Watcher {
         }
         for object in change.health_added {
             self.start(Subject::Health(object));
+        }
+        for object in change.alone_added {
+            self.start(Subject::Alone(object));
         }
         Ok(())
     }
@@ -225,6 +242,19 @@ impl Watcher {
                 };
                 (object.group_kind(), options)
             }
+            Subject::Alone(object) => {
+                // So does the order of the fields.
+                let (namespace, name) = (&object.namespace, &object.name);
+                let options = ListOptions {
+                    namespace: namespace.clone(),
+                    fields: match namespace.is_empty() {
+                        true => format!("metadata.name={name},metadata.name={name}"),
+                        false => format!("metadata.name={name},metadata.namespace={namespace}"),
+                    },
+                    ..ListOptions::default()
+                };
+                (object.group_kind(), options)
+            }
             Subject::Definitions => {
                 let kind = group_kind("apiextensions.k8s.io", "CustomResourceDefinition");
                 (kind, ListOptions::default())
@@ -250,15 +280,14 @@ impl Watcher {
             *known = Arc::new(kinds.or_before(&known));
             Arc::clone(&known)
         };
-        let served = kinds.preferred().map(|r| (r.group_kind(), r.namespaced)).collect();
-        let failed = kinds.failed().iter().map(|failed| failed.group.clone()).collect();
+        let known = served(&kinds);
         for kind in self.withdraw_unserved() {
             self.say(Observation::Stale(kind)).await?;
         }
         for subject in std::mem::take(&mut self.waiting) {
             self.start(subject);
         }
-        self.say(Observation::Served(served, failed)).await
+        self.say(known).await
     }
 
     /// Ends the watches of managed kinds that the server does not serve any more; they wait.
@@ -285,15 +314,30 @@ impl Watcher {
         let found = self.running.iter().find(|(_, (spec, _))| **spec == *message.spec);
         let Some(subject) = found.map(|(subject, _)| subject.clone()) else { return Ok(()) };
         match &subject {
-            Subject::Definitions => match message.event {
-                WatchEvent::Stale | WatchEvent::Failed { .. } => Ok(()),
-                _ => self.rediscover().await,
-            },
+            Subject::Definitions => self.hear_definitions(message.event).await,
             Subject::Resources(kind) => self.hear_resource(kind, message.event).await,
             Subject::Managed(kind) => self.hear_managed(kind, message.event).await,
             Subject::Values(object) => self.hear_values(object, message.event).await,
             Subject::Health(object) => self.hear_health(object, message.event).await,
+            Subject::Alone(object) => self.hear_alone(object, message.event).await,
         }
+    }
+
+    async fn hear_definitions(&mut self, event: WatchEvent<Observed>) -> Result<(), Unheard> {
+        let one = |seen: Observed| (seen.object, Arc::new(seen.raw));
+        let observation = match event {
+            WatchEvent::Listed(list) => {
+                Observation::Definitions(list.items.into_iter().map(one).collect())
+            }
+            WatchEvent::Changed(seen) => {
+                let (object, live) = one(seen);
+                Observation::Definition(object, Some(live))
+            }
+            WatchEvent::Gone(seen) => Observation::Definition(seen.object, None),
+            WatchEvent::Stale | WatchEvent::Failed { .. } => return Ok(()),
+        };
+        self.say(observation).await?;
+        self.rediscover().await
     }
 
     async fn hear_managed(
@@ -305,7 +349,7 @@ impl Watcher {
         let observation = match event {
             WatchEvent::Listed(list) => {
                 let objects = list.items.into_iter().map(one).collect();
-                Observation::Objects(kind.clone(), objects)
+                Observation::Objects(kind.clone(), objects, list.resource_version)
             }
             WatchEvent::Changed(seen) => {
                 let (object, live) = one(seen);
@@ -360,6 +404,26 @@ impl Watcher {
         self.say(Observation::Health(object.clone(), health)).await
     }
 
+    async fn hear_alone(
+        &self,
+        object: &ObjectRef,
+        event: WatchEvent<Observed>,
+    ) -> Result<(), Unheard> {
+        let live = match event {
+            WatchEvent::Listed(list) => list.items.into_iter().next().map(|seen| seen.raw),
+            WatchEvent::Changed(seen) => Some(seen.raw),
+            WatchEvent::Gone(_) => None,
+            WatchEvent::Stale => return Ok(()),
+            WatchEvent::Failed { error, .. } => {
+                tracing::warn!(%object, %error, "watch failed");
+                return Ok(());
+            }
+        };
+        let result = EffectResult::Observed(live.map(Arc::new));
+        let (unit, object) = (None, object.clone());
+        self.say(Observation::Effect(Effect { unit, object, result })).await
+    }
+
     async fn hear_resource(
         &self,
         kind: &GroupKind,
@@ -393,6 +457,13 @@ impl Watcher {
             }
         }
     }
+}
+
+/// Which kinds the server serves, as an observation.
+pub(super) fn served(kinds: &Kinds) -> Observation {
+    let served = kinds.preferred().map(|r| (r.group_kind(), r.namespaced)).collect();
+    let failed = kinds.failed().iter().map(|failed| failed.group.clone()).collect();
+    Observation::Served(served, failed)
 }
 
 fn group_kind(group: &str, kind: &str) -> GroupKind {

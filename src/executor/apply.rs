@@ -42,6 +42,11 @@ impl Act<'_> {
                 effects.push(effect(unit, object, EffectResult::Superseded { message }));
                 return effects;
             }
+            // The server may have done it, and something before it gave up: both are said.
+            Err(error) if error.status().is_some() && error.may_have_happened() => {
+                let refused = effect(unit, object, not_applied(object, digest, &error));
+                return vec![refused, effect(unit, object, unanswered(&error))];
+            }
             Err(error) => not_applied(object, digest, &error),
         };
         vec![effect(unit, object, result)]

@@ -139,8 +139,11 @@ impl Executor {
             Action::Finalizer { object, set } => act.finalizer(object, *set).await,
             Action::Status { object, fields } => act.status(object, fields).await,
             Action::Event { .. } => act.event(action).await,
-            // Fetches, builds and packing observe; `ingest` and `sources` do them.
-            Action::Fetch { .. } | Action::Render { .. } | Action::Pack { .. } => Vec::new(),
+            // Fetches, builds, searches and packing observe; `ingest` and `sources` do them.
+            Action::Fetch { .. }
+            | Action::Render { .. }
+            | Action::Search { .. }
+            | Action::Pack { .. } => Vec::new(),
         }
     }
 }

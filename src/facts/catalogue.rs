@@ -134,6 +134,8 @@ pub mod relation {
         toggle(unit: UnitName, object: ObjectRef, name: str, value: str);
         advice(subject: str, code: str, text: str);
         mentions(unit: UnitName, object: ObjectRef);
+        searched(unit: UnitName, tree: str);
+        elsewhere(unit: UnitName, at: Timestamp);
         declared_at(unit: UnitName, object: ObjectRef, file: str, line: i64);
 
         source(source: SourceName, uid: str);
@@ -170,6 +172,9 @@ pub mod relation {
         live_health(object: ObjectRef, status: str, message: str);
         named_health(object: ObjectRef, status: str, message: str);
         live_deleting(object: ObjectRef);
+        scaled_down(object: ObjectRef);
+        definition_ending(object: ObjectRef);
+        definition_stood(object: ObjectRef, at: Timestamp);
         applier_manages(object: ObjectRef);
         overridden(object: ObjectRef, manager: str);
         legacy(object: ObjectRef, name: str);

@@ -50,6 +50,9 @@ use crate::model::limits::MANIFEST_BYTES_MAX;
 use crate::model::limits::OBJECTS_MAX;
 use crate::sources::tree::SourceTree;
 
+/// The kind of objects that define kinds.
+const DEFINITION: &str = "CustomResourceDefinition";
+
 /// Everything that a build needs, taken from the memory when the action starts.
 pub struct BuildJob {
     recipe: Recipe,
@@ -60,6 +63,8 @@ pub struct BuildJob {
     /// What the last complete build read.
     before: Vec<String>,
     remote_bases: bool,
+    /// Bases or files were needed from elsewhere.
+    elsewhere: bool,
 }
 
 /// How a build ended.
@@ -68,6 +73,8 @@ pub struct Built {
     tree_id: String,
     key: [String; 3],
     result: Result<Rendered, Failure>,
+    /// Bases or files were needed from elsewhere.
+    elsewhere: bool,
     /// A file of the tree could not be read from our own stores.
     damaged: bool,
 }
@@ -146,6 +153,7 @@ impl Ingest {
             scopes: self.scopes.clone(),
             before: memory.reads.iter().flat_map(|reads| reads.keys().cloned()).collect(),
             remote_bases: self.options.remote_bases,
+            elsewhere: false,
         })
     }
 
@@ -157,7 +165,7 @@ impl Ingest {
     }
 
     pub(super) fn built(&mut self, built: Built, now: Timestamp) -> Vec<Statement> {
-        let Built { recipe, tree_id, key: [p, b, v], result, damaged } = built;
+        let Built { recipe, tree_id, key: [p, b, v], result, elsewhere, damaged } = built;
         let (unit, tree) = (recipe.unit.clone(), recipe.tree.clone());
         let Some(memory) = self.units.get(&unit) else { return Vec::new() };
         if damaged {
@@ -168,6 +176,10 @@ impl Ingest {
         }
         // What earlier builds changed was told, or is not worth telling any more.
         let mut said = vec![Statement::nothing("changed", vec![unit.column()])];
+        said.push(match elsewhere {
+            true => Statement::Holds(relation::elsewhere(&unit, &now)),
+            false => Statement::nothing("elsewhere", vec![unit.column()]),
+        });
         said.extend(match result {
             // A build that fails on what it read, absent files too, fails again until that changes.
             // Any other depends on the whole tree: any push may mend it.
@@ -294,10 +306,12 @@ impl BuildJob {
             let Refusal { reason, message, reads, advice } = refusal;
             let (tree, path) = (self.recipe.tree.as_deref(), &self.recipe.path);
             let words = tree.map(|tree| Words::of(tree, path, &self.before));
-            Failure { reason, message, words: words.unwrap_or_default(), reads, advice }
+            let words = words.unwrap_or_else(Words::unknown);
+            Failure { reason, message, words, reads, advice }
         });
         let damaged = damaged.into_inner() && result.is_err();
-        Built { recipe: self.recipe, tree_id: self.tree_id, key: self.key, result, damaged }
+        let Self { recipe, tree_id, key, elsewhere, .. } = self;
+        Built { recipe, tree_id, key, result, elsewhere, damaged }
     }
 
     fn build(
@@ -315,6 +329,7 @@ impl BuildJob {
         within_limits(&built.objects)?;
         let text = Digest::of(built.text().as_bytes());
         let mut objects = Vec::new();
+        self.learn_scopes(&built.objects);
         for object in built.objects {
             let json = object.node.to_json().unwrap_or_default();
             let mut manifest = self.manifest(self.recipe.finish(json));
@@ -345,6 +360,7 @@ impl BuildJob {
                     return Ok(built);
                 }
                 Ok(UnitOutcome::Needs(needs)) => {
+                    self.elsewhere = true;
                     elsewhere::bring(&stores.elsewhere, needs, &mut options.remote, cancel)
                         .map_err(|error| {
                             let advice = Advice::of(&error);
@@ -353,6 +369,20 @@ impl BuildJob {
                 }
                 Err(error) => return Err(Refusal::of(&error)),
             }
+        }
+    }
+
+    /// What the server does not serve yet may be defined by the build itself.
+    fn learn_scopes(&mut self, objects: &[flux::UnitObject]) {
+        for object in objects.iter().filter(|object| object.text.contains(DEFINITION)) {
+            let json = object.node.to_json().unwrap_or_default();
+            let text = |pointer| json.pointer(pointer).and_then(Json::as_str).unwrap_or_default();
+            if text("/kind") != DEFINITION {
+                continue;
+            }
+            let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
+            let defined = GroupKind { group: group.to_owned(), kind: kind.to_owned() };
+            self.scopes.entry(defined).or_insert(text("/spec/scope") != "Cluster");
         }
     }
 

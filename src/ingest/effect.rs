@@ -80,12 +80,14 @@ impl Ingest {
                 vec![Statement::Holds(relation::attempted(&object, &unit))]
             }
             (_, EffectResult::Observed(None)) => self.gone(&object),
-            (
-                _,
-                EffectResult::Observed(Some(live))
-                | EffectResult::Written(live)
-                | EffectResult::Terminating(live),
-            ) => self.seen(&object, &live, now),
+            (_, EffectResult::Observed(Some(live))) => {
+                let mut said = self.seen(&object, &live, now);
+                said.extend(object::asked(&object, &live, now));
+                said
+            }
+            (_, EffectResult::Written(live) | EffectResult::Terminating(live)) => {
+                self.seen(&object, &live, now)
+            }
             _ => Vec::new(),
         }
     }

@@ -79,9 +79,11 @@ pub struct Ingest {
     pub(super) last_change: Timestamp,
     /// The newest resourceVersion seen of each object since its kind was last listed.
     pub(super) newest: BTreeMap<ObjectRef, u64>,
-    /// Units and sources of an earlier run that no list has shown yet.
-    pub(super) recalled_units: BTreeSet<UnitName>,
-    pub(super) recalled_sources: BTreeSet<SourceName>,
+    /// The resourceVersion of the last list of each kind.
+    pub(super) list_versions: BTreeMap<GroupKind, u64>,
+    /// Units and sources of an earlier run that no list has shown yet, with their uids.
+    pub(super) recalled_units: BTreeMap<UnitName, String>,
+    pub(super) recalled_sources: BTreeMap<SourceName, String>,
     /// Trees of an earlier run whose source no list has shown yet.
     pub(super) recalled_trees: BTreeMap<SourceName, RecalledTree>,
     /// Paths of artifact files of an earlier run, likewise.
@@ -92,6 +94,7 @@ pub struct Ingest {
 
 /// What is remembered of one unit.
 pub(super) struct UnitMemory {
+    pub(super) uid: String,
     pub(super) spec: KustomizationSpec,
     pub(super) requested: Option<(String, Timestamp)>,
     pub(super) reads: Option<ReadSet>,
@@ -134,19 +137,29 @@ impl Ingest {
             corrected: BTreeMap::new(),
             last_change: Timestamp(0),
             newest: BTreeMap::new(),
-            recalled_units: BTreeSet::new(),
-            recalled_sources: BTreeSet::new(),
+            list_versions: BTreeMap::new(),
+            recalled_units: BTreeMap::new(),
+            recalled_sources: BTreeMap::new(),
             recalled_trees: BTreeMap::new(),
             recalled_files: BTreeMap::new(),
             declared: Declared::default(),
         }
     }
 
-    /// The units and sources of which facts were kept: those that the first list does not show are
-    /// gone since.
-    pub fn recall_names(&mut self, units: BTreeSet<UnitName>, sources: BTreeSet<SourceName>) {
+    /// The units and sources of which facts were kept, with their uids: those that the first list
+    /// does not show, or shows with another uid, are gone since.
+    pub fn recall_names(
+        &mut self,
+        units: BTreeMap<UnitName, String>,
+        sources: BTreeMap<SourceName, String>,
+    ) {
         self.recalled_units = units;
         self.recalled_sources = sources;
+    }
+
+    /// The kinds that the server served when the last run ended, and whether they are namespaced.
+    pub fn recall_kinds(&mut self, kinds: BTreeMap<GroupKind, bool>) {
+        self.scopes = kinds;
     }
 
     /// The fields that were recorded for objects before this process started.
@@ -193,7 +206,20 @@ impl Ingest {
         }
     }
 
-    /// A list is the truth about its kind, whatever was seen before: a restored server counts anew.
+    /// A list is the truth about its kind as of its version: what was seen later stays. A restored
+    /// server counts anew, and then nothing does.
+    fn listed_at(&mut self, kind: &GroupKind, version: &str) {
+        let Ok(version) = version.parse::<u64>() else {
+            return self.listed_anew(&kind.group, &kind.kind);
+        };
+        let before = self.list_versions.insert(kind.clone(), version);
+        if before.is_some_and(|before| version < before) {
+            return self.listed_anew(&kind.group, &kind.kind);
+        }
+        self.newest.retain(|object, seen| object.group_kind() != *kind || *seen > version);
+    }
+
+    /// Nothing that was seen of a kind counts any more.
     fn listed_anew(&mut self, group: &str, kind: &str) {
         self.newest.retain(|object, _| object.group != group || object.kind != kind);
     }
@@ -208,11 +234,16 @@ impl Ingest {
         let names: Vec<UnitName> =
             units.iter().map(unit::name).chain(others.iter().cloned()).collect();
         let recalled = std::mem::take(&mut self.recalled_units);
-        let known: Vec<UnitName> = self.units.keys().cloned().chain(recalled).collect();
+        let before = recalled.keys().cloned();
+        let known: Vec<UnitName> = self.units.keys().cloned().chain(before).collect();
         let mut said = unit::exactly_these(&names, known.into_iter());
         self.units.retain(|name, _| names.contains(name));
         self.options.recipes.keep(|name| names.contains(name));
         for unit in &units {
+            let name = unit::name(unit);
+            if recalled.get(&name).is_some_and(|uid| *uid != unit.metadata.uid) {
+                said.extend(self.unit_gone(&name));
+            }
             said.extend(self.unit(unit, now));
         }
         said
@@ -223,8 +254,15 @@ impl Ingest {
         if self.is_outdated(&name.object(), &unit.metadata.resource_version) {
             return Vec::new();
         }
+        // Another one of the same name inherits nothing: neither objects nor builds.
+        let uid = &unit.metadata.uid;
+        let mut said = match self.units.get(&name) {
+            Some(before) if before.uid != *uid => self.unit_gone(&name),
+            _ => Vec::new(),
+        };
         let token = unit::requested_token(&unit.metadata).map(str::to_owned);
         let memory = self.units.entry(name.clone()).or_insert_with(|| UnitMemory {
+            uid: uid.clone(),
             spec: unit.spec.clone(),
             requested: None,
             reads: None,
@@ -234,7 +272,7 @@ impl Ingest {
         memory.requested = first_seen(memory.requested.take(), token, now);
         let requested = memory.requested.clone();
         let requested = requested.as_ref().map(|(token, seen)| (token.as_str(), *seen));
-        let mut said = unit::statements(unit, requested);
+        said.extend(unit::statements(unit, requested));
         said.extend(self.variables_of(&name));
         said
     }
@@ -273,12 +311,16 @@ impl Ingest {
         &mut self,
         kind: &GroupKind,
         objects: Vec<(ObjectRef, Arc<Json>)>,
+        version: &str,
         now: Timestamp,
     ) -> Vec<Statement> {
-        self.listed_anew(&kind.group, &kind.kind);
+        self.listed_at(kind, version);
         let mut said = Vec::new();
-        let present: BTreeSet<ObjectRef> = objects.iter().map(|(o, _)| o.clone()).collect();
-        let before = self.listed.insert(kind.clone(), present.clone()).unwrap_or_default();
+        let mut present: BTreeSet<ObjectRef> = objects.iter().map(|(o, _)| o.clone()).collect();
+        let before = self.listed.remove(kind).unwrap_or_default();
+        // What was seen since the list began is newer than the list.
+        present.extend(before.iter().filter(|o| self.newest.contains_key(*o)).cloned());
+        self.listed.insert(kind.clone(), present.clone());
         for object in before.difference(&present) {
             said.extend(object::unseen(object));
             said.extend(self.declared_unseen(object));

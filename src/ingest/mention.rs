@@ -1,17 +1,21 @@
-//! What the files of a unit speak of when its build failed: the objects that it may want.
+//! What the files of a unit speak of that was not built: the objects that it may want.
 //!
-//! A push can move an object's manifest to a unit and break that unit's build at once. Nobody can
-//! say then what the unit wants, but an object whose name stands nowhere in its files is none of
-//! it.
+//! A push can move an object's manifest to a unit and break that unit's build at once, or find the
+//! unit suspended. Nobody can say then what the unit wants, but an object whose name stands nowhere
+//! in its files is none of it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::datalog::Fact;
+use crate::facts::Column as _;
+use crate::facts::Statement;
 use crate::facts::relation;
 use crate::ingest::Ingest;
 use crate::model::Entry;
 use crate::model::FileTree;
 use crate::model::UnitName;
+use crate::sources::tree::SourceTree;
 
 /// Most bytes that are read for it; beyond, everything counts as mentioned.
 const BYTES_MAX: usize = 16 << 20;
@@ -24,7 +28,47 @@ pub(super) struct Words {
     cut: bool,
 }
 
+/// Everything that the search in the files of a unit needs.
+pub struct SearchJob {
+    unit: UnitName,
+    tree_id: String,
+    tree: Arc<SourceTree>,
+    path: String,
+    /// What the last complete build read.
+    before: Vec<String>,
+}
+
+/// How a search ended.
+pub struct Searched {
+    unit: UnitName,
+    tree_id: String,
+    words: Words,
+}
+
+impl SearchJob {
+    /// Reads the files: computes only, in proportion to their size.
+    pub fn run(self) -> Searched {
+        let words = Words::of(self.tree.as_ref(), &self.path, &self.before);
+        Searched { unit: self.unit, tree_id: self.tree_id, words }
+    }
+}
+
+impl Searched {
+    /// What it brought, in a few words.
+    pub fn summary(&self) -> String {
+        match self.words.cut {
+            true => "not all files could be read: any object may be named".to_owned(),
+            false => format!("{} words", self.words.found.len()),
+        }
+    }
+}
+
 impl Words {
+    /// Of files that could not be read at all: any word may stand there.
+    pub(super) fn unknown() -> Self {
+        Self { found: BTreeSet::new(), cut: true }
+    }
+
     /// The words of all files below `folder` and of `more`, which may be absent.
     pub(super) fn of(tree: &dyn FileTree, folder: &str, more: &[String]) -> Self {
         let folder: Vec<&str> =
@@ -77,6 +121,29 @@ fn join(folder: &str, name: &str) -> String {
 }
 
 impl Ingest {
+    /// The job for an `act_search` row; none when the unit or the tree is gone.
+    pub fn search_job(&self, name: &UnitName, tree: &str) -> Option<SearchJob> {
+        let memory = self.units.get(name)?;
+        Some(SearchJob {
+            unit: name.clone(),
+            tree_id: tree.to_owned(),
+            tree: self.trees.get(tree).cloned()?,
+            path: memory.spec.path.clone().unwrap_or_default(),
+            before: memory.reads.iter().flat_map(|reads| reads.keys().cloned()).collect(),
+        })
+    }
+
+    pub(super) fn searched(&self, searched: Searched) -> Vec<Statement> {
+        let Searched { unit, tree_id, words } = searched;
+        if !self.units.contains_key(&unit) {
+            return Vec::new();
+        }
+        vec![
+            Statement::exactly("mentions", vec![unit.column()], self.mentioned(&unit, &words)),
+            Statement::Holds(relation::searched(&unit, &tree_id)),
+        ]
+    }
+
     /// The known objects of which these words speak, names taken less the unit's prefix and suffix;
     /// a unit with a target namespace wants nothing in another.
     pub(super) fn mentioned(&self, unit: &UnitName, words: &Words) -> Vec<Fact> {

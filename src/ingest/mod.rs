@@ -59,6 +59,8 @@ pub use keep::RecalledTree;
 pub use keep::lost_files;
 pub use memory::Ingest;
 pub use memory::IngestOptions;
+pub use mention::SearchJob;
+pub use mention::Searched;
 pub use pack::PackJob;
 pub use pack::Packed;
 pub use recipe::Recipe;
@@ -91,8 +93,8 @@ pub enum Observation {
     Source(Box<AnySource>),
     /// One source does not exist any more.
     SourceGone(SourceName),
-    /// All owned objects of one kind, from a complete list.
-    Objects(GroupKind, Vec<(ObjectRef, Arc<Json>)>),
+    /// All owned objects of one kind, from a complete list, as of this resourceVersion.
+    Objects(GroupKind, Vec<(ObjectRef, Arc<Json>)>, String),
     /// One owned object was added or changed.
     Object(ObjectRef, Arc<Json>),
     /// One object left the watch: it was deleted, or lost its labels.
@@ -109,6 +111,10 @@ pub enum Observation {
     Served(BTreeMap<GroupKind, bool>, BTreeSet<String>),
     /// A ConfigMap or Secret that some unit or source reads; `None` when it does not exist.
     Values(ObjectRef, Option<BTreeMap<String, Vec<u8>>>),
+    /// All definitions of kinds, from a complete list.
+    Definitions(Vec<(ObjectRef, Arc<Json>)>),
+    /// One definition of a kind was added or changed, or does not exist any more.
+    Definition(ObjectRef, Option<Arc<Json>>),
     /// How an object fares that is watched for its health alone; `None` when it does not exist.
     Health(ObjectRef, Option<Health>),
     /// A fetch ended.
@@ -117,6 +123,8 @@ pub enum Observation {
     Built(Box<Built>),
     /// Packing an artifact file ended.
     Packed(Box<Packed>),
+    /// A search ended.
+    Searched(Box<Searched>),
     /// An action of the executor had this effect.
     Effect(Effect),
 }
@@ -148,7 +156,9 @@ impl Ingest {
             }
             Observation::Source(source) => self.source(*source, now),
             Observation::SourceGone(name) => self.source_gone(&name),
-            Observation::Objects(kind, objects) => self.objects(&kind, objects, now),
+            Observation::Objects(kind, objects, version) => {
+                self.objects(&kind, objects, &version, now)
+            }
             Observation::Object(object, live) => self.object(&object, &live, now),
             Observation::ObjectUnseen { object, version } => self.object_unseen(&object, &version),
             Observation::Stale(kind) => {
@@ -156,10 +166,13 @@ impl Ingest {
             }
             Observation::Served(kinds, failed) => self.served(kinds, &failed),
             Observation::Values(object, values) => self.values(object, values),
+            Observation::Definitions(all) => object::definitions(&all),
+            Observation::Definition(object, live) => object::definition(&object, live.as_deref()),
             Observation::Health(object, health) => object::health_of(&object, health.as_ref()),
             Observation::Fetched(fetched) => self.fetched(*fetched, now),
             Observation::Built(built) => self.built(*built, now),
             Observation::Packed(packed) => self.packed(*packed),
+            Observation::Searched(searched) => self.searched(*searched),
             Observation::Effect(effect) => self.effect(effect, now),
         }
     }

@@ -1,5 +1,7 @@
 //! Live objects: a watch event or a response, reduced to statements. No object is kept.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 use crate::api::keys;
@@ -23,6 +25,7 @@ const OBSERVED: &[&str] = &[
     "live_toggle",
     "live_health",
     "live_deleting",
+    "scaled_down",
     "applier_manages",
     "overridden",
     "legacy",
@@ -50,8 +53,11 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
     );
     let health = health::status(live);
     facts.push(relation::live_health(object, health.status.as_str(), &health.message));
-    if live.pointer("/metadata/deletionTimestamp").is_some() {
+    if is_ending(live) {
         facts.push(relation::live_deleting(object));
+    }
+    if is_scaled_down(object, live) {
+        facts.push(relation::scaled_down(object));
     }
     if fields::applies(live, keys::FIELD_MANAGER) {
         facts.push(relation::applier_manages(object));
@@ -64,6 +70,47 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
         relation::drifted(object, &difference.path, &difference.manager, &at)
     }));
     about(object, facts)
+}
+
+/// A Deployment of a controller of Flux with no replicas.
+fn is_scaled_down(object: &ObjectRef, live: &Json) -> bool {
+    let part_of = live.pointer("/metadata/labels/app.kubernetes.io~1part-of");
+    (&*object.group, &*object.kind) == ("apps", "Deployment")
+        && part_of.is_some_and(|name| name == "flux")
+        && live.pointer("/spec/replicas").is_some_and(|count| count == 0)
+}
+
+/// The object defines a kind of Flux.
+fn defines_flux(object: &ObjectRef) -> bool {
+    (&*object.group, &*object.kind) == ("apiextensions.k8s.io", "CustomResourceDefinition")
+        && object.name.ends_with(".toolkit.fluxcd.io")
+}
+
+fn is_ending(live: &Json) -> bool {
+    live.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+/// All definitions of kinds, from a complete list: which of Flux's are being deleted.
+pub(super) fn definitions(all: &[(ObjectRef, Arc<Json>)]) -> Vec<Statement> {
+    let ending = all.iter().filter(|(object, live)| defines_flux(object) && is_ending(live));
+    let facts = ending.map(|(object, _)| relation::definition_ending(object)).collect();
+    vec![Statement::exactly("definition_ending", Vec::new(), facts)]
+}
+
+/// The definition of a kind exists, or not any more.
+pub(super) fn definition(object: &ObjectRef, live: Option<&Json>) -> Vec<Statement> {
+    let ending = defines_flux(object) && live.is_some_and(is_ending);
+    let facts = ending.then(|| relation::definition_ending(object)).into_iter().collect();
+    vec![Statement::exactly("definition_ending", vec![object.column()], facts)]
+}
+
+/// The server answered that this object exists: what that says of a definition of Flux's kinds.
+pub(super) fn asked(object: &ObjectRef, live: &Json, now: Timestamp) -> Vec<Statement> {
+    match defines_flux(object) {
+        false => Vec::new(),
+        true if is_ending(live) => vec![Statement::Holds(relation::definition_ending(object))],
+        true => vec![Statement::Holds(relation::definition_stood(object, &now))],
+    }
 }
 
 /// The object is watched by its name, for its health alone.

@@ -1,6 +1,7 @@
 //! Sources: what the spec and status of a GitRepository or another source kind say.
 
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,16 +188,19 @@ impl Ingest {
     ) -> Vec<Statement> {
         self.newest.retain(|object, _| object.group != SOURCE_GROUP || object.kind != kind);
         let of_kind = |name: &SourceName| name.kind == kind;
-        let recalled: Vec<SourceName> =
-            self.recalled_sources.iter().filter(|name| of_kind(name)).cloned().collect();
-        self.recalled_sources.retain(|name| !of_kind(name));
-        let known = self.sources.keys().filter(|name| of_kind(name)).cloned().chain(recalled);
+        let recalled: BTreeMap<SourceName, String> =
+            self.recalled_sources.extract_if(.., |name, _| of_kind(name)).collect();
+        let before = recalled.keys().cloned();
+        let known = self.sources.keys().filter(|name| of_kind(name)).cloned().chain(before);
         let gone =
             known.filter(|name| !sources.iter().any(|s| s.name == *name) && !others.contains(name));
         let gone: Vec<SourceName> = gone.collect();
         let mut said: Vec<Statement> =
             gone.iter().flat_map(|name| self.source_gone(name)).collect();
         for source in sources {
+            if recalled.get(&source.name).is_some_and(|uid| *uid != source.metadata.uid) {
+                said.extend(self.source_gone(&source.name));
+            }
             said.extend(self.source(source, now));
         }
         said
@@ -207,6 +211,13 @@ impl Ingest {
         if self.is_outdated(&name.object(), &source.metadata.resource_version) {
             return Vec::new();
         }
+        // Another one of the same name inherits nothing.
+        let mut said = match self.sources.get(&name) {
+            Some(before) if before.source.metadata.uid != source.metadata.uid => {
+                self.source_gone(&name)
+            }
+            _ => Vec::new(),
+        };
         let token = unit::requested_token(&source.metadata).map(str::to_owned);
         let recalled = self.recalled_trees.remove(&name);
         let packed = self.recalled_files.remove(&name);
@@ -216,7 +227,8 @@ impl Ingest {
             .or_insert_with(|| remembered(&source, recalled, packed));
         memory.source = source;
         memory.requested = first_seen(memory.requested.take(), token, now);
-        self.source_statements(&name)
+        said.extend(self.source_statements(&name));
+        said
     }
 
     pub(super) fn source_gone(&mut self, name: &SourceName) -> Vec<Statement> {

@@ -58,6 +58,8 @@ const RECORDED: &[&str] = &[
     "toggle",
     "declared_at",
     "mentions",
+    "searched",
+    "elsewhere",
     "ours",
     "applied",
     "differs",

@@ -36,6 +36,7 @@ pub use evaluate::evaluate;
 /// The shipped rule files by name, in the order in which a reader meets them.
 const BUILT_IN: &[(&str, &str)] = &[
     ("rules/schema.dl", include_str!("../../rules/schema.dl")),
+    ("rules/schema_sources.dl", include_str!("../../rules/schema_sources.dl")),
     ("rules/schema_cluster.dl", include_str!("../../rules/schema_cluster.dl")),
     ("rules/sources.dl", include_str!("../../rules/sources.dl")),
     ("rules/builds.dl", include_str!("../../rules/builds.dl")),

@@ -419,7 +419,9 @@ fn a_deleted_unit_whose_account_is_gone_leaves_its_objects() {
     let mut world = World::new(&format!("{BUILT}{APPLIED}"));
     world.told(
         r#"inventory("shop/web", "ConfigMap/shop/a", "v1") unit_account("shop/web", "deployer")
-           unit_deleting("shop/web")"#,
+           unit_deleting("shop/web")
+           noted("shop/web", "departing", "", t"2026-01-01T00:05:00Z")
+           definition_stood("any", t"2026-01-01T00:05:01Z")"#,
     );
     insta::assert_snapshot!(world.actions(), @r#"act_observe("ServiceAccount/shop/deployer")"#);
     world.told(r#"absent("ServiceAccount/shop/deployer")"#);
@@ -452,11 +454,13 @@ fn a_refused_delete_is_tried_again_after_the_retry_interval() {
     );
     insta::assert_snapshot!(world.actions(), @"");
     assert!(
-        world.rows("timer").contains(&r#"timer("retry shop/web", t"2026-01-01T00:12:00Z")"#.into()),
+        world.rows("timer").contains(
+            &r#"timer("retry shop/web 00000001767225720000", t"2026-01-01T00:12:00Z")"#.into()
+        ),
         "{:?}",
         world.rows("timer")
     );
-    world.told(r#"elapsed("retry shop/web", t"2026-01-01T00:12:00Z")"#);
+    world.told(r#"elapsed("retry shop/web 00000001767225720000", t"2026-01-01T00:12:00Z")"#);
     insta::assert_snapshot!(world.actions(), @r#"act_delete("shop/web", "ConfigMap/shop/a", "o1", "7", "")"#);
 }
 

@@ -52,6 +52,8 @@ impl World {
         let mut config = config.clone();
         if kind.namespaced {
             config["metadata"]["namespace"] = json!(target.namespace);
+        } else if let Some(metadata) = config["metadata"].as_object_mut() {
+            metadata.remove("namespace");
         }
         let base = live.unwrap_or_else(|| empty(kind));
         let mut managed = Managed::parse(&base);

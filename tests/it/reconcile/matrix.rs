@@ -173,6 +173,32 @@ async fn another_units_failed_build_holds_what_it_may_want() {
 }
 
 #[tokio::test]
+async fn a_suspended_unit_holds_what_its_new_files_name() {
+    let world = shared("suspended-wants").await;
+    with_two(&world).await;
+    world.unit("other", json!({ "path": "./other" })).await;
+    let revision = world.push_files(&[("other/c.yaml", &map("c", "1"))]).await;
+    world.ready("other", &revision).await;
+    world.patch_unit("other", json!({ "suspend": true })).await;
+    // b moves to the suspended unit, d goes for good.
+    let d = map("d", "1");
+    let revision = world.push_files(&[("app/d.yaml", &d)]).await;
+    world.ready("app", &revision).await;
+    world.repo.git(&["rm", "-q", "app/b.yaml", "app/d.yaml"]);
+    let revision = world.push_files(&[("other/b.yaml", &map("b", "1"))]).await;
+    world.ready("app", &revision).await;
+    world.owns(&["a", "b", "c"]).await;
+    let before = world.map("b").await.unwrap().metadata.uid;
+    world.patch_unit("other", json!({ "suspend": false })).await;
+    world.ready("other", &revision).await;
+    world.owns(&["a", "b", "c"]).await;
+    let b = world.map("b").await.unwrap();
+    assert_eq!(b.metadata.uid, before, "transferred, not deleted and created");
+    assert_eq!(b.metadata.labels.unwrap()["kustomize.toolkit.fluxcd.io/name"], "other");
+    assert_eq!(world.pruned().await, ["d"]);
+}
+
+#[tokio::test]
 async fn a_variable_that_is_not_set_prunes_nothing() {
     let world = shared("unset").await;
     with_two(&world).await;

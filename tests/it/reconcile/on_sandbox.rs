@@ -12,6 +12,7 @@
 //! | `answers` | the server is stopped half-way and its state outlives that |
 //! | `operated` | leases, tokens and their reviews are checked by the server |
 //! | `canary` | looks for values in the server's audit log and errors too |
+//! | `guards` | the first of its tests deletes a definition that other tests need |
 //! | `waits` | a controller gives Deployments their status |
 //! | `sources` | kustomize-controller takes part, which speaks protobuf |
 

@@ -3,6 +3,8 @@
 
 use super::world::World;
 use super::world::map;
+use crate::support::flux;
+use crate::support::wait;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::ObjectMeta;
@@ -139,4 +141,39 @@ async fn a_unit_takes_a_base_from_another_repository() {
     world.shows("lost", "False", "refs/heads/gone").await;
     let told = ask(&world, "cm/my-far", "data.key");
     assert!(told.contains("data.key = 1"), "{told}");
+
+    // What stands elsewhere changes without a push to the unit's own repository.
+    other.write("base/map.yaml", map("far", "2"));
+    other.commit("second", "main");
+    world.request(flux::KUSTOMIZATION, "app").await;
+    let world = &world;
+    wait::until("the base to be fetched again", || async move {
+        (world.map("my-far").await?.data?["key"] == "2").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_base_from_another_repository_is_fetched_again_at_the_interval() {
+    let world = World::shared("elsewhere-again").await;
+    let other = world.host.repository("other");
+    other.write("base/kustomization.yaml", "resources:\n- map.yaml\n");
+    other.write("base/map.yaml", map("far", "1"));
+    other.commit("first", "release");
+    let base = format!("resources:\n- {}//base?ref=release\n", world.host.url("other"));
+    let revision = world.push_files(&[("app/kustomization.yaml", &base)]).await;
+    world.source().await;
+    world.unit("app", json!({ "interval": "3s" })).await;
+    world.ready("app", &revision).await;
+    other.write("base/map.yaml", map("far", "2"));
+    other.commit("second", "release");
+    let world = &world;
+    wait::until("the base to be fetched again", || async move {
+        (world.map("far").await?.data?["key"] == "2").then_some(())
+    })
+    .await;
+    // The branch is gone: the build fails, and nothing of what it contained before is deleted.
+    other.git(&["push", "-q", "origin", "--delete", "release"]);
+    world.shows("app", "False", "refs/heads/release").await;
+    world.owns(&["far"]).await;
 }
