@@ -18,6 +18,7 @@ mod pending;
 mod phrase;
 mod pruned;
 mod ready;
+mod refusal;
 
 pub use answer::Answer;
 pub use answer::Verdict;
