@@ -140,6 +140,18 @@ pub(super) enum CliError {
     #[error("not confirmed")]
     #[diagnostic(code(cli::unconfirmed), help("pass --silent where nobody can answer"))]
     Unconfirmed,
+    /// A daemon that is not the installed one reconciles this cluster.
+    #[error("a daemon holds the lease {lease} and renews it: {holder}")]
+    #[diagnostic(
+        code(cli::daemon_runs),
+        help("stop it and uninstall again: while it runs it puts finalizers back")
+    )]
+    DaemonRuns {
+        /// The lease.
+        lease: String,
+        /// Who holds it.
+        holder: String,
+    },
     /// The daemon does not answer.
     #[error("no daemon answers at {}", path.display())]
     #[diagnostic(

@@ -5,6 +5,10 @@
 //! objects; the namespace and the volume with the journal stay too.
 
 use std::io::IsTerminal as _;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
 
 use clap::Args;
 use serde_json::Value;
@@ -34,7 +38,9 @@ use crate::cluster::write::Deletion;
 use crate::cluster::write::Preconditions;
 use crate::cluster::write::Propagation;
 use crate::cluster::write::WriteGate;
+use crate::daemon::JOURNAL_HEAD;
 use crate::daemon::http::READER;
+use crate::daemon::lease_name;
 
 /// How to uninstall.
 #[derive(Debug, Args)]
@@ -89,11 +95,33 @@ fn confirmed(namespace: &str) -> Result<bool, CliError> {
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
+/// A lease that a daemon of ours holds.
+struct Held {
+    holder: String,
+    renewed: String,
+    lasts: Duration,
+}
+
+impl Held {
+    /// Only hence writes the head of its journal onto a lease.
+    fn of(lease: &Observed) -> Option<Self> {
+        let text = |field: &str| lease.raw["spec"][field].as_str().unwrap_or_default().to_owned();
+        lease.raw["metadata"]["annotations"][JOURNAL_HEAD].as_str()?;
+        let seconds = lease.raw["spec"]["leaseDurationSeconds"].as_u64().unwrap_or(0);
+        let (holder, renewed) = (text("holderIdentity"), text("renewTime"));
+        let lasts = Duration::from_secs(seconds);
+        (!holder.is_empty()).then_some(Self { holder, renewed, lasts })
+    }
+}
+
 impl Cleaning<'_> {
     async fn run(&self, keep_crds: bool) -> Result<(), CliError> {
         let namespace = self.namespace;
         output::progress(output::ACTION, &format!("deleting components in {namespace} namespace"));
         self.stop_daemon().await?;
+        for kind in ["Kustomization", "GitRepository"] {
+            self.nobody_holds(lease_name(kind)).await?;
+        }
         let services = Resource::known("", "v1", "Service", "services", true);
         let accounts = Resource::known("", "v1", "ServiceAccount", "serviceaccounts", true);
         for name in [ARTIFACTS, NAME] {
@@ -140,6 +168,27 @@ impl Cleaning<'_> {
         poll(&pod, || async {
             let found = self.cluster.get(&pods, self.namespace, &pod).await?;
             Ok(found.is_none_or(|pod| !is_ours(&pod)).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until no daemon of ours holds the lease. One that is renewed meanwhile is held by a
+    /// daemon that runs elsewhere.
+    async fn nobody_holds(&self, lease: &str) -> Result<(), CliError> {
+        let leases = Resource::known("coordination.k8s.io", "v1", "Lease", "leases", true);
+        let first = Mutex::new(None);
+        poll(&format!("the end of the lease {lease}"), || async {
+            let found = self.cluster.get(&leases, self.namespace, lease).await?;
+            let Some(held) = found.as_ref().and_then(Held::of) else { return Ok(Some(())) };
+            let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+            let (since, renewed) =
+                first.get_or_insert_with(|| (Instant::now(), held.renewed.clone()));
+            if *renewed != held.renewed {
+                let (lease, holder) = (lease.to_owned(), held.holder);
+                return Err(CliError::DaemonRuns { lease, holder });
+            }
+            // What was not renewed for as long as that has nobody behind it.
+            Ok((since.elapsed() >= held.lasts || self.dry_run).then_some(()))
         })
         .await
     }

@@ -145,8 +145,9 @@ impl ClusterError {
     pub fn may_have_happened(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unreadable { .. } => true,
-            // A server error may come from a proxy in front of a server that did its work.
-            Self::Refused { status, .. } => status.code >= 500,
+            // A server error may come from a proxy in front of a server that did its work; but what
+            // it cannot read as an object it did not store.
+            Self::Refused { status, .. } => status.code >= 500 && !status.is_unreadable(),
             Self::Config { .. }
             | Self::NotServed { .. }
             | Self::Incomplete { .. }
@@ -224,6 +225,12 @@ impl Status {
     /// force: any conflict, any invalid object, or a message that says so.
     pub fn is_immutable(&self) -> bool {
         matches!(self.reason.as_str(), "Conflict" | "Invalid") || says_immutable(&self.message)
+    }
+
+    /// The server could not read the request as an object of its kind: the API server answers that
+    /// with code 500.
+    pub fn is_unreadable(&self) -> bool {
+        self.message.starts_with("failed to create typed patch object")
     }
 
     /// The word that Flux puts into parentheses in `dry-run failed (…)`.

@@ -48,6 +48,7 @@ use crate::facts::store::StoreError;
 use crate::model::GroupKind;
 
 pub use clock::SystemClock;
+pub use lease::JOURNAL_HEAD;
 pub use lease::LeaseTiming;
 pub use lease::lease_name;
 pub use restore::read_state;

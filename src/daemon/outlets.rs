@@ -128,7 +128,10 @@ impl Outlets {
         for order in orders {
             match &order.planned.action {
                 Action::Fetch { source, spec, .. } => {
-                    let job = ingest.fetch_job(source, spec);
+                    let Some(job) = ingest.fetch_job(source, spec) else {
+                        self.end_unbegun(&order);
+                        continue;
+                    };
                     let (stores, cancel) = (self.stores.clone(), self.cancel.clone());
                     self.observe(&order, &self.fetches, move || {
                         Observation::Fetched(Box::new(job.run(&stores, &cancel)))

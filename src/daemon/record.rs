@@ -52,10 +52,15 @@ impl Ended {
         };
         let word = effect.result.word();
         let message = effect.result.message();
-        let detail =
-            if message.is_empty() { word.to_owned() } else { format!("{word}: {message}") };
+        let result = kind(&effect.result);
+        let detail = match (message.is_empty(), result.to_string() == word) {
+            (true, _) => word.to_owned(),
+            // The result stands before it, in the same word.
+            (false, true) => message.to_owned(),
+            (false, false) => format!("{word}: {message}"),
+        };
         Self {
-            result: kind(&effect.result),
+            result,
             detail,
             uid: text("/metadata/uid"),
             resource_version: text("/metadata/resourceVersion"),

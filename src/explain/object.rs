@@ -113,8 +113,13 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
     for refusal in rows(reader, "refused", &[Some(unit), Some(&name)]) {
         answer = answer.line("refused", text(&refusal, 4));
     }
-    for due in rows(reader, "to_apply", &[Some(unit), Some(&name)]) {
-        answer = answer.line("due", text(&due, 3));
+    let skipped = rows(reader, "skipped", &[Some(unit), Some(&name)]);
+    for toggle in &skipped {
+        answer = answer.line("left alone", text(toggle, 2));
+    }
+    let due = rows(reader, "to_apply", &[Some(unit), Some(&name)]);
+    for due in due.iter().filter(|_| skipped.is_empty()) {
+        answer = answer.line("due", text(due, 3));
     }
     match verdict {
         Verdict::True => answer,

@@ -97,10 +97,11 @@ pub fn why_pruned(object: &ObjectRef, deletes: &[Pruned]) -> Answer {
     answer.next(format!("hence audit show {}", last.proof_id))
 }
 
-/// The revision at which it was pruned, and what its commit says of itself.
+/// The revision at which it was pruned, and what its newest commit says of itself: which of the
+/// commits since the last fetch dropped the object is not known.
 fn change(circumstances: &BTreeMap<String, String>) -> Option<String> {
     let revision = circumstances.get(REVISION)?;
-    let subject = circumstances.get(CHANGE).map(|subject| format!(" \"{subject}\""));
+    let subject = circumstances.get(CHANGE).map(|subject| format!(", whose head is \"{subject}\""));
     Some(format!("{revision}{}", subject.unwrap_or_default()))
 }
 

@@ -173,6 +173,7 @@ pub mod relation {
         named_health(object: ObjectRef, status: str, message: str);
         live_deleting(object: ObjectRef);
         scaled_down(object: ObjectRef);
+        own_part(object: ObjectRef);
         definition_ending(object: ObjectRef);
         definition_stood(object: ObjectRef, at: Timestamp);
         applier_manages(object: ObjectRef);

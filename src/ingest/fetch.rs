@@ -12,6 +12,7 @@ use crate::facts::relation;
 use crate::ingest::Advice;
 use crate::ingest::Ingest;
 use crate::ingest::Place;
+use crate::ingest::memory::SourceMemory;
 use crate::model::ContentId;
 use crate::model::Digest;
 use crate::model::Entry;
@@ -133,16 +134,18 @@ pub enum FetchResult {
 }
 
 impl Ingest {
-    /// The job for an `act_fetch` row.
-    pub fn fetch_job(&self, source: &SourceName, spec: &str) -> FetchJob {
+    /// The job for an `act_fetch` row; none when the source was not seen yet, or is gone.
+    pub fn fetch_job(&self, source: &SourceName, spec: &str) -> Option<FetchJob> {
+        let memory = self.sources.get(source)?;
+        Some(self.fetch_job_of(memory, source, spec))
+    }
+
+    fn fetch_job_of(&self, memory: &SourceMemory, source: &SourceName, spec: &str) -> FetchJob {
         let job = |work| FetchJob { source: source.clone(), spec: spec.to_owned(), work };
         let refused = |reason: &str, message: String, advice: Advice| {
             job(Work::Impossible { reason: reason.to_owned(), message, advice })
         };
         let impossible = |reason, message| refused(reason, message, Advice::default());
-        let Some(memory) = self.sources.get(source) else {
-            return impossible("NotFound", format!("source {source} is not known any more"));
-        };
         let seen = &memory.source;
         // What is asked for by an artifact's digest is that artifact, also of a Git repository:
         // another controller fetches it then.

@@ -26,6 +26,7 @@ const OBSERVED: &[&str] = &[
     "live_health",
     "live_deleting",
     "scaled_down",
+    "own_part",
     "applier_manages",
     "overridden",
     "legacy",
@@ -59,6 +60,9 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
     if is_scaled_down(object, live) {
         facts.push(relation::scaled_down(object));
     }
+    if part_of(live) == Some("hence") {
+        facts.push(relation::own_part(object));
+    }
     if fields::applies(live, keys::FIELD_MANAGER) {
         facts.push(relation::applier_manages(object));
     }
@@ -72,11 +76,15 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
     about(object, facts)
 }
 
+/// What the object says that it is part of.
+fn part_of(live: &Json) -> Option<&str> {
+    live.pointer("/metadata/labels/app.kubernetes.io~1part-of")?.as_str()
+}
+
 /// A Deployment of a controller of Flux with no replicas.
 fn is_scaled_down(object: &ObjectRef, live: &Json) -> bool {
-    let part_of = live.pointer("/metadata/labels/app.kubernetes.io~1part-of");
     (&*object.group, &*object.kind) == ("apps", "Deployment")
-        && part_of.is_some_and(|name| name == "flux")
+        && part_of(live) == Some("flux")
         && live.pointer("/spec/replicas").is_some_and(|count| count == 0)
 }
 

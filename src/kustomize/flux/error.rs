@@ -205,7 +205,7 @@ impl FluxBuildError {
     /// fails again. `None` when that is not known.
     pub fn reads(&self) -> Option<&ReadSet> {
         match self {
-            Self::Build { source } => source.reads(),
+            Self::Build { source } | Self::NotAManifest { source, .. } => source.reads(),
             _ => None,
         }
     }

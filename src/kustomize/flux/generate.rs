@@ -30,7 +30,14 @@ pub(super) fn generate(
         reads.insert(directory.to_owned(), Some(id));
     }
     let mut walk = Walk { tree, base: directory, build: Build::new(options), found: Vec::new() };
-    walk.directory(directory)?;
+    walk.directory(directory).map_err(|error| match error {
+        // All that decides it stands below the directory.
+        FluxBuildError::NotAManifest { path, source } => {
+            let source = Box::new(source.after_reading(reads.clone()));
+            FluxBuildError::NotAManifest { path, source }
+        }
+        error => error,
+    })?;
     let mut node = Node::mapping(Vec::new());
     if walk.found.is_empty() {
         node.set("namespace", quoted(PLACEHOLDER));

@@ -104,6 +104,11 @@ ours("n/web", "Job.batch/n/j", "o3", "applied")
 applied("n/web", "Job.batch/n/j", "o3", "m4", t"2026-01-01T00:00:01Z")
 served("Job.batch", "yes")
 listed("Job.batch")
+elsewhere("n/api", t"2026-01-01T00:00:00Z")
+renders("n/api", "Deployment.apps/n/kustomize-controller", "m5", "v1", 4, "020k")
+ours("n/api", "Deployment.apps/n/kustomize-controller", "o4", "adopted")
+live("Deployment.apps/n/kustomize-controller", "o5", "9")
+scaled_down("Deployment.apps/n/kustomize-controller")
 "#;
 
 /// Facts for `program`: most of a world that is in order, and disorder in it.
