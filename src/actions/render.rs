@@ -18,6 +18,10 @@ pub struct PlanReport {
     pub generation: u64,
     /// The actions, in the order in which they are done.
     pub actions: Vec<PlanEntry>,
+    /// Whether the facts are those of the present.
+    pub complete: bool,
+    /// What is awaited before they are; absent when they are.
+    pub partial: Option<String>,
 }
 
 /// One action of a plan.
@@ -54,12 +58,14 @@ impl Plan {
             version: "plan.v1".to_owned(),
             generation: self.generation(),
             actions: self.actions().iter().map(entry).collect(),
+            complete: true,
+            partial: None,
         }
     }
 }
 
 impl PlanReport {
-    /// One line per action, and a count line last.
+    /// One line per action, and a count line last; behind it what is not known yet.
     pub fn to_text(&self) -> String {
         let mut lines: Vec<String> = self.actions.iter().map(|entry| entry.text.clone()).collect();
         let count =
@@ -71,6 +77,7 @@ impl PlanReport {
             count("delete"),
             self.actions.len()
         ));
+        lines.extend(self.partial.as_ref().map(|what| format!("partial: {what}")));
         lines.join("\n") + "\n"
     }
 }

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 use crate::audit::AuditError;
 use crate::audit::JournalStorage;
+use crate::audit::scan::list_segments;
 
 const LOCK: &str = "lock";
 
@@ -60,6 +61,23 @@ impl DiskStorage {
     /// Opens `dir` for reading, without a lock, whether or not a daemon writes there.
     pub fn for_reading(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), open: None, names_changed: false, lock: None }
+    }
+
+    /// Opens the journal that stands in `dir` for reading, without a lock.
+    ///
+    /// # Errors
+    /// There is none: no directory, or no segment in it.
+    pub fn of_existing(dir: &Path) -> Result<Self, AuditError> {
+        let storage = Self::for_reading(dir);
+        if list_segments(&storage)?.is_empty() {
+            return Err(AuditError::NoJournal { dir: dir.to_owned() });
+        }
+        Ok(storage)
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn file(&mut self, name: &str) -> io::Result<&mut File> {

@@ -39,6 +39,29 @@ pub enum AuditError {
         /// The journal's directory.
         dir: PathBuf,
     },
+    /// There is no journal.
+    #[error("there is no journal in {}", dir.display())]
+    #[diagnostic(
+        code(audit::no_journal),
+        help(
+            "name the directory of the daemon with `--state DIR` or HENCE_STATE; if this is it, \
+              its journal was lost: `hence check --state DIR` compares it with the leases"
+        )
+    )]
+    NoJournal {
+        /// Where it should be.
+        dir: PathBuf,
+    },
+    /// There is not one record: nothing speaks for or against anything.
+    #[error("{} holds no record: there is nothing to verify", path.display())]
+    #[diagnostic(
+        code(audit::empty),
+        help("a daemon writes records when it starts: is this its journal, or was that lost?")
+    )]
+    Empty {
+        /// The journal's directory, or the exported file.
+        path: PathBuf,
+    },
     /// A segment was written by another version of this program.
     #[error(
         "journal segment `{segment}` is of version {found}; this program reads {SEGMENT_VERSION}"

@@ -13,18 +13,20 @@ use crate::audit;
 use crate::audit::AuditError;
 use crate::audit::DiskStorage;
 use crate::audit::ExportOptions;
-use crate::audit::JournalReader;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::remote::RemoteArgs;
+use crate::daemon::Unanswered;
+use crate::daemon::ask;
 use crate::daemon::ask::Question;
 use crate::daemon::ask::Reply;
 use crate::daemon::journal_view;
 use crate::daemon::journal_view::AuditCheck;
 use crate::daemon::journal_view::ListOptions;
+use crate::facts::store;
 
 /// What to do with the journal.
 #[derive(Debug, Args)]
@@ -93,24 +95,20 @@ pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
     };
     let reply = match args.remote.is_given() {
         true => args.remote.ask(&question)?,
-        false => from_disk(&question, &args.state).map_err(Failure::input)?,
+        false => ask::reply_of_journal(&question, &journal(args)?).map_err(Failure::unanswered)?,
     };
     print(&reply, args.output)
 }
 
-fn from_disk(question: &Question, state: &Path) -> Result<Reply, AuditError> {
-    let storage = DiskStorage::for_reading(&state.join("journal"));
-    if let Question::AuditVerify = question {
-        return journal_view::check(&storage).map(Reply::AuditCheck);
-    }
-    let journal = JournalReader::open(storage)?;
-    match question {
-        Question::AuditShow { id } => {
-            journal_view::show(&journal, id).map(Box::new).map(Reply::AuditRecord)
-        }
-        Question::AuditList(options) => journal_view::list(&journal, options).map(Reply::AuditList),
-        _ => Ok(Reply::Error("this is no question about the journal".to_owned())),
-    }
+/// The journal in the state directory, which must be one.
+fn journal(args: &AuditArgs) -> Result<PathBuf, Failure> {
+    store::expect_state(&args.state).map_err(Failure::unknown)?;
+    Ok(args.state.join("journal"))
+}
+
+/// What an error of the journal comes down to.
+fn failed(error: AuditError) -> Failure {
+    Failure::unanswered(Unanswered::of(&error))
 }
 
 fn print(reply: &Reply, form: Form) -> Result<Outcome, Failure> {
@@ -121,9 +119,7 @@ fn print(reply: &Reply, form: Form) -> Result<Outcome, Failure> {
         (Reply::AuditRecord(record), Form::Text) => output::data(&record.to_text()),
         (Reply::AuditRecord(record), Form::Json) => json(serde_json::to_value(record)),
         (Reply::AuditCheck(check), _) => return Ok(checked(check, form)),
-        (Reply::Error(text), _) => {
-            return Err(Failure::unknown(text.clone(), "`hence audit list` shows the ids"));
-        }
+        (Reply::Unanswered(reason), _) => return Err(Failure::unanswered(reason.clone())),
         (Reply::Answer(_) | Reply::Plan(_), _) => {
             let text = "the daemon answered another question".to_owned();
             return Err(Failure::world(CliError::Refused(text)));
@@ -146,13 +142,18 @@ fn unwritten(file: &Path) -> impl FnOnce(io::Error) -> Failure {
 }
 
 fn export(args: &AuditArgs, file: &Path) -> Result<Outcome, Failure> {
+    let local = match args.remote.is_given() {
+        true => None,
+        // Looked for first: a file that holds nothing must not be left behind.
+        false => Some(DiskStorage::of_existing(&journal(args)?).map_err(failed)?),
+    };
     let mut out = io::BufWriter::new(fs::File::create(file).map_err(unwritten(file))?);
-    if args.remote.is_given() {
-        out.write_all(&args.remote.export()?).map_err(unwritten(file))?;
-    } else {
-        let storage = DiskStorage::for_reading(&args.state.join("journal"));
-        let options = ExportOptions { to_head: true, ..ExportOptions::default() };
-        audit::export(&storage, &options, &mut out).map_err(Failure::input)?;
+    match local {
+        None => out.write_all(&args.remote.export()?).map_err(unwritten(file))?,
+        Some(storage) => {
+            let options = ExportOptions { to_head: true, ..ExportOptions::default() };
+            audit::export(&storage, &options, &mut out).map_err(failed)?;
+        }
     }
     out.flush().map_err(unwritten(file))?;
     verify_file(file, args.output)
@@ -162,5 +163,5 @@ fn export(args: &AuditArgs, file: &Path) -> Result<Outcome, Failure> {
 fn verify_file(file: &Path, form: Form) -> Result<Outcome, Failure> {
     let mut input = io::BufReader::new(fs::File::open(file).map_err(unwritten(file))?);
     let found = audit::verify_export(&mut input).map_err(Failure::input)?;
-    Ok(checked(&journal_view::checked(&found), form))
+    Ok(checked(&journal_view::checked(&found, file).map_err(failed)?, form))
 }

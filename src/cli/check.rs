@@ -1,18 +1,19 @@
 //! `hence check`: whether the cluster and the state directory are fit for the daemon.
 //!
 //! Lines are Flux's where Flux has them. Every line that begins with a failure mark makes the exit
-//! code 1; warnings do not.
+//! code 1; warnings do not. A state directory that cannot be looked at makes it 2.
 
-use std::path::Path;
+mod state;
+
 use std::path::PathBuf;
 
 use clap::Args;
+use miette::Diagnostic;
 use schemars::JsonSchema;
 use semver::Version;
 use serde::Serialize;
 
-use crate::audit;
-use crate::audit::DiskStorage;
+use crate::audit::Head;
 use crate::cli::connect::ClusterArgs;
 use crate::cli::definitions;
 use crate::cli::error::CliError;
@@ -26,15 +27,14 @@ use crate::cluster::ClusterError;
 use crate::cluster::Purpose;
 use crate::cluster::write::AccessQuery;
 use crate::cluster::write::WriteGate;
+use crate::daemon::Unanswered;
 use crate::daemon::lease_name;
-use crate::daemon::socket;
+use crate::daemon::noted_head;
 
 /// The oldest server that Flux 2.9 takes.
 const SERVER_MIN: Version = Version::new(1, 33, 0);
-/// Less free space than this is a failure: fetches and facts need room to be written whole.
-const FREE_BYTES_MIN: u64 = 256 << 20;
-/// Less free space than this is worth a warning.
-const FREE_BYTES_GOOD: u64 = 2 << 30;
+/// Exit code when the state directory cannot be looked at.
+const UNKNOWN: u8 = 2;
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -78,6 +78,18 @@ struct Finding {
     verdict: Verdict,
     /// What was found.
     text: String,
+    /// A stable code of what is wrong, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+/// The end of the journal as a lease tells it, of whoever held it last.
+struct NotedHead {
+    lease: String,
+    head: Head,
 }
 
 /// How a thing that was checked is.
@@ -125,7 +137,20 @@ impl Findings {
             output::progress(marker, text);
         }
         let section = self.section.clone();
-        self.found.push(Finding { section, verdict, text: text.to_owned() });
+        let (code, help) = (None, None);
+        self.found.push(Finding { section, verdict, text: text.to_owned(), code, help });
+    }
+
+    /// A failure with its code and what helps.
+    fn wrong(&mut self, about: &str, error: &impl Diagnostic) {
+        let Unanswered { text, code, help } = Unanswered::of(error);
+        self.bad(&format!("{about}{text}"));
+        if self.form == Form::Text {
+            output::advice(&help, &code);
+        }
+        if let Some(last) = self.found.last_mut() {
+            (last.code, last.help) = (Some(code), Some(help));
+        }
     }
 
     fn failures(&self) -> usize {
@@ -137,25 +162,32 @@ impl Findings {
 pub(super) fn check(args: &CheckArgs) -> Result<Outcome, Failure> {
     let mut findings = Findings { form: args.output, ..Findings::default() };
     let work = check_cluster(args, &mut findings);
-    args.cluster.run("the API server", work).map_err(Failure::marked)?;
-    if let Some(state) = args.state.as_deref().filter(|_| !args.pre) {
-        check_state(state, &mut findings);
+    let noted = args.cluster.run("the API server", work).map_err(Failure::marked)?;
+    let mut code = 1;
+    if let Some(state) = args.state.as_deref().filter(|_| !args.pre)
+        && !state::check(state, &noted, &mut findings)
+    {
+        code = UNKNOWN;
     }
     let passed = findings.failures() == 0;
     if args.output == Form::Json {
         let checked = Checked { version: "check.v1", passed, findings: findings.found };
         output::json(&serde_json::to_value(checked).unwrap_or_default());
-        return Ok(if passed { Outcome::Done } else { Outcome::Code(1) });
+        return Ok(if passed { Outcome::Done } else { Outcome::Code(code) });
     }
     if !passed {
-        return Err(Failure::marked(CliError::Check));
+        return Err(Failure { code, ..Failure::marked(CliError::Check) });
     }
     let all = if args.pre { "prerequisites checks passed" } else { "all checks passed" };
     output::progress(output::SUCCESS, all);
     Ok(Outcome::Done)
 }
 
-async fn check_cluster(args: &CheckArgs, findings: &mut Findings) -> Result<(), CliError> {
+/// Checks the cluster; gives the ends of the journal that its leases tell.
+async fn check_cluster(
+    args: &CheckArgs,
+    findings: &mut Findings,
+) -> Result<Vec<NotedHead>, CliError> {
     let namespace = args.cluster.namespace()?;
     let cluster = args.cluster.connect().await?;
     findings.section("checking prerequisites");
@@ -166,7 +198,7 @@ async fn check_cluster(args: &CheckArgs, findings: &mut Findings) -> Result<(), 
     };
     check_permissions(&asked_for, findings).await?;
     if args.pre {
-        return Ok(());
+        return Ok(Vec::new());
     }
     findings.section("checking crds");
     for definition in definitions::read(&cluster).await? {
@@ -183,10 +215,12 @@ async fn check_cluster(args: &CheckArgs, findings: &mut Findings) -> Result<(), 
     let mut names: Vec<&str> = args.kinds.iter().map(|kind| lease_name(kind)).collect();
     names.sort_unstable();
     names.dedup();
+    let mut noted = Vec::new();
     for name in names {
-        check_lease(&cluster, &namespace, name, findings).await?;
+        let head = check_lease(&cluster, &namespace, name, findings).await?;
+        noted.extend(head.map(|head| NotedHead { lease: name.to_owned(), head }));
     }
-    Ok(())
+    Ok(noted)
 }
 
 /// Compares the server's version as Flux does: what follows a `+` or `-` does not count.
@@ -242,14 +276,17 @@ async fn check_permissions(cluster: &Cluster, findings: &mut Findings) -> Result
     Ok(())
 }
 
-/// Says who holds a lease. Nobody is no failure: the daemon may not be started yet.
+/// Says who holds a lease, and gives the end of the journal that it tells. Nobody is no failure:
+/// the daemon may not be started yet.
 async fn check_lease(
     cluster: &Cluster,
     namespace: &str,
     name: &str,
     findings: &mut Findings,
-) -> Result<(), ClusterError> {
-    match cluster.lease(namespace, name).await? {
+) -> Result<Option<Head>, ClusterError> {
+    let lease = cluster.lease(namespace, name).await?;
+    let head = lease.as_ref().and_then(noted_head);
+    match lease {
         Some(lease) if lease.holder.starts_with("hence_") => {
             findings.good(&format!("{name}: held by {}, renewed {}", lease.holder, lease.renewed));
         }
@@ -259,46 +296,7 @@ async fn check_lease(
         )),
         _ => findings.warn(&format!("{name}: held by nobody; the daemon does not run")),
     }
-    Ok(())
-}
-
-/// Looks at a state directory without changing it.
-fn check_state(state: &Path, findings: &mut Findings) {
-    findings.section("checking state");
-    let shown = state.display();
-    match fs2::available_space(state) {
-        Ok(free) if free < FREE_BYTES_MIN => {
-            findings.bad(&format!("{shown}: {} free, too little", mebibytes(free)));
-        }
-        Ok(free) if free < FREE_BYTES_GOOD => {
-            findings.warn(&format!("{shown}: {} free", mebibytes(free)));
-        }
-        Ok(free) => findings.good(&format!("{shown}: {} free", mebibytes(free))),
-        Err(error) => return findings.bad(&format!("{shown}: {error}")),
-    }
-    match std::os::unix::net::UnixStream::connect(socket::path(state)) {
-        Ok(_) => findings.good("a daemon answers at its socket"),
-        Err(_) => findings.warn("no daemon answers at its socket"),
-    }
-    let journal = state.join("journal");
-    if !journal.is_dir() {
-        return findings.warn("no journal yet");
-    }
-    match audit::verify(&DiskStorage::for_reading(&journal), None) {
-        Ok(found) if found.is_sound() => findings.good(&format!(
-            "journal: {} records, {} actions, chain whole",
-            found.records, found.intents
-        )),
-        Ok(found) => {
-            let problems = found.problems.iter();
-            problems.for_each(|problem| findings.bad(&format!("journal: {problem}")));
-        }
-        Err(error) => findings.bad(&format!("journal: {error}")),
-    }
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{} MiB", bytes >> 20)
+    Ok(head)
 }
 
 #[cfg(test)]

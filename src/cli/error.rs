@@ -152,16 +152,6 @@ pub(super) enum CliError {
         /// Who holds it.
         holder: String,
     },
-    /// The daemon does not answer.
-    #[error("no daemon answers at {}", path.display())]
-    #[diagnostic(
-        code(cli::no_daemon),
-        help("start it with `hence run --state DIR`, and name the same directory here")
-    )]
-    NoDaemon {
-        /// Its socket.
-        path: PathBuf,
-    },
     /// The daemon refuses the question.
     #[error("{0}")]
     #[diagnostic(
@@ -178,6 +168,10 @@ pub(super) enum CliError {
         /// A declared name that is close.
         near: Option<String>,
     },
+    /// `why` was asked for too much or too little.
+    #[error("`why` takes an object, or `pruned` and an object without --field")]
+    #[diagnostic(code(cli::why), help("for example: hence why pruned cm/flags -n shop"))]
+    Why,
     /// Threads cannot be had.
     #[error("cannot start")]
     #[diagnostic(code(cli::runtime), help("are there too many processes on this machine?"))]

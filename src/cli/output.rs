@@ -9,6 +9,7 @@ use miette::Diagnostic;
 use miette::Report;
 use serde_json::Value as Json;
 
+use crate::daemon::Unanswered;
 use crate::explain::Answer;
 
 /// Marks an action that begins.
@@ -62,10 +63,19 @@ impl Failure {
         Self { code: 3, report: Report::new(error), is_marked: false }
     }
 
+    /// The question itself is wrong: code 3.
+    pub(super) fn usage(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self { code: 3, report: Report::new(error), is_marked: false }
+    }
+
+    /// A question without an answer; the reason says whose fault that is.
+    pub(super) fn unanswered(reason: Unanswered) -> Self {
+        Self { code: reason.exit_code(), report: Report::new(reason), is_marked: false }
+    }
+
     /// What was asked for cannot be told: code 2.
-    pub(super) fn unknown(text: String, help: &str) -> Self {
-        let report = miette::miette!(help = help.to_owned(), "{text}");
-        Self { code: 2, report, is_marked: false }
+    pub(super) fn unknown(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self { code: 2, report: Report::new(error), is_marked: false }
     }
 
     /// A verb that Flux has failed: code 1, shown as Flux shows it.
@@ -126,6 +136,15 @@ pub(super) fn still_waiting(text: &str) {
     }
 }
 
+/// Prints below a failure what to do about it.
+pub(super) fn advice(help: &str, code: &str) {
+    eprint!("{}", advised(help, code));
+}
+
+fn advised(help: &str, code: &str) -> String {
+    format!("  help: {help} ({code})\n")
+}
+
 /// Ends what [`still_waiting`] showed.
 pub(super) fn waited() {
     if std::io::stderr().is_terminal() {
@@ -148,7 +167,7 @@ fn marked(report: &Report) -> String {
     let help = report.help().map(|help| help.to_string());
     let code = report.code().map(|code| code.to_string());
     if let (Some(help), Some(code)) = (help, code) {
-        text.push_str(&format!("  help: {help} ({code})\n"));
+        text.push_str(&advised(&help, &code));
     }
     text
 }

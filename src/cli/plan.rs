@@ -9,20 +9,22 @@ use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::query::Where;
+use crate::daemon;
 use crate::daemon::ask;
 use crate::daemon::ask::Question;
 use crate::daemon::ask::Reply;
-use crate::daemon::socket;
 
 /// Exit code of `--exit-code` when something is to be done.
-const DIFFERS: u8 = 2;
+const DIFFERS: u8 = 1;
+/// Exit code when the daemon does not know the present yet.
+const PARTIAL: u8 = 2;
 
 /// Which plan.
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     place: Where,
-    /// End with 2 when something is to be done
+    /// End with 1 when something is to be done
     #[arg(long)]
     exit_code: bool,
 }
@@ -31,7 +33,7 @@ pub(super) struct PlanArgs {
 pub(super) fn plan(args: &PlanArgs) -> Result<Outcome, Failure> {
     let report = match args.place.ask(&Question::Plan)? {
         Some(Reply::Plan(report)) => report,
-        Some(Reply::Error(text)) => return Err(Failure::world(CliError::Refused(text))),
+        Some(Reply::Unanswered(reason)) => return Err(Failure::unanswered(reason)),
         Some(_) => {
             let text = "the daemon answered another question".to_owned();
             return Err(Failure::world(CliError::Refused(text)));
@@ -43,14 +45,17 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Outcome, Failure> {
         Form::Text => output::data(&report.to_text()),
     }
     let differs = args.exit_code && !report.actions.is_empty();
-    Ok(if differs { Outcome::Code(DIFFERS) } else { Outcome::Done })
+    Ok(match (report.complete, differs) {
+        (false, _) => Outcome::Code(PARTIAL),
+        (true, true) => Outcome::Code(DIFFERS),
+        (true, false) => Outcome::Done,
+    })
 }
 
 /// The plan that a stopped daemon's facts lead to.
 fn of_stopped(args: &PlanArgs) -> Result<PlanReport, Failure> {
     let state = &args.place.state;
-    let none = || Failure::world(CliError::NoDaemon { path: socket::path(state) });
-    let reader = crate::daemon::read_state(state).ok_or_else(none)?;
+    let reader = daemon::read_state(state).map_err(Failure::unknown)?;
     let text = "no daemon answers; this is what it knew when it stopped";
     output::progress(output::WARNING, text);
     ask::plan(&reader).map_err(Failure::world)

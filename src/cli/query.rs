@@ -12,15 +12,17 @@ use std::time::Duration;
 use clap::Args;
 use clap::Subcommand;
 
-use crate::audit::DiskStorage;
-use crate::audit::JournalReader;
+use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::remote::RemoteArgs;
+use crate::daemon;
+use crate::daemon::Unanswered;
 use crate::daemon::ask;
 use crate::daemon::ask::Asked;
+use crate::daemon::ask::Knowledge;
 use crate::daemon::ask::Question;
 use crate::daemon::ask::Reply;
 use crate::daemon::socket;
@@ -150,9 +152,7 @@ pub(super) fn why(args: &WhyArgs) -> Result<Outcome, Failure> {
         }
         (object, None) if object.len() <= 2 => Question::Why(asked(object)),
         _ => {
-            let text = "`why` takes an object, or `pruned` and an object without --field";
-            let text = text.to_owned();
-            return Err(Failure::unknown(text, "for example: hence why pruned cm/flags -n shop"));
+            return Err(Failure::usage(CliError::Why));
         }
     };
     ask_and_print(&question, &args.place)
@@ -204,10 +204,7 @@ fn answered(reply: Reply) -> Option<Result<Answer, Failure>> {
     match reply {
         Reply::Answer(answer) => Some(Ok(answer)),
         Reply::Plan(_) | Reply::AuditList(_) | Reply::AuditRecord(_) | Reply::AuditCheck(_) => None,
-        Reply::Error(error) => {
-            let help = "kinds are written as for kubectl: deploy/api, ks/web, crd/NAME";
-            Some(Err(Failure::unknown(error, help)))
-        }
+        Reply::Unanswered(reason) => Some(Err(Failure::unanswered(reason))),
     }
 }
 
@@ -225,8 +222,8 @@ fn ask_daemon(question: &Question, state: &Path) -> Option<Reply> {
 
 /// The answer of a stopped daemon's state.
 fn from_state(question: &Question, state: &Path) -> Result<Answer, Failure> {
-    let storage = DiskStorage::for_reading(&state.join("journal"));
-    let journal = JournalReader::open(storage).map_err(Failure::input)?;
-    let reader = crate::daemon::read_state(state);
-    ask::answer(question, reader.as_ref(), &journal, None).map_err(Failure::input)
+    let read = daemon::read_state(state);
+    let facts = read.as_ref().map_err(|error| Unanswered::of(error));
+    let known = Knowledge::new(facts, &state.join("journal"));
+    ask::answer(question, &known).map_err(Failure::unanswered)
 }

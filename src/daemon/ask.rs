@@ -22,12 +22,14 @@ use crate::audit::Order;
 use crate::audit::OutcomeKind;
 use crate::audit::Query;
 use crate::audit::RecordKind;
+use crate::daemon::Unanswered;
 use crate::daemon::field;
 use crate::daemon::journal_view;
 use crate::daemon::journal_view::AuditCheck;
 use crate::daemon::journal_view::AuditList;
 use crate::daemon::journal_view::AuditRecord;
 use crate::daemon::journal_view::ListOptions;
+use crate::daemon::state::Published;
 use crate::datalog::Pattern;
 use crate::datalog::Proof;
 use crate::datalog::QueryOptions;
@@ -102,8 +104,8 @@ pub enum Reply {
     AuditRecord(Box<AuditRecord>),
     /// Whether the journal is whole.
     AuditCheck(AuditCheck),
-    /// The question cannot be answered; the text says what to do.
-    Error(String),
+    /// The question cannot be answered.
+    Unanswered(Unanswered),
 }
 
 /// An object as it was asked for.
@@ -115,45 +117,90 @@ pub struct Asked {
     pub namespace: String,
 }
 
-/// The reply to a question, from this generation and the journal in this directory.
-pub fn reply(question: &Question, reader: &Reader, journal: &Path, recipes: &Recipes) -> Reply {
-    match reply_or_error(question, Some(reader), journal, Some(recipes)) {
-        Ok(reply) => reply,
-        Err(error) => Reply::Error(error),
+/// What answers are made from.
+pub struct Knowledge<'a> {
+    /// One generation of facts, or why there is none.
+    pub facts: Result<&'a Reader, Unanswered>,
+    /// The journal, or why it cannot be read.
+    pub journal: Result<JournalReader<DiskStorage>, Unanswered>,
+    /// What builds were made of; only a running daemon knows.
+    pub recipes: Option<&'a Recipes>,
+    /// What is awaited before the facts are those of the present.
+    pub lacks: Option<String>,
+}
+
+impl<'a> Knowledge<'a> {
+    /// These facts, and the journal in this directory.
+    pub fn new(facts: Result<&'a Reader, Unanswered>, journal: &Path) -> Self {
+        let journal = DiskStorage::of_existing(journal).and_then(JournalReader::open);
+        let journal = journal.map_err(|error| Unanswered::of(&error));
+        Self { facts, journal, recipes: None, lacks: None }
+    }
+
+    fn journal(&self) -> Result<&JournalReader<DiskStorage>, Unanswered> {
+        self.journal.as_ref().map_err(Unanswered::clone)
     }
 }
 
-/// The reply; without a `reader` (its fact log cannot be read) the journal alone answers.
+/// The reply of a running daemon, from its present generation and the journal in this directory.
+pub fn reply(question: &Question, published: &Published, journal: &Path) -> Reply {
+    // Before the generation is taken: what came in between is then in it.
+    let lacks = published.lacks();
+    let reader = published.reader();
+    let replied = match question {
+        Question::AuditVerify => verified(journal),
+        _ => {
+            let known = Knowledge {
+                recipes: Some(&published.recipes),
+                lacks,
+                ..Knowledge::new(Ok(&reader), journal)
+            };
+            reply_or_reason(question, &known)
+        }
+    };
+    replied.unwrap_or_else(Reply::Unanswered)
+}
+
+/// The reply to a question about the journal alone.
 ///
 /// # Errors
-/// The question cannot be answered; the text says what to do.
-pub fn reply_or_error(
-    question: &Question,
-    reader: Option<&Reader>,
-    journal: &Path,
-    recipes: Option<&Recipes>,
-) -> Result<Reply, String> {
-    let storage = DiskStorage::for_reading(journal);
+/// The question cannot be answered.
+pub fn reply_of_journal(question: &Question, journal: &Path) -> Result<Reply, Unanswered> {
     if let Question::AuditVerify = question {
-        return journal_view::check(&storage).map(Reply::AuditCheck).map_err(|e| e.to_string());
+        return verified(journal);
     }
-    let journal = JournalReader::open(storage).map_err(|error| error.to_string())?;
-    match (question, reader) {
-        (Question::Plan, Some(reader)) => {
-            plan(reader).map(Reply::Plan).map_err(|error| error.to_string())
+    let none = Unanswered {
+        text: "this is no question about the journal".to_owned(),
+        code: "ask::question".to_owned(),
+        help: "use the `hence` of the daemon's version".to_owned(),
+    };
+    reply_or_reason(question, &Knowledge::new(Err(none), journal))
+}
+
+fn verified(journal: &Path) -> Result<Reply, Unanswered> {
+    let checked = DiskStorage::of_existing(journal).and_then(|found| journal_view::check(&found));
+    checked.map(Reply::AuditCheck).map_err(|error| Unanswered::of(&error))
+}
+
+fn reply_or_reason(question: &Question, known: &Knowledge<'_>) -> Result<Reply, Unanswered> {
+    match question {
+        Question::Plan => {
+            let mut planned = plan(known.facts.clone()?).map_err(|error| Unanswered::of(&error))?;
+            if let Some(what) = &known.lacks {
+                planned.complete = false;
+                planned.partial = Some(awaits(what));
+            }
+            Ok(Reply::Plan(planned))
         }
-        (Question::AuditList(options), _) => {
-            let listed = journal_view::list(&journal, options);
-            listed.map(Reply::AuditList).map_err(|error| error.to_string())
+        Question::AuditList(options) => {
+            let listed = journal_view::list(known.journal()?, options);
+            listed.map(Reply::AuditList).map_err(|error| Unanswered::of(&error))
         }
-        (Question::AuditShow { id }, _) => {
-            let shown = journal_view::show(&journal, id).map(Box::new);
-            shown.map(Reply::AuditRecord).map_err(|error| error.to_string())
+        Question::AuditShow { id } => {
+            let shown = journal_view::show(known.journal()?, id).map(Box::new);
+            shown.map(Reply::AuditRecord).map_err(|error| Unanswered::of(&error))
         }
-        _ => {
-            let answered = answer(question, reader, &journal, recipes);
-            answered.map(Reply::Answer).map_err(|e| e.to_string())
-        }
+        _ => answer(question, known).map(Reply::Answer),
     }
 }
 
@@ -181,35 +228,55 @@ pub fn plan(reader: &Reader) -> Result<PlanReport, ActionError> {
     Ok(Plan::build(reader.generation(), rows, &BTreeSet::new())?.report())
 }
 
-/// Answers `question`. Without a `reader` (its fact log cannot be read) the journal alone answers;
-/// only a running daemon has `recipes`.
+/// Answers `question` as far as anything is known.
 ///
 /// # Errors
-/// The object cannot be named; its text says what to do.
-pub fn answer(
+/// The object cannot be named.
+pub fn answer(question: &Question, known: &Knowledge<'_>) -> Result<Answer, Unanswered> {
+    let answered = match (&known.facts, &known.lacks) {
+        (Ok(reader), None) => from_facts(question, reader, known),
+        (Ok(reader), Some(what)) => match from_facts(question, reader, known) {
+            Err(ObjectError::UnknownKind { kind, .. }) => {
+                let headline = format!("no kind `{kind}` is known");
+                let answer = Answer::new(Verdict::Unknown, headline, reader.generation());
+                Ok(answer.provisional(awaits(what)))
+            }
+            // What was deleted is told by the journal, and that is whole.
+            Ok(answer) if matches!(question, Question::WhyPruned(_)) => Ok(answer),
+            answered => answered.map(|answer| answer.provisional(awaits(what))),
+        },
+        (Err(reason), _) => without_facts(question, reason, known),
+    };
+    answered.map_err(|error| Unanswered::of(&error))
+}
+
+/// Why answers are not about the present.
+fn awaits(what: &str) -> String {
+    format!("this daemon still waits for {what}")
+}
+
+fn from_facts(
     question: &Question,
-    reader: Option<&Reader>,
-    journal: &JournalReader<DiskStorage>,
-    recipes: Option<&Recipes>,
+    reader: &Reader,
+    known: &Knowledge<'_>,
 ) -> Result<Answer, ObjectError> {
-    let Some(reader) = reader else { return from_journal(question, journal) };
-    let known = explain::known_kinds(reader);
+    let kinds = explain::known_kinds(reader);
     Ok(match question {
         Question::Why(asked) => {
-            let object = resolve(asked, &known, Some(reader))?;
-            with_proof(explain::why_object(reader, &object), &object, journal)
+            let object = resolve(asked, &kinds, Some(reader))?;
+            with_proof(explain::why_object(reader, &object), &object, known)
         }
         Question::WhyField { object, field } => {
-            let object = resolve(object, &known, Some(reader))?;
-            field::why_field(reader, &object, field, recipes)
+            let object = resolve(object, &kinds, Some(reader))?;
+            field::why_field(reader, &object, field, known.recipes)
         }
-        Question::WhyPruned(asked) => pruned(&resolve(asked, &known, None)?, journal),
-        Question::WhyNotReady(asked) => explain::why_not_ready(reader, &unit(asked, &known)?),
+        Question::WhyPruned(asked) => pruned(&resolve(asked, &kinds, None)?, known),
+        Question::WhyNotReady(asked) => explain::why_not_ready(reader, &unit(asked, &kinds)?),
         Question::WhyNotLive { revision, object } => {
-            let object = resolve(object, &known, Some(reader))?;
+            let object = resolve(object, &kinds, Some(reader))?;
             explain::why_not_live(reader, revision, &object)
         }
-        Question::Owners(asked) => explain::owners(reader, &resolve(asked, &known, Some(reader))?),
+        Question::Owners(asked) => explain::owners(reader, &resolve(asked, &kinds, Some(reader))?),
         Question::Pending => explain::pending(reader),
         Question::Plan
         | Question::AuditList(_)
@@ -219,7 +286,11 @@ pub fn answer(
 }
 
 /// Names the proof under which the object was last applied: it leads to all the rest.
-fn with_proof(answer: Answer, object: &ObjectRef, journal: &JournalReader<DiskStorage>) -> Answer {
+fn with_proof(answer: Answer, object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
+    let journal = match &known.journal {
+        Ok(journal) => journal,
+        Err(reason) => return answer.partial(format!("the proof is not known: {reason}")),
+    };
     let view = journal.view();
     let query = Query {
         object: Some(Object::from(object)),
@@ -244,19 +315,31 @@ fn no_answer(generation: u64) -> Answer {
     Answer::new(Verdict::Unknown, "this is not a yes or no", generation).next("hence --help")
 }
 
-fn from_journal(
+/// What the journal alone tells, and why there are no facts.
+fn without_facts(
     question: &Question,
-    journal: &JournalReader<DiskStorage>,
+    reason: &Unanswered,
+    known: &Knowledge<'_>,
 ) -> Result<Answer, ObjectError> {
-    match question {
-        Question::WhyPruned(asked) => Ok(pruned(&resolve(asked, &[], None)?, journal)),
-        _ => {
-            let headline = "the facts cannot be read now; only the journal can";
-            let mut answer = Answer::new(Verdict::Unknown, headline, 0).next("hence audit list");
-            answer.complete = false;
-            Ok(answer)
-        }
+    if let (Question::WhyPruned(asked), Ok(_)) = (question, &known.journal) {
+        return Ok(pruned(&resolve(asked, &[], None)?, known));
     }
+    Ok(match &known.journal {
+        Ok(_) => unreadable("the facts cannot be read now; only the journal can", reason)
+            .next("hence audit list"),
+        Err(_) => unreadable("neither facts nor journal can be read", reason),
+    })
+}
+
+/// An answer that only tells why there is none.
+fn unreadable(headline: &str, reason: &Unanswered) -> Answer {
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let mut answer = Answer::new(Verdict::Unknown, headline, 0)
+        .line("because", &reason.text)
+        .line_if("code", given(&reason.code))
+        .line_if("help", given(&reason.help));
+    answer.complete = false;
+    answer
 }
 
 /// The object that is meant: namespaced, or cluster-scoped when only that one is known.
@@ -277,15 +360,13 @@ fn unit(asked: &Asked, known: &[GroupKind]) -> Result<UnitName, ObjectError> {
     Ok(UnitName::new(&object.namespace, &object.name))
 }
 
-fn pruned(object: &ObjectRef, journal: &JournalReader<DiskStorage>) -> Answer {
-    match deletes(object, journal) {
+fn pruned(object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
+    let found = known
+        .journal()
+        .and_then(|journal| deletes(object, journal).map_err(|error| Unanswered::of(&error)));
+    match found {
         Ok(deletes) => explain::why_pruned(object, &deletes),
-        Err(error) => {
-            let headline = format!("the journal cannot be read: {error}");
-            let mut answer = Answer::new(Verdict::Unknown, headline, 0).next("hence audit verify");
-            answer.complete = false;
-            answer
-        }
+        Err(reason) => unreadable("the journal cannot be read", &reason).next("hence audit verify"),
     }
 }
 

@@ -96,6 +96,7 @@ async fn metrics(State(served): State<Served>) -> String {
     let reader = served.published.reader();
     let faults = reader.faults().count();
     let rejected = ask::count(&reader, "rules_rejected");
+    let lost = ask::count(&reader, "state_lost");
     let ready = u8::from(served.published.waits_for().is_none());
     format!(
         "# HELP hence_generation Commits of the fact base.\n\
@@ -107,6 +108,9 @@ async fn metrics(State(served): State<Served>) -> String {
          # HELP hence_faulted_relations Relations that rules could not derive.\n\
          # TYPE hence_faulted_relations gauge\n\
          hence_faulted_relations {faults}\n\
+         # HELP hence_state_losses What this run found to be lost from its state directory.\n\
+         # TYPE hence_state_losses gauge\n\
+         hence_state_losses {lost}\n\
          # HELP hence_rules_rejected Whether changed rule files were not taken.\n\
          # TYPE hence_rules_rejected gauge\n\
          hence_rules_rejected {rejected}\n",
@@ -122,11 +126,8 @@ async fn answer(
     if let Err(refusal) = admit(&served, &headers).await {
         return refusal.response();
     }
-    let (reader, recipes) = (served.published.reader(), served.published.recipes.clone());
-    let journal = served.journal.clone();
-    let reply =
-        tokio::task::spawn_blocking(move || ask::reply(&question, &reader, &journal, &recipes))
-            .await;
+    let answering = move || ask::reply(&question, &served.published, &served.journal);
+    let reply = tokio::task::spawn_blocking(answering).await;
     match reply {
         Ok(reply) => Json(reply).into_response(),
         Err(panic) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{panic}\n")).into_response(),

@@ -5,6 +5,7 @@
 //! state directory. Read-only and without any lock.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -185,14 +186,20 @@ pub fn show(journal: &JournalReader<DiskStorage>, id: &str) -> Result<AuditRecor
 /// Checks the chain.
 ///
 /// # Errors
-/// The journal cannot be read.
+/// The journal cannot be read, or holds nothing.
 pub fn check(storage: &DiskStorage) -> Result<AuditCheck, AuditError> {
-    Ok(checked(&audit::verify(storage, None)?))
+    checked(&audit::verify(storage, None)?, storage.dir())
 }
 
-/// What a verification found, of a journal or of an export.
-pub fn checked(found: &Verification) -> AuditCheck {
-    AuditCheck {
+/// What a verification found, of the journal or of an export that stands at `path`.
+///
+/// # Errors
+/// Nothing was there: that is no proof of anything.
+pub fn checked(found: &Verification, path: &Path) -> Result<AuditCheck, AuditError> {
+    if found.records == 0 && found.is_sound() {
+        return Err(AuditError::Empty { path: path.to_owned() });
+    }
+    Ok(AuditCheck {
         version: "audit-check.v1".to_owned(),
         sound: found.is_sound(),
         records: found.records,
@@ -202,7 +209,7 @@ pub fn checked(found: &Verification) -> AuditCheck {
         last: found.head.seq,
         head: found.head.hash.to_string(),
         problems: found.problems.iter().map(ToString::to_string).collect(),
-    }
+    })
 }
 
 fn action(view: &View<'_>, item: &Item) -> Option<AuditAction> {

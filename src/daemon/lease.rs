@@ -17,6 +17,7 @@ use crate::cluster::Cluster;
 use crate::cluster::Purpose;
 use crate::cluster::write::Elector;
 use crate::cluster::write::LeaseOptions;
+use crate::cluster::write::LeaseRecord;
 use crate::cluster::write::Standing;
 use crate::cluster::write::WriteGate;
 use crate::daemon::DaemonError;
@@ -36,9 +37,9 @@ pub fn lease_name(kind: &str) -> &'static str {
     }
 }
 
-/// The head that the annotation names, as [`Candidate`] writes it.
-pub(super) fn parse_head(text: &str) -> Option<Head> {
-    let (seq, hash) = text.split_once(':')?;
+/// The end of the journal that the lease's last holder had written, as [`Candidate`] notes it.
+pub fn noted_head(lease: &LeaseRecord) -> Option<Head> {
+    let (seq, hash) = lease.annotations.get(JOURNAL_HEAD)?.split_once(':')?;
     Some(Head { seq: seq.parse().ok()?, hash: Digest::parse(hash)? })
 }
 
@@ -144,7 +145,10 @@ impl Candidate {
                     self.gate.close();
                     return Err(DaemonError::LeaseLost { name, holder });
                 }
-                Some((name, holder)) => tracing::info!(lease = %name, %holder, "waiting for lease"),
+                Some((name, holder)) => {
+                    tracing::info!(lease = %name, %holder, "waiting for lease");
+                    published.lease_is_held(&name, &holder);
+                }
                 None if deadline > Timestamp(i64::MIN) => {
                     self.gate.extend(deadline);
                     if let Some(held) = held.take() {

@@ -31,6 +31,7 @@ mod state;
 mod step;
 mod stores;
 mod timers;
+mod unanswered;
 mod watcher;
 
 use std::path::PathBuf;
@@ -51,8 +52,10 @@ pub use clock::SystemClock;
 pub use lease::JOURNAL_HEAD;
 pub use lease::LeaseTiming;
 pub use lease::lease_name;
+pub use lease::noted_head;
 pub use restore::read_state;
 pub use startup::run;
+pub use unanswered::Unanswered;
 
 /// How the daemon runs: everything that flags can say.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::daemon::DaemonError;
+use crate::daemon::rule_files;
 use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::EngineOptions;
@@ -54,9 +55,11 @@ pub(super) fn open_facts(
     Ok((FactBase::new(engine, Some(log)), recovered, delta))
 }
 
-/// The last generation of a stopped daemon, read from a copy of its fact log; `None` when the log
-/// is in use or cannot be read.
-pub fn read_state(state: &Path) -> Option<Reader> {
+/// The last generation of a stopped daemon, read from a copy of its fact log.
+///
+/// # Errors
+/// There is no state of this version, the log is in use, or it cannot be read.
+pub fn read_state(state: &Path) -> Result<Reader, DaemonError> {
     let copy = std::env::temp_dir().join(format!("hence-read-{}", std::process::id()));
     std::fs::remove_dir_all(&copy).ok();
     let reader = read_copy(state, &copy);
@@ -64,10 +67,9 @@ pub fn read_state(state: &Path) -> Option<Reader> {
     reader
 }
 
-fn read_copy(state: &Path, copy: &Path) -> Option<Reader> {
-    store::copy_for_reading(state, copy).ok()?;
-    let dir = StateDir::open(copy).ok()?;
-    let program = rules::load(Vec::new()).ok()?;
-    let (facts, _, _) = open_facts(&dir, program, 0).ok()?;
-    Some(facts.reader())
+fn read_copy(state: &Path, copy: &Path) -> Result<Reader, DaemonError> {
+    store::copy_for_reading(state, copy)?;
+    let dir = StateDir::open(copy)?;
+    let (facts, _, _) = open_facts(&dir, rule_files::load(&[])?.program, 0)?;
+    Ok(facts.reader())
 }

@@ -17,8 +17,8 @@ use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::DaemonError;
+use crate::daemon::Unanswered;
 use crate::daemon::ask;
-use crate::daemon::ask::Question;
 use crate::daemon::ask::Reply;
 use crate::daemon::state::Published;
 
@@ -53,7 +53,7 @@ pub async fn serve(
         };
         let (published, journal) = (Arc::clone(&published), journal.clone());
         tokio::spawn(async move {
-            if let Err(error) = converse(stream, &published, journal).await {
+            if let Err(error) = converse(stream, published, journal).await {
                 tracing::debug!(%error, "question not answered");
             }
         });
@@ -64,20 +64,27 @@ pub async fn serve(
 
 async fn converse(
     stream: UnixStream,
-    published: &Published,
+    published: Arc<Published>,
     journal: PathBuf,
 ) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(QUESTION_BYTES_MAX)).read_line(&mut line).await?;
-    let (reader, recipes) = (published.reader(), published.recipes.clone());
-    let reply = tokio::task::spawn_blocking(move || {
-        let question: Question = serde_json::from_str(&line).map_err(|e| e.to_string())?;
-        Ok(ask::reply(&question, &reader, &journal, &recipes))
-    })
-    .await
-    .unwrap_or_else(|panic| Err(panic.to_string()));
-    let reply = reply.unwrap_or_else(Reply::Error);
+    let reply = tokio::task::spawn_blocking(move || match serde_json::from_str(&line) {
+        Ok(question) => ask::reply(&question, &published, &journal),
+        Err(error) => Reply::Unanswered(Unanswered {
+            text: format!("the question cannot be read: {error}"),
+            code: "ask::question".to_owned(),
+            help: "use the `hence` of the daemon's version".to_owned(),
+        }),
+    });
+    let reply = reply.await.unwrap_or_else(|panic| {
+        Reply::Unanswered(Unanswered {
+            text: panic.to_string(),
+            code: "ask::bug".to_owned(),
+            help: "this is a bug in hence: please report it".to_owned(),
+        })
+    });
     let reply = serde_json::to_string(&reply)?;
     write.write_all(format!("{reply}\n").as_bytes()).await
 }

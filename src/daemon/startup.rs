@@ -13,9 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::Body;
 use crate::audit::DiskStorage;
+use crate::audit::Head;
 use crate::audit::Journal;
 use crate::audit::Note;
 use crate::audit::NoteKind;
+use crate::audit::Problem;
 use crate::cluster::Cluster;
 use crate::cluster::ConnectOptions;
 use crate::cluster::Kinds;
@@ -371,8 +373,8 @@ fn awaited(options: &DaemonOptions, kinds: &RwLock<Arc<Kinds>>) -> Vec<String> {
     sources.chain(options.kinds.iter().cloned()).collect()
 }
 
-/// Compares the journal with the head that the lease of the last holder names: one that was lost or
-/// rolled back does not hold it.
+/// Compares the journal with the heads that the leases of the last holder name: one that was lost
+/// or rolled back does not hold them, which counts among what the state directory lost.
 async fn compare_heads(
     options: &DaemonOptions,
     cluster: &Cluster,
@@ -382,23 +384,22 @@ async fn compare_heads(
     if !options.leader_election {
         return Ok(());
     }
+    let mut latest: Option<(String, Head)> = None;
     for name in lease_names(options) {
         let record = cluster.lease(&options.namespace, &name).await?;
-        let noted = record.and_then(|record| record.annotations.get(lease::JOURNAL_HEAD).cloned());
-        let Some(head) = noted.as_deref().and_then(lease::parse_head) else { continue };
-        if state.journal.view().holds(&head) {
-            continue;
+        let Some(head) = record.as_ref().and_then(lease::noted_head) else { continue };
+        let is_later = latest.as_ref().is_none_or(|(_, other)| other.seq < head.seq);
+        if is_later && !state.journal.view().holds(&head) {
+            latest = Some((name, head));
         }
-        let text = format!(
-            "the journal does not hold record {} that lease {name} names: it was lost or rolled \
-             back, or another state directory was used since",
-            head.seq
-        );
-        tracing::error!(lease = %name, seq = head.seq, "{text}");
-        let note = Note { about: NoteKind::Recovery, text, fields: BTreeMap::new() };
-        state.journal.append(clock.now(), Body::Note(note))?;
-        state.journal.sync()?;
     }
+    let Some((lease, Head { seq, hash })) = latest else { return Ok(()) };
+    let loss = Problem::RolledBack { seq, hash, ends_at: state.journal.head().seq };
+    tracing::error!(%lease, seq, "{loss}: it was lost or rolled back, or another was used since");
+    let note = Note { about: NoteKind::Recovery, text: loss.to_string(), fields: BTreeMap::new() };
+    state.journal.append(clock.now(), Body::Note(note))?;
+    state.journal.sync()?;
+    state.lost.push(format!("{} (lease {lease})", aftermath::told(&loss)));
     Ok(())
 }
 

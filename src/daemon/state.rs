@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
@@ -17,6 +19,7 @@ pub struct Published {
     reader: watch::Sender<Reader>,
     head: Mutex<Option<Head>>,
     awaited: Mutex<BTreeSet<String>>,
+    stops: AtomicBool,
     /// What builds were made of, for questions about fields.
     pub(super) recipes: Recipes,
 }
@@ -32,6 +35,7 @@ impl Published {
             reader: watch::Sender::new(reader),
             head: Mutex::new(None),
             awaited,
+            stops: AtomicBool::new(false),
             recipes: Recipes::default(),
         }
     }
@@ -61,11 +65,20 @@ impl Published {
         *self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// This lease is held by somebody else: it is awaited by name.
+    pub fn lease_is_held(&self, name: &str, holder: &str) {
+        let mut awaited = self.awaited();
+        if awaited.iter().any(|what| what.starts_with(LEASES)) {
+            awaited.retain(|what| !what.starts_with(LEASES));
+            awaited.insert(format!("{LEASES}: {name} is held by {holder}"));
+        }
+    }
+
     /// The leases are held; the first lists of these kinds are awaited now.
     pub fn lead(&self, kinds: impl IntoIterator<Item = String>) {
         let mut awaited = self.awaited();
         awaited.extend(kinds.into_iter().map(|kind| list_of(&kind)));
-        awaited.remove(LEASES);
+        awaited.retain(|what| !what.starts_with(LEASES));
     }
 
     /// The first list of this kind was read and committed.
@@ -75,12 +88,19 @@ impl Published {
 
     /// The daemon stops: it is not ready from now on.
     pub fn stop(&self) {
-        self.awaited().insert("its end: it is stopping".to_owned());
+        self.stops.store(true, Ordering::Relaxed);
     }
 
     /// What the daemon waits for before it is ready; `None` when it is.
     pub fn waits_for(&self) -> Option<String> {
-        self.awaited().first().cloned()
+        let end = self.stops.load(Ordering::Relaxed).then(|| "its end: it is stopping".to_owned());
+        end.or_else(|| self.lacks())
+    }
+
+    /// What the daemon waits for before its facts are those of the present; `None` when they are.
+    pub fn lacks(&self) -> Option<String> {
+        let awaited: Vec<String> = self.awaited().iter().cloned().collect();
+        Some(awaited.join(", ")).filter(|text| !text.is_empty())
     }
 
     fn awaited(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -90,4 +110,32 @@ impl Published {
 
 fn list_of(kind: &str) -> String {
     format!("the first list of {kind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datalog::Engine;
+    use crate::datalog::EngineOptions;
+    use crate::rules;
+
+    #[test]
+    fn what_is_awaited_is_told_until_it_came() {
+        let program = rules::load(Vec::new()).expect("the shipped rules check");
+        let engine = Engine::new(program, rules::builtins(), EngineOptions::default());
+        let published = Published::new(engine.reader());
+        assert_eq!(published.lacks().as_deref(), Some("the leases"));
+        published.lease_is_held("a-leader-election", "b");
+        let held = "the leases: a-leader-election is held by b";
+        assert_eq!(published.lacks().as_deref(), Some(held));
+        published.lead(["Bucket".to_owned(), "Kustomization".to_owned()]);
+        let lists = "the first list of Bucket, the first list of Kustomization";
+        assert_eq!(published.waits_for().as_deref(), Some(lists));
+        published.lease_is_held("a-leader-election", "b");
+        published.listed("Bucket");
+        published.listed("Kustomization");
+        assert_eq!(published.waits_for(), None, "a lease counts no more once all were held");
+        published.stop();
+        assert_eq!((published.lacks(), published.waits_for().is_some()), (None, true));
+    }
 }

@@ -25,6 +25,9 @@ pub struct Line {
     pub text: String,
 }
 
+/// The label of what an answer does not take into account.
+const PARTIAL: &str = "partial";
+
 /// An answer for a person in a hurry, and for a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
@@ -74,6 +77,23 @@ impl Answer {
         }
     }
 
+    /// Says what was not looked at, or is not known yet.
+    #[must_use]
+    pub fn partial(mut self, what: impl Into<String>) -> Self {
+        self.complete = false;
+        self.line(PARTIAL, what)
+    }
+
+    /// Says that it is about what was known before, and what is awaited since: the verdict is open.
+    #[must_use]
+    pub fn provisional(mut self, awaited: impl Into<String>) -> Self {
+        self.verdict = Verdict::Unknown;
+        self.complete = false;
+        self.headline = format!("as far as is known: {}", self.headline);
+        self.lines.insert(0, Line { label: PARTIAL.to_owned(), text: awaited.into() });
+        self
+    }
+
     /// Names the next step.
     #[must_use]
     pub fn next(mut self, command: impl Into<String>) -> Self {
@@ -103,7 +123,8 @@ impl Answer {
             }
             last = label;
         }
-        if !self.complete {
+        let is_told = self.lines.iter().any(|line| line.label == PARTIAL);
+        if !self.complete && !is_told {
             text.push_str("  partial  not everything that could matter was looked at\n");
         }
         if !self.next.is_empty() {
@@ -133,5 +154,17 @@ mod tests {
           next     hence pending
         ");
         assert_eq!(answer.exit_code(), 1);
+    }
+
+    #[test]
+    fn what_was_known_before_decides_nothing() {
+        let answer = Answer::new(Verdict::True, "nothing is pending", 1).line("suspended", "a/b");
+        let answer = answer.provisional("this daemon still waits for the leases");
+        insta::assert_snapshot!(answer.to_text(), @r"
+        as far as is known: nothing is pending
+          partial  this daemon still waits for the leases
+          suspended a/b
+        ");
+        assert_eq!((answer.verdict, answer.exit_code()), (Verdict::Unknown, 2));
     }
 }

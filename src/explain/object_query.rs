@@ -75,7 +75,7 @@ pub enum ObjectError {
     },
     /// Several kinds fit.
     #[error("`{kind}` may be any of {candidates}")]
-    #[diagnostic(code(explain::kind), help("add the group: kind.group/name"))]
+    #[diagnostic(code(explain::which_kind), help("add the group: kind.group/name"))]
     Ambiguous {
         /// The kind as given.
         kind: String,

@@ -35,6 +35,7 @@ mod tests;
 pub use disk::STATE_VERSION;
 pub use disk::StateDir;
 pub use disk::copy_for_reading;
+pub use disk::expect_state;
 pub use disk::open;
 pub use error::Loss;
 pub use error::StoreError;

@@ -101,12 +101,31 @@ impl StateDir {
 fn read_version(path: &Path) -> Result<Option<String>, StoreError> {
     let file = path.join(VERSION_FILE);
     match fs::read_to_string(&file) {
-        Ok(text) => Ok(Some(text.trim_end().to_owned())),
+        Ok(text) => Ok(Some(text.lines().next().unwrap_or_default().trim_end().to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let old = path.join(FACTS).exists() || path.join("journal").exists();
             Ok(old.then(|| "none".to_owned()))
         }
         Err(source) => Err(io_error("read", &file, source)),
+    }
+}
+
+/// Looks whether a daemon of this version keeps its state in `path`; changes and locks nothing.
+pub fn expect_state(path: &Path) -> Result<(), StoreError> {
+    let no_state = |why| Err(StoreError::NoState { dir: path.to_owned(), why });
+    let mut entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => return no_state("it does not exist"),
+            io::ErrorKind::NotADirectory => return no_state("it is no directory"),
+            _ => return Err(io_error("read", path, error)),
+        },
+    };
+    match read_version(path)? {
+        Some(version) if version == STATE_VERSION => Ok(()),
+        Some(found) => Err(StoreError::Version { dir: path.to_owned(), found }),
+        None if entries.next().is_none() => no_state("it is empty"),
+        None => no_state("no daemon has written to it"),
     }
 }
 
@@ -173,13 +192,7 @@ fn open_or_replace(
 ///
 /// [`StoreError::Locked`]: a daemon uses `from`. Ask it, or read the journal alone.
 pub fn copy_for_reading(from: &Path, to: &Path) -> Result<(), StoreError> {
-    match read_version(from)? {
-        Some(version) if version == STATE_VERSION => {}
-        found => {
-            let found = found.unwrap_or_else(|| "none".to_owned());
-            return Err(StoreError::Version { dir: from.to_owned(), found });
-        }
-    }
+    expect_state(from)?;
     // Held while copying, so that no daemon starts to write meanwhile.
     let lock = from.join(LOCK_FILE);
     let lock = File::open(&lock).map_err(|source| io_error("open", &lock, source))?;

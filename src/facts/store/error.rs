@@ -39,6 +39,18 @@ pub enum StoreError {
         /// The state directory.
         dir: PathBuf,
     },
+    /// There is nothing that a daemon left.
+    #[error("{} is no state directory: {why}", dir.display())]
+    #[diagnostic(
+        code(facts::no_state),
+        help("name the directory of the daemon: `--state DIR` or HENCE_STATE, as for `hence run`")
+    )]
+    NoState {
+        /// The directory as it was named.
+        dir: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The state directory was written by another version of this program.
     #[error("state directory {} is of version `{found}`, not `{STATE_VERSION}`", dir.display())]
     #[diagnostic(

@@ -9,6 +9,7 @@ use crate::support::cluster::Options;
 use crate::support::wait;
 use crate::support::workplace::Said;
 use crate::support::workplace::Workplace;
+use std::path::Path;
 
 const UNITS: &str = "kustomizations.kustomize.toolkit.fluxcd.io";
 
@@ -158,8 +159,8 @@ async fn the_plan_of_a_running_and_of_a_stopped_daemon() {
     let state = place.state();
     let plan = |more: &[&str]| place.hence(&[&["plan", "--state", path(&state)], more].concat());
     let none = plan(&[]);
-    assert_eq!(none.code, Some(3), "{none:?}");
-    assert!(none.stderr.contains("cli::no_daemon"), "{none:?}");
+    assert_eq!(none.code, Some(2), "{none:?}");
+    assert!(none.stderr.contains("facts::no_state"), "{none:?}");
 
     place.kubectl(&["apply", "--server-side", "-f", path(&definitions())]).expect_success();
     let run = ["run", "--state", path(&state), "--runtime-namespace", "default"];
@@ -175,9 +176,40 @@ async fn the_plan_of_a_running_and_of_a_stopped_daemon() {
     assert_says(&checked, 0, &["✔ a daemon answers at its socket", "✔ all checks passed"]);
     assert!(all(&checked).contains("✔ kustomize-controller-leader-election: held by hence_"));
     assert!(daemon.terminate().await.success());
+    checks_of_other_states(&place);
 
     let stopped = plan(&["--exit-code"]);
     let warning = "⚠️ no daemon answers; this is what it knew when it stopped";
     assert!(stopped.stderr.lines().any(|line| line == warning), "{stopped:?}");
     assert!(stopped.stdout.contains("plan of generation "), "{stopped:?}");
+}
+
+/// A state directory of another version, and one whose journal is not the one that the leases tell.
+fn checks_of_other_states(place: &Workplace) {
+    let check = |state: &Path| place.hence(&["check", "--state", path(state), "-n", "default"]);
+    let newer = place.path("newer");
+    std::fs::create_dir(&newer).expect("it is ours");
+    std::fs::write(newer.join("VERSION"), "hence state 99\n").expect("it is ours");
+    assert_says(&check(&newer), 2, &["✗ check failed"]);
+    assert!(all(&check(&newer)).contains("(facts::state_version)"));
+
+    let state = place.state();
+    let holds = check(&state);
+    assert_eq!(holds.code, Some(0), "{holds:?}");
+    let lease = "which kustomize-controller-leader-election tells of";
+    assert!(all(&holds).contains(lease), "{holds:?}");
+    let (journal, away) = (state.join("journal"), state.join("away"));
+    std::fs::rename(&journal, &away).expect("it is ours");
+    let lost = check(&state);
+    assert_says(&lost, 2, &["✗ check failed"]);
+    assert!(all(&lost).contains("(audit::no_journal)"), "{lost:?}");
+    std::fs::create_dir(&journal).expect("it is ours");
+    std::fs::copy(away.join("000001.seg"), journal.join("000001.seg")).expect("it is ours");
+    let segment = std::fs::OpenOptions::new().write(true).open(journal.join("000001.seg"));
+    segment.and_then(|file| file.set_len(200)).expect("it is ours");
+    let cut = check(&state);
+    assert_says(&cut, 1, &["✗ check failed"]);
+    assert!(all(&cut).contains("(audit::rolled_back)"), "{cut:?}");
+    std::fs::remove_dir_all(&journal).expect("it is ours");
+    std::fs::rename(&away, &journal).expect("it is ours");
 }

@@ -6,6 +6,7 @@ mod build;
 mod demo;
 mod flux;
 mod install;
+mod places;
 
 use crate::support::cluster::Cluster;
 use crate::support::workplace::Said;

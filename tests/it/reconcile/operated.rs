@@ -15,7 +15,10 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::ListParams;
 use kube::api::ObjectMeta;
+use kube::api::Patch;
+use kube::api::PatchParams;
 use kube::api::PostParams;
+use serde_json::Value;
 use serde_json::json;
 use std::path::Path;
 
@@ -239,4 +242,53 @@ async fn a_journal_that_was_rolled_back_is_reported() {
     copy(&older, &journal);
     let third = lead(&world, &base).await;
     assert!(third.log().contains("it was lost or rolled back"), "{}", third.log());
+    let told = || async { metric(&base, "hence_state_losses").await.filter(|n| *n == 1.0) };
+    wait::until("the loss to be counted", told).await;
+    let events: &Api<Event> = &Api::all(world.client.clone());
+    let about = &ListParams::default().fields("reason=StateLost,type=Warning");
+    let message = wait::until("an event that tells of the loss", || async move {
+        let list = events.list(about).await.expect("the server answers").items;
+        list.into_iter().find_map(|event| event.message)
+    })
+    .await;
+    for part in ["[audit::rolled_back]", "; the journal was lost", "-leader-election"] {
+        assert!(message.contains(part), "{part:?} is not in {message}");
+    }
+    let check = world.site.ask(&["check"]);
+    assert!(check.contains("⚠️ journal: noted at "), "{check}");
+    assert!(check.contains("is not in this journal, which ends at record"), "{check}");
+    assert!(third.terminate().await.success());
+    who_waits_for_a_lease_claims_to_know_nothing(&world, &leases).await;
+}
+
+/// Another controller holds a lease: all that is told is from before, and says so.
+async fn who_waits_for_a_lease_claims_to_know_nothing(world: &World, leases: &Api<Lease>) {
+    let name = "kustomize-controller-leader-election";
+    let spec = json!({"spec": {"holderIdentity": "kustomize-controller-0",
+        "leaseDurationSeconds": 3600, "renewTime": "2026-01-02T03:04:05.000000Z"}});
+    let held = leases.patch(name, &PatchParams::default(), &Patch::Merge(spec)).await;
+    held.expect("the server takes it");
+    let place = &world.site.workplace;
+    let (state, config) = (place.state(), world.site.cluster.kubeconfig());
+    let (state, config) = (state.display().to_string(), config.display().to_string());
+    let daemon = place.start(&["run", "--state", &state, "--kubeconfig", &config]);
+    daemon.logged("waiting for lease").await;
+    let waits = format!("waits for the leases: {name} is held by kustomize-controller-0");
+    for question in
+        ["why cm/x", "why-not ready ks/x", "owners cm/x", "pending", "why cm/x --field data"]
+    {
+        let args: Vec<&str> = question.split(' ').chain(["--state", &state]).collect();
+        let said = place.hence(&args);
+        assert_eq!(said.code, Some(2), "{question}: {said:?}");
+        assert!(said.stdout.contains(&format!("  partial  this daemon still {waits}")), "{said:?}");
+        let said = place.hence(&[&args[..], &["-o", "json"]].concat());
+        let answer: Value = serde_json::from_str(&said.stdout).expect("it is JSON");
+        assert_eq!(answer["verdict"], "unknown", "{question}");
+        assert_eq!(answer["complete"], false, "{question}");
+    }
+    let plan = place.hence(&["plan", "--state", &state]);
+    assert_eq!(plan.code, Some(2), "{plan:?}");
+    assert!(plan.stdout.contains(&waits), "{plan:?}");
+    let pruned = place.hence(&["why", "pruned", "cm/x", "--state", &state]);
+    assert_eq!(pruned.code, Some(1), "the journal is whole: {pruned:?}");
 }
