@@ -22,6 +22,7 @@ use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
+use crate::cli::run::RECONCILED;
 use crate::cluster::Cluster;
 use crate::cluster::ClusterError;
 use crate::cluster::Purpose;
@@ -51,7 +52,8 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "DIR", env = "HENCE_STATE")]
     state: Option<PathBuf>,
     /// The kinds that the daemon reconciles
-    #[arg(long, value_delimiter = ',', default_value = "Kustomization,GitRepository")]
+    #[arg(long, value_delimiter = ',', default_value = "Kustomization,GitRepository",
+        value_parser = RECONCILED)]
     kinds: Vec<String>,
     /// Text for people, or JSON
     #[arg(short, long, value_enum, default_value_t)]

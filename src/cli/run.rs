@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ArgAction;
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -18,6 +19,15 @@ use crate::daemon::DaemonError;
 use crate::daemon::DaemonOptions;
 use crate::daemon::LeaseTiming;
 use crate::model::GroupKind;
+
+/// The kinds that can be reconciled.
+pub(super) const RECONCILED: [&str; 2] = ["Kustomization", "GitRepository"];
+/// How long threads may take to end once the daemon has stopped: none of them writes any more.
+const LINGER: Duration = Duration::from_secs(2);
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
 
 /// Flags of the daemon; names are those of the Flux controllers where they have one.
 #[derive(Debug, Args)]
@@ -35,7 +45,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     /// Which kinds to reconcile
-    #[arg(long, value_delimiter = ',', default_value = "Kustomization,GitRepository")]
+    #[arg(long, value_delimiter = ',', default_value = "Kustomization,GitRepository",
+        value_parser = RECONCILED)]
     kinds: Vec<String>,
     /// Hold the leases of the controllers that are replaced
     #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
@@ -54,7 +65,7 @@ pub(super) struct RunArgs {
     #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "flux-system")]
     runtime_namespace: String,
     /// How many units are written at once
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = at_least_one())]
     concurrent: usize,
     /// A field manager whose fields are taken over, besides kubectl
     #[arg(long)]
@@ -110,8 +121,11 @@ pub(super) struct RunArgs {
     /// Wait before a source without artifact is looked at again
     #[arg(long, default_value = "30s", value_parser = parse_duration)]
     requeue_dependency: Duration,
-    /// Log level: error, info, debug or trace
-    #[arg(long, default_value = "info")]
+    /// How long what is underway may take to end, once the daemon is asked to stop
+    #[arg(long, default_value = "30s", value_parser = parse_duration)]
+    graceful_shutdown_timeout: Duration,
+    /// Log level
+    #[arg(long, default_value = "info", value_parser = ["error", "info", "debug", "trace"])]
     log_level: String,
     #[command(flatten)]
     flux: ControllerFlags,
@@ -143,16 +157,16 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let io = |source| DaemonError::Io { what: "cannot start threads".to_owned(), source };
     let runtime = runtime.map_err(|error| Failure::world(io(error)))?;
-    runtime
-        .block_on(async {
-            let stop = CancellationToken::new();
-            tokio::spawn(signals(stop.clone()));
-            daemon::run(options, stop).await
-        })
-        .map_err(|error| match &error {
-            DaemonError::Rules(_) | DaemonError::Io { .. } => Failure::input(error),
-            _ => Failure::world(error),
-        })?;
+    let ended = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(signals(stop.clone()));
+        daemon::run(options, stop).await
+    });
+    runtime.shutdown_timeout(LINGER);
+    ended.map_err(|error| match &error {
+        DaemonError::Rules(_) | DaemonError::Io { .. } => Failure::input(error),
+        _ => Failure::world(error),
+    })?;
     Ok(Outcome::Done)
 }
 
@@ -204,6 +218,7 @@ fn options(args: &RunArgs) -> DaemonOptions {
         remote_bases: !args.flux.no_remote_bases,
         retry_delays: (args.flux.min_retry_delay, args.flux.max_retry_delay),
         jitter_percent: args.flux.interval_jitter_percentage,
+        drain: args.graceful_shutdown_timeout,
     }
 }
 
@@ -264,5 +279,23 @@ mod tests {
         ]);
         assert!(!source.enable_leader_election && !source.no_cross_namespace_refs);
         assert_eq!(source.artifact_path, Some(PathBuf::from("/data")));
+    }
+
+    #[test]
+    fn what_would_do_nothing_is_refused() {
+        for wrong in [
+            "--concurrent=0",
+            "--kinds=Foo",
+            "--kinds=Kustomization,kustomization",
+            "--log-level=loud",
+            "--graceful-shutdown-timeout=soon",
+        ] {
+            let refused = Only::try_parse_from(["run", wrong]).expect_err(wrong).to_string();
+            assert!(refused.contains(wrong.split(['=', ',']).next_back().unwrap()), "{refused}");
+        }
+        let refused = Only::try_parse_from(["run", "--kinds=Foo"]).unwrap_err().to_string();
+        assert!(refused.contains("Kustomization, GitRepository"), "{refused}");
+        assert_eq!(parsed(&[]).kinds, RECONCILED);
+        assert_eq!(parsed(&["--log-level=debug"]).log_level, "debug");
     }
 }

@@ -126,6 +126,8 @@ pub struct DaemonOptions {
     pub retry_delays: (Duration, Duration),
     /// How far intervals are moved at most, in percent.
     pub jitter_percent: u8,
+    /// How long what is underway may take to end when the daemon stops.
+    pub drain: Duration,
 }
 
 /// Which custom resources are reconciled: all, unless narrowed.
@@ -173,6 +175,7 @@ impl Default for DaemonOptions {
             remote_bases: true,
             retry_delays: (Duration::from_millis(750), Duration::from_secs(15 * 60)),
             jitter_percent: 5,
+            drain: Duration::from_secs(30),
         }
     }
 }

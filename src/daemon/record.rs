@@ -198,19 +198,24 @@ fn precondition(action: &Action) -> Precondition {
     }
 }
 
-/// Notes that the daemon stopped in order.
+/// Notes that the daemon stopped: in order, or with some actions `underway` that did not end in
+/// time. The next start settles those, as after a crash.
 ///
 /// # Errors
 /// The journal could not be written.
 pub(super) fn note_stop(
     journal: &mut Journal<DiskStorage>,
+    underway: usize,
     now: Timestamp,
 ) -> Result<(), AuditError> {
-    let note = Note {
-        about: NoteKind::Stop,
-        text: "stopped in order: nothing is underway".to_owned(),
-        fields: BTreeMap::new(),
+    let text = match underway {
+        0 => "stopped in order: nothing is underway".to_owned(),
+        count => format!("stopped with {count} underway that did not end in time"),
     };
+    if underway > 0 {
+        tracing::warn!(underway, "{text}");
+    }
+    let note = Note { about: NoteKind::Stop, text, fields: BTreeMap::new() };
     journal.append(now, Body::Note(note))?;
     journal.sync()?;
     Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::RwLock;
+use std::time::Duration;
 
 use miette::Diagnostic;
 use tokio::sync::mpsc;
@@ -41,6 +42,7 @@ use crate::daemon::ruling::Ruling;
 use crate::daemon::secret_key;
 use crate::daemon::socket;
 use crate::daemon::state::Published;
+use crate::daemon::step::Ending;
 use crate::daemon::step::Message;
 use crate::daemon::step::StepLoop;
 use crate::daemon::stores;
@@ -108,6 +110,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     if let Some(offer) = offer {
         tokio::spawn(artifacts::serve(offer, Arc::clone(&stores.artifacts), cancel.clone()));
     }
+    let closing = gate.clone();
     let executor = Executor {
         cluster: cluster.clone(),
         gate,
@@ -133,14 +136,30 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     tokio::spawn(Watcher::run(cluster, kinds, seen, inbox.clone(), options.scope.clone(), wanted));
     rule_files::watch(options.rules.clone(), inbox.clone())?;
     tokio::spawn(stop_in_order(stop, inbox));
-    let (step, _dir) = begin(state, (ingest, outlets), (published, clock), received)?;
+    let (mut step, _dir) = begin(state, (ingest, outlets), (published, clock), received)?;
+    step.drain = options.drain;
     let ended = run_on_its_thread(step).await;
+    close(ended, leader, &closing, &cancel).await
+}
+
+/// Ends what is around the loop. Others need not wait for the leases to run out, unless a write is
+/// still on its way.
+async fn close(
+    ended: Result<Ending, DaemonError>,
+    leader: Option<JoinHandle<()>>,
+    gate: &WriteGate,
+    cancel: &CancellationToken,
+) -> Result<(), DaemonError> {
+    gate.close();
+    let is_overdue = matches!(ended, Ok(Ending::Overdue));
+    if let Some(leader) = leader.as_ref().filter(|_| is_overdue) {
+        leader.abort();
+    }
     cancel.cancel();
     if let Some(leader) = leader {
-        // Nothing is written any more: others need not wait for the leases to run out.
         leader.await.ok();
     }
-    ended
+    ended.map(drop)
 }
 
 /// The loop, with everything that already holds; the directory is locked while it lives.
@@ -167,6 +186,7 @@ fn begin(
         inbox,
         listed,
         lasting: Default::default(),
+        drain: Duration::default(),
     };
     recalled.iter().try_for_each(|delta| step.recall(delta))?;
     Ok((step, _dir))
@@ -195,7 +215,7 @@ async fn digest_key(
 }
 
 /// The step loop blocks on disk and computes; it must not share a thread with sockets.
-async fn run_on_its_thread(step: StepLoop) -> Result<(), DaemonError> {
+async fn run_on_its_thread(step: StepLoop) -> Result<Ending, DaemonError> {
     let runtime = tokio::runtime::Handle::current();
     let ended = tokio::task::spawn_blocking(move || step.run(&runtime)).await;
     ended.unwrap_or_else(|panic| {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -89,13 +90,25 @@ pub(super) struct StepLoop {
     pub(super) listed: Vec<String>,
     /// Actions that the rules know to last.
     pub(super) lasting: BTreeSet<String>,
+    /// How long what is underway may take to end when the daemon stops.
+    pub(super) drain: Duration,
+}
+
+/// How the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nothing is underway.
+    Drained,
+    /// Some actions did not end in time: what came of them is observed at the next start.
+    Overdue,
 }
 
 /// Whether the loop goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Running,
-    Stopping,
+    /// Until nothing is underway, and no longer than this.
+    Stopping(Timestamp),
 }
 
 impl StepLoop {
@@ -111,36 +124,45 @@ impl StepLoop {
         self.commit(moments::noted(recalled, now), now)
     }
 
-    /// Runs until told to stop and nothing is underway.
+    /// Runs until told to stop and nothing is underway, or what is underway takes too long to end.
     ///
     /// # Errors
     /// The fact log or the journal failed, or rules and code disagree: nothing may be done then.
-    pub(super) fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), DaemonError> {
+    pub(super) fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<Ending, DaemonError> {
+        let drain = i64::try_from(self.drain.as_millis()).unwrap_or(i64::MAX);
         let mut mode = Mode::Running;
-        while mode == Mode::Running || self.due.underway() > 0 {
+        let ending = loop {
+            match mode {
+                Mode::Stopping(_) if self.due.underway() == 0 => break Ending::Drained,
+                Mode::Stopping(end) if end <= self.clock.now() => break Ending::Overdue,
+                _ => {}
+            }
             let messages = runtime.block_on(self.wait(mode));
-            if messages.iter().any(|message| matches!(message, Message::Stop)) {
-                mode = Mode::Stopping;
+            let asked = messages.iter().any(|message| matches!(message, Message::Stop));
+            if asked && mode == Mode::Running {
+                mode = Mode::Stopping(self.clock.now().plus_ms(drain));
                 self.published.stop();
             }
             self.turn(messages, mode)?;
-        }
-        record::note_stop(&mut self.journal, self.clock.now())?;
-        Ok(())
+        };
+        record::note_stop(&mut self.journal, self.due.underway(), self.clock.now())?;
+        Ok(ending)
     }
 
     /// Waits for messages, or for the next deadline; not while there is more to plan.
     async fn wait(&mut self, mode: Mode) -> Vec<Message> {
         let now = self.clock.now();
         let more = (mode == Mode::Running && self.due.has_more()).then_some(now);
-        let next = [self.timers.next(), self.due.next_wake(now), more].into_iter().flatten().min();
+        let end = if let Mode::Stopping(end) = mode { Some(end) } else { None };
+        let wakes = [self.timers.next(), self.due.next_wake(now), more, end];
+        let next = wakes.into_iter().flatten().min();
         let mut messages = Vec::new();
         let Some(at) = next else {
             let received = self.inbox.recv_many(&mut messages, BATCH_MAX).await;
             return if received == 0 { vec![Message::Stop] } else { messages };
         };
         let wait = u64::try_from(at.millis().saturating_sub(now.millis())).unwrap_or(0);
-        let wait = std::time::Duration::from_millis(wait);
+        let wait = Duration::from_millis(wait);
         match tokio::time::timeout(wait, self.inbox.recv_many(&mut messages, BATCH_MAX)).await {
             Ok(0) => vec![Message::Stop],
             _ => messages,
@@ -156,7 +178,7 @@ impl StepLoop {
         for key in ended {
             self.due.end(&key, now);
         }
-        if mode == Mode::Stopping {
+        if mode != Mode::Running {
             return Ok(());
         }
         if self.collector.begins(&self.due, &self.ingest, now) {

@@ -243,3 +243,34 @@ async fn an_object_that_was_replaced_under_an_apply_is_observed_again() {
     assert_eq!(a.metadata.uid, another.metadata.uid);
     assert_eq!(a.data.unwrap()["key"], "2");
 }
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_left_to_the_next_start() {
+    let mut world = World::alone("drain").await;
+    let proxy = FaultProxy::before(&world.site.cluster);
+    world.site.own().through(&proxy.kubeconfig());
+    let brief = ["--graceful-shutdown-timeout", "1"];
+    world.site.own().start(&brief);
+    with_two(&world).await;
+    let gate = Gate::closed();
+    let apply = |seen: &Seen| seen.is_write() && seen.path.ends_with("/configmaps/a");
+    let before = proxy.harmed();
+    proxy.times(1, apply, Fault::Hold(gate.clone()));
+    let revision = world.push_files(&[("app/a.yaml", &map("a", "2"))]).await;
+    harmed(&proxy, before + 1).await;
+    world.site.own().stop().await;
+    let ended = |item: &hence::audit::Item, detail: &str| match (&item.record.body, &item.outcome) {
+        (Body::Note(note), _) => note.text.contains(detail),
+        (Body::Intent(_), Some((_, outcome))) => outcome.detail.contains(detail),
+        _ => false,
+    };
+    let late = "stopped with 1 underway that did not end in time";
+    assert!(world.site.journal().iter().any(|item| ended(item, late)));
+    gate.open();
+    world.site.own().start(&brief);
+    world.ready("app", &revision).await;
+    let settled = "the daemon ended before the outcome was recorded";
+    assert_eq!(world.site.journal().iter().filter(|item| ended(item, settled)).count(), 1);
+    assert_eq!(world.map("a").await.expect("a is there").data.unwrap()["key"], "2");
+    assert!(world.site.ask(&["audit", "verify"]).starts_with("OK"));
+}
