@@ -369,16 +369,37 @@ fn is_readable(node: &Node) -> bool {
 
 /// What upstream does to a value before it is set anywhere.
 fn prepared(mut value: Node) -> Node {
-    if is_string(&value) && value.style() == Style::Plain && reads_as_no_string(text(&value)) {
-        value.set_style(Style::DoubleQuoted);
-    }
+    quote(&mut value);
     value
 }
 
-/// Gives a value the style of what it replaces. In quotes, what was a number is printed as a
-/// string.
-pub(crate) fn restyle(value: &mut Node, style: Style) {
+/// Quotes a bare string that YAML 1.1 would read as something else. A tag that is written out is a
+/// style to upstream, so what has one is left as it is.
+pub(crate) fn quote(node: &mut Node) {
+    let is_bare = node.style() == Style::Plain && !node.is_tagged();
+    if is_bare && is_string(node) && reads_as_no_string(text(node)) {
+        node.set_style(Style::DoubleQuoted);
+    }
+}
+
+/// The style of a node; a tag that is written out is part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dress(Style, bool);
+
+impl Dress {
+    pub(crate) fn of(node: &Node) -> Self {
+        Self(node.style(), node.is_tagged())
+    }
+}
+
+/// Gives a value the style of what it replaces. In quotes and without a written tag, what was a
+/// number is printed as a string.
+pub(crate) fn restyle(value: &mut Node, Dress(style, tagged): Dress) {
     value.set_style(style);
+    value.set_tagged(tagged);
+    if tagged {
+        return;
+    }
     let quoted =
         matches!(style, Style::SingleQuoted | Style::DoubleQuoted | Style::Literal | Style::Folded);
     let typed = matches!(value.tag(), Tag::Int | Tag::Float | Tag::Bool | Tag::Timestamp);
@@ -394,7 +415,7 @@ pub(crate) fn set_scalar(node: &mut Node, value: Node, pen: &mut Pen) -> Result<
         return Ok(());
     }
     let mut value = value;
-    restyle(&mut value, node.style());
+    restyle(&mut value, Dress::of(node));
     pen.write(node, value);
     Ok(())
 }
@@ -422,7 +443,7 @@ pub(crate) fn set_field_with(
     let mut value = prepared(value);
     match node.get_mut(name) {
         Some(old) => {
-            restyle(&mut value, old.style());
+            restyle(&mut value, Dress::of(old));
             pen.write(old, value);
         }
         None => {

@@ -325,7 +325,19 @@ impl Object {
         let id = self.id().clone();
         self.append_csv(annotation::PREVIOUS_NAMES, &id.name)?;
         self.append_csv(annotation::PREVIOUS_NAMESPACES, id.effective_namespace())?;
-        self.append_csv(annotation::PREVIOUS_KINDS, &id.gvk.kind)
+        self.append_csv(annotation::PREVIOUS_KINDS, &id.gvk.kind)?;
+        let count = |key| self.csv(key).len();
+        let names = count(annotation::PREVIOUS_NAMES);
+        let fits = |key| count(key) == names;
+        // A name that is empty is not remembered, and upstream ends when names are too few.
+        let fit = fits(annotation::PREVIOUS_NAMESPACES) && fits(annotation::PREVIOUS_KINDS);
+        if names == 0 || fit {
+            return Ok(());
+        }
+        let words = "number of previous names, number of previous namespaces, number of previous \
+                     kinds not equal";
+        Err(BuildError::new(ErrorKind::InvalidObject, words)
+            .says(format!("a step has left an object of kind `{}` without a name", id.gvk.kind)))
     }
 
     /// Takes labels, annotations, name and namespace of `other` where this one has none of its own;

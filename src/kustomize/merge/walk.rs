@@ -7,6 +7,7 @@ use super::directive::Directive;
 use super::stable;
 use crate::kustomize::error::Result;
 use crate::kustomize::path;
+use crate::kustomize::path::Dress;
 use crate::kustomize::path::Kind;
 use crate::kustomize::schema::Schema;
 use crate::kustomize::schemas::Schemas;
@@ -147,7 +148,7 @@ impl Walker<'_> {
     pub(super) fn set_field(&mut self, map: Id, key: Node, value: Walked) -> Result<()> {
         let name = path::text(&key);
         if let Some(id) = value.id {
-            self.quote(id);
+            path::quote(self.arena.node_mut(id));
         }
         let Some(id) = value.id.filter(|&id| value.keep || !self.arena.is_null(id)) else {
             path::expect_kind(self.arena.node(map), Kind::Mapping)?;
@@ -156,24 +157,13 @@ impl Walker<'_> {
         };
         match self.arena.field(map, name) {
             Some(field) => {
-                let style = self.arena.node(field).style();
-                path::restyle(self.arena.node_mut(id), style);
+                let dress = Dress::of(self.arena.node(field));
+                path::restyle(self.arena.node_mut(id), dress);
                 self.arena.assign(field, id);
             }
             None => self.arena.add_field(map, key, id),
         }
         Ok(())
-    }
-
-    /// Quotes a string that YAML 1.1 would read as something else.
-    fn quote(&mut self, id: Id) {
-        let node = self.arena.node(id);
-        if path::is_string(node)
-            && node.style() == Style::Plain
-            && path::reads_as_no_string(path::text(node))
-        {
-            self.arena.node_mut(id).set_style(Style::DoubleQuoted);
-        }
     }
 
     /// What becomes of a list of items with keys before its items are looked at.

@@ -220,6 +220,16 @@ impl Node {
         self.tagged = false;
     }
 
+    /// Whether its tag was written out.
+    pub fn is_tagged(&self) -> bool {
+        self.tagged
+    }
+
+    /// Changes whether its tag counts as written out.
+    pub fn set_tagged(&mut self, tagged: bool) {
+        self.tagged = tagged;
+    }
+
     /// Changes its style.
     pub fn set_style(&mut self, style: Style) {
         self.style = style;
