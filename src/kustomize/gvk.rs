@@ -4,7 +4,8 @@
 //! a type that is certainly cluster-scoped has no namespace at all, whatever its object says.
 
 use std::fmt;
-use std::sync::Arc;
+
+use super::yaml::Text;
 
 /// The namespace under which ids of cluster-scoped objects are filed.
 pub(crate) const NO_NAMESPACE: &str = "_non_namespaceable_";
@@ -64,8 +65,8 @@ pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
 /// The type of an object as it stands in its file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Gvk {
-    pub(crate) api_version: Arc<str>,
-    pub(crate) kind: Arc<str>,
+    pub(crate) api_version: Text,
+    pub(crate) kind: Text,
     /// Known to be cluster-scoped. Ids made from earlier names never claim it, as upstream.
     pub(crate) cluster_scoped: bool,
 }
@@ -150,12 +151,12 @@ impl fmt::Display for GvkPattern {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ResId {
     pub(crate) gvk: Gvk,
-    pub(crate) name: Arc<str>,
-    pub(crate) namespace: Arc<str>,
+    pub(crate) name: Text,
+    pub(crate) namespace: Text,
 }
 
 /// What two equal ids share; the form in which ids are filed.
-pub(crate) type IdKey = (Arc<str>, Arc<str>, Arc<str>, Arc<str>);
+pub(crate) type IdKey = (Text, Text, Text, Text);
 
 impl ResId {
     /// The namespace by which ids are compared.
@@ -182,14 +183,14 @@ impl ResId {
     /// Equal for exactly the ids that are [`ResId::same`].
     pub(crate) fn key(&self) -> IdKey {
         let namespace = if self.effective_namespace() == &*self.namespace {
-            Arc::clone(&self.namespace)
+            self.namespace.clone()
         } else {
-            Arc::from(self.effective_namespace())
+            Text::from(self.effective_namespace())
         };
         (
-            Arc::clone(&self.gvk.api_version),
-            Arc::clone(&self.gvk.kind),
-            Arc::clone(&self.name),
+            self.gvk.api_version.clone(),
+            self.gvk.kind.clone(),
+            self.name.clone(),
             namespace,
         )
     }

@@ -21,6 +21,7 @@ use super::schemas::Schemas;
 use super::yaml::Node;
 use super::yaml::Place;
 use super::yaml::Style;
+use super::yaml::Text;
 
 /// The annotations by which the steps of a build remember things.
 pub(crate) mod annotation {
@@ -386,8 +387,8 @@ fn meta_text<'n>(node: &'n Node, field: &str) -> Option<MetaText<'n>> {
     metadata(node)?.get(field).filter(|found| !path::is_null_or_empty(found)).map(MetaText)
 }
 
-fn shared(node: Option<&Node>) -> Arc<str> {
-    node.and_then(Node::shared_text).unwrap_or_else(|| Arc::from(""))
+fn shared(node: Option<&Node>) -> Text {
+    node.and_then(Node::shared_text).unwrap_or_default()
 }
 
 /// Type, name and namespace of an object.
@@ -413,7 +414,7 @@ fn previous_ids(node: &Node) -> Vec<ResId> {
         .zip(list(annotation::PREVIOUS_KINDS))
         .map(|((name, namespace), kind)| ResId {
             gvk: Gvk {
-                api_version: Arc::clone(&api_version),
+                api_version: api_version.clone(),
                 kind: kind.into(),
                 cluster_scoped: false,
             },

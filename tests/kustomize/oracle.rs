@@ -16,6 +16,9 @@ use crate::tree::MemoryTree;
 /// holds little more than its schema, and makes much garbage.
 const GARBAGE: &str = "800";
 
+/// How often a tree is given to a new process before its end counts as the tree's doing.
+const ATTEMPTS: usize = 3;
+
 /// The program under way, twice: trees with a schema of their own have a process of their own, for
 /// each makes the program read its schema anew, which takes longer than most builds.
 pub struct Oracle {
@@ -56,16 +59,28 @@ impl Oracle {
 
 impl Process {
     fn answer(&mut self, request: &serde_json::Value) -> Result<String, String> {
-        match self.ask(&request.to_string()) {
-            Some(answer) if answer["ok"] == true => {
-                Ok(answer["out"].as_str().unwrap_or_default().to_owned())
-            }
-            Some(answer) => Err(answer["err"].as_str().unwrap_or_default().to_owned()),
-            None => {
-                self.running = None;
-                Err("the program ended".to_owned())
+        let line = request.to_string();
+        for _ in 0..ATTEMPTS {
+            match self.ask(&line) {
+                Some(answer) if answer["ok"] == true => {
+                    return Ok(answer["out"].as_str().unwrap_or_default().to_owned());
+                }
+                Some(answer) => return Err(answer["err"].as_str().unwrap_or_default().to_owned()),
+                None => self.bury(),
             }
         }
+        Err(format!("the program ended {ATTEMPTS} times by an error that it does not survive"))
+    }
+
+    /// Waits for a process that gave no answer. Go ends with status 2 after an error that cannot be
+    /// recovered, such as a stack that is too deep: that may be the tree's doing. Anything else is
+    /// no answer at all, and no comparison may count it.
+    fn bury(&mut self) {
+        let Some((mut child, input, _)) = self.running.take() else { return };
+        drop(input);
+        let status = child.wait().expect("the program can be waited for");
+        assert_eq!(status.code(), Some(2), "the program ended without an answer: {status}");
+        println!("the program ended: {status}");
     }
 
     fn ask(&mut self, line: &str) -> Option<serde_json::Value> {

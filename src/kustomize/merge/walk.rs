@@ -12,7 +12,6 @@ use crate::kustomize::path::Kind;
 use crate::kustomize::schema::Schema;
 use crate::kustomize::schemas::Schemas;
 use crate::kustomize::yaml::Node;
-use crate::kustomize::yaml::Style;
 use crate::kustomize::yaml::Tag;
 
 /// The object's node and the patch's node at one place.

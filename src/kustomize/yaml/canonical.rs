@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::error::YamlError;
 use super::node::Dialect;
@@ -11,6 +10,7 @@ use super::node::Entry;
 use super::node::Node;
 use super::node::Place;
 use super::node::Tag;
+use super::node::Text;
 use super::node::Value;
 use super::number;
 use super::resolve;
@@ -28,7 +28,7 @@ pub(super) enum Canonical {
     /// Null, a boolean or a number: printed as it is.
     Word(Cow<'static, str>),
     /// A string: quoted where it would read as something else.
-    Text(Arc<str>),
+    Text(Text),
 }
 
 /// What a scalar means once kyaml has written it out and read it back.
@@ -46,7 +46,7 @@ pub(super) fn value(node: &Node, in_flow: bool) -> Result<Value, YamlError> {
         })),
         Value::Time(time) if time.is_empty() => {
             let what = "a time whose zone is a day or more from UTC";
-            Err(YamlError::NotJson { at: node.place, what })
+            Err(YamlError::NotJson { at: node.place(), what })
         }
         other => Ok(other),
     }
@@ -54,7 +54,7 @@ pub(super) fn value(node: &Node, in_flow: bool) -> Result<Value, YamlError> {
 
 /// What a scalar node prints as.
 pub(super) fn scalar(node: &Node, in_flow: bool) -> Result<Canonical, YamlError> {
-    let at = node.place;
+    let at = node.place();
     let word = |word: Cow<'static, str>| Ok(Canonical::Word(word));
     match value(node, in_flow)? {
         Value::Null => word("null".into()),
@@ -77,10 +77,10 @@ pub(super) fn fields(
     node: &Node,
     is_root: bool,
     in_flow: bool,
-) -> Result<Vec<(Arc<str>, &Node)>, YamlError> {
+) -> Result<Vec<(Text, &Node)>, YamlError> {
     let mut fields = Vec::new();
     for (key, value) in raw_fields(node, is_root, in_flow)? {
-        fields.push((json_key(key, value.place)?, value));
+        fields.push((json_key(key, value.place())?, value));
     }
     Ok(fields)
 }
@@ -93,7 +93,7 @@ pub(super) fn raw_fields(
     node: &Node,
     is_root: bool,
     in_flow: bool,
-) -> Result<Vec<(Arc<str>, &Node)>, YamlError> {
+) -> Result<Vec<(Text, &Node)>, YamlError> {
     let entries = node.entries().unwrap_or_default();
     check_unique(entries)?;
     let mut fields = Vec::with_capacity(entries.len());
@@ -106,8 +106,8 @@ pub(super) fn raw_fields(
 }
 
 /// The text of a key; `None` when the official program drops the entry.
-fn key_text(key: &Node, is_root: bool, in_flow: bool) -> Result<Option<Arc<str>>, YamlError> {
-    let at = key.place;
+fn key_text(key: &Node, is_root: bool, in_flow: bool) -> Result<Option<Text>, YamlError> {
+    let at = key.place();
     let wrong = || YamlError::NotJson { at, what: "a key that is not a string" };
     let text = key.shared_text().ok_or_else(wrong)?;
     match key.effective_tag() {
@@ -115,7 +115,7 @@ fn key_text(key: &Node, is_root: bool, in_flow: bool) -> Result<Option<Arc<str>>
             rewrite::text(key, in_flow).map(|text| Some(text.into()))
         }
         Tag::Str | Tag::Merge => Ok(Some(text)),
-        Tag::Null if !key.tagged && text.is_empty() => Ok(Some(text)),
+        Tag::Null if !key.is_tagged() && text.is_empty() => Ok(Some(text)),
         Tag::Null if is_root && text.is_empty() => Ok(None),
         // kyaml finds no text in such a key, and adds it twice.
         Tag::Null if is_root => {
@@ -135,8 +135,8 @@ pub(super) fn check_unique(entries: &[Entry]) -> Result<(), YamlError> {
     let text = |entry: &Entry| -> String { entry.key.text().unwrap_or_default().to_owned() };
     let duplicate = |first: &Entry, second: &Entry| {
         Err(YamlError::DuplicateKey {
-            at: second.key.place,
-            first: first.key.place,
+            at: second.key.place(),
+            first: first.key.place(),
             key: text(second),
         })
     };
@@ -162,7 +162,7 @@ pub(super) fn check_unique(entries: &[Entry]) -> Result<(), YamlError> {
     Ok(())
 }
 
-fn json_key(text: Arc<str>, at: Place) -> Result<Arc<str>, YamlError> {
+fn json_key(text: Text, at: Place) -> Result<Text, YamlError> {
     if text.len() > JSON_KEY_CHARS_MAX / 6 {
         let quoted: usize = 2 + text.chars().map(json_chars).sum::<usize>();
         if quoted > JSON_KEY_CHARS_MAX {
@@ -186,7 +186,7 @@ fn json_chars(c: char) -> usize {
 
 /// A string as it comes out of JSON that go-yaml v2 read: Go escapes some characters there, others
 /// meet the reader raw. U+0085 raw is a line break, and line breaks in quotes are folded.
-fn through_json(text: Arc<str>, at: Place) -> Result<Arc<str>, YamlError> {
+fn through_json(text: Text, at: Place) -> Result<Text, YamlError> {
     if text.bytes().all(|b| b < 0x7f) {
         return Ok(text);
     }

@@ -1,31 +1,12 @@
 //! Changing a tree. New entries go to the end of a map, as the official program puts them; the
 //! emitter sorts in any case, but lists of objects and origins see the order.
 
-use std::sync::Arc;
-
-use super::node::Data;
 use super::node::Entry;
 use super::node::Node;
 use super::node::Style;
 use super::node::Tag;
 
 impl Node {
-    /// The items of a list, to change.
-    pub fn items_mut(&mut self) -> Option<&mut Vec<Node>> {
-        match &mut self.data {
-            Data::Sequence(items) => Some(Arc::make_mut(items)),
-            _ => None,
-        }
-    }
-
-    /// The entries of a map, to change.
-    pub fn entries_mut(&mut self) -> Option<&mut Vec<Entry>> {
-        match &mut self.data {
-            Data::Mapping(entries) => Some(Arc::make_mut(entries)),
-            _ => None,
-        }
-    }
-
     /// The first entry of a map whose key has this text, to change. Nothing is copied when absent.
     pub fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
         let index = self.index_of(key)?;
@@ -95,17 +76,11 @@ impl Node {
         }
     }
 
-    /// Replaces a scalar's text; tag and style stay, so an `!!int` must stay a number.
-    pub fn set_text(&mut self, text: &str) {
-        self.data = Data::Scalar(text.into());
-    }
-
     /// Makes this node a string of its own: tag `!!str`, plain style; the place stays.
     pub fn set_string(&mut self, text: &str) {
-        self.data = Data::Scalar(text.into());
-        self.tag = Tag::Str;
-        self.tagged = false;
-        self.style = Style::Plain;
+        self.set_text(text);
+        self.set_tag(Tag::Str);
+        self.set_style(Style::Plain);
     }
 
     /// Position of the first entry whose key has this text.
@@ -115,16 +90,15 @@ impl Node {
 
     /// Calls `visit` on each scalar value of the tree (not on keys), depth first.
     pub fn for_each_scalar_mut(&mut self, visit: &mut impl FnMut(&mut Node)) {
-        match &mut self.data {
-            Data::Scalar(_) => visit(self),
-            Data::Sequence(items) => {
-                Arc::make_mut(items).iter_mut().for_each(|item| item.for_each_scalar_mut(visit));
-            }
-            Data::Mapping(entries) => {
-                for entry in Arc::make_mut(entries) {
-                    entry.value.for_each_scalar_mut(visit);
-                }
-            }
+        if self.is_scalar() {
+            visit(self);
+            return;
+        }
+        for item in self.items_mut().into_iter().flatten() {
+            item.for_each_scalar_mut(visit);
+        }
+        for entry in self.entries_mut().into_iter().flatten() {
+            entry.value.for_each_scalar_mut(visit);
         }
     }
 }

@@ -8,7 +8,7 @@
 use super::canonical;
 use super::canonical::Canonical;
 use super::error::YamlError;
-use super::node::Data;
+use super::node::Content;
 use super::node::Node;
 use super::node::Style;
 use super::order;
@@ -24,7 +24,7 @@ const SIMPLE_KEY_BYTES_MAX: usize = 128;
 pub fn to_yaml(node: &Node) -> Result<String, YamlError> {
     if node.is_scalar() {
         let what = "a document that is neither map nor list";
-        return Err(YamlError::NotJson { at: node.place, what });
+        return Err(YamlError::NotJson { at: node.place(), what });
     }
     let mut writer = Writer { after_blank: true, indenting: true, ..Writer::default() };
     writer.node(node, Context { indent: None, in_map: false, in_flow: false }, 0)?;
@@ -117,25 +117,25 @@ impl Writer {
     }
 
     fn node(&mut self, node: &Node, around: Context, depth: usize) -> Result<(), YamlError> {
-        let in_flow = around.in_flow || node.style == Style::Flow;
+        let in_flow = around.in_flow || node.style() == Style::Flow;
         let context = Context { in_flow, ..around };
-        match &node.data {
-            Data::Scalar(_) => {
+        match node.content() {
+            Content::Scalar(_) => {
                 let value = canonical::scalar(node, around.in_flow)?;
                 let indent = context.indent.map_or(2, |indent| indent + 2);
                 scalar::write(self, &value, indent, false);
                 Ok(())
             }
-            Data::Sequence(items) if items.is_empty() => {
+            Content::Sequence(items) if items.is_empty() => {
                 self.indicator("[]");
                 Ok(())
             }
-            Data::Sequence(items) => self.sequence(items, context, depth),
-            Data::Mapping(entries) if entries.is_empty() => {
+            Content::Sequence(items) => self.sequence(items, context, depth),
+            Content::Mapping(entries) if entries.is_empty() => {
                 self.indicator("{}");
                 Ok(())
             }
-            Data::Mapping(_) => self.mapping(node, context, depth),
+            Content::Mapping(_) => self.mapping(node, context, depth),
         }
     }
 

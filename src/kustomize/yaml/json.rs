@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::canonical;
 use super::error::YamlError;
-use super::node::Data;
+use super::node::Content;
 use super::node::Dialect;
 use super::node::Entry;
 use super::node::Node;
@@ -24,21 +24,21 @@ impl Node {
     pub fn to_json(&self) -> Result<Json, YamlError> {
         if self.is_scalar() {
             let what = "a document that is neither map nor list";
-            return Err(YamlError::NotJson { at: self.place, what });
+            return Err(YamlError::NotJson { at: self.place(), what });
         }
         self.json_value(true, false)
     }
 
     fn json_value(&self, is_root: bool, around_flow: bool) -> Result<Json, YamlError> {
-        let in_flow = around_flow || self.style == Style::Flow;
-        match &self.data {
-            Data::Scalar(_) => self.json_scalar(around_flow),
-            Data::Sequence(items) => items
+        let in_flow = around_flow || self.style() == Style::Flow;
+        match self.content() {
+            Content::Scalar(_) => self.json_scalar(around_flow),
+            Content::Sequence(items) => items
                 .iter()
                 .map(|item| item.json_value(false, in_flow))
                 .collect::<Result<_, _>>()
                 .map(Json::Array),
-            Data::Mapping(_) => {
+            Content::Mapping(_) => {
                 let mut map = Map::new();
                 for (key, value) in canonical::raw_fields(self, is_root, in_flow)? {
                     map.insert(key.to_string(), value.json_value(false, in_flow)?);
@@ -69,7 +69,7 @@ impl Node {
     /// A whole number is written without fraction, and so reads as an integer.
     fn json_float(&self, float: f64) -> Result<Number, YamlError> {
         let what = "an infinite or undefined number";
-        let number = Number::from_f64(float).ok_or(YamlError::NotJson { at: self.place, what })?;
+        let number = Number::from_f64(float).ok_or(YamlError::NotJson { at: self.place(), what })?;
         let digits = number::through_json(float);
         let whole = digits.parse::<i64>().map(Number::from);
         Ok(whole.or_else(|_| digits.parse::<u64>().map(Number::from)).unwrap_or(number))
@@ -78,20 +78,20 @@ impl Node {
     /// The JSON of a kustomization file (`sigs.k8s.io/yaml`): YAML 1.1 booleans, times as text, the
     /// last of equal keys, keys of any scalar kind as text.
     pub fn to_kustomization_json(&self) -> Result<Json, YamlError> {
-        match &self.data {
-            Data::Sequence(items) => items
+        match self.content() {
+            Content::Sequence(items) => items
                 .iter()
                 .map(Node::to_kustomization_json)
                 .collect::<Result<_, _>>()
                 .map(Json::Array),
-            Data::Mapping(entries) => {
+            Content::Mapping(entries) => {
                 let mut map = Map::new();
                 for entry in entries.iter() {
                     map.insert(v2_key(&entry.key)?, entry.value.to_kustomization_json()?);
                 }
                 Ok(Json::Object(map))
             }
-            Data::Scalar(text) => match super::resolve::resolve(self, Dialect::V2)? {
+            Content::Scalar(text) => match super::resolve::resolve(self, Dialect::V2)? {
                 Value::Null => Ok(Json::Null),
                 Value::Bool(value) => Ok(Json::Bool(value)),
                 Value::Int(number) => Ok(Json::Number(number.into())),
@@ -135,7 +135,7 @@ impl Node {
 }
 
 fn v2_key(key: &Node) -> Result<String, YamlError> {
-    let wrong = || YamlError::NotJson { at: key.place, what: "a key that is not a string" };
+    let wrong = || YamlError::NotJson { at: key.place(), what: "a key that is not a string" };
     match super::resolve::resolve(key, Dialect::V2).map_err(|_| wrong())? {
         Value::Null => Err(wrong()),
         Value::Bool(value) => Ok(value.to_string()),
@@ -153,7 +153,7 @@ fn from_number(number: &Number) -> Node {
     let text = number::shortest(float);
     let tag = if text.contains(['.', 'e']) { Tag::Float } else { Tag::Int };
     let mut node = Node::scalar(&text);
-    node.tag = tag;
+    node.set_tag(tag);
     node
 }
 

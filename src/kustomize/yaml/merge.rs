@@ -22,7 +22,7 @@ pub(super) fn expand(entries: Vec<Entry>, dialect: Dialect) -> Result<Vec<Entry>
 }
 
 fn is_merge(entry: &Entry) -> bool {
-    entry.key.tag == Tag::Merge
+    entry.key.tag() == Tag::Merge
 }
 
 fn own_keys_win(entries: Vec<Entry>) -> Result<Vec<Entry>, YamlError> {
@@ -32,7 +32,7 @@ fn own_keys_win(entries: Vec<Entry>) -> Result<Vec<Entry>, YamlError> {
         own.retain(|entry| entry.key.text() != Some("<<"));
     }
     if let Some(second) = merges.get(1) {
-        return Err(YamlError::Merge { at: second.key.place });
+        return Err(YamlError::Merge { at: second.key.place() });
     }
     let own_count = own.len();
     for map in merges.iter().map(maps).collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
@@ -68,7 +68,7 @@ fn later_wins(entries: Vec<Entry>) -> Result<Vec<Entry>, YamlError> {
 
 /// The maps that a merge entry names, weakest first.
 fn maps(entry: &Entry) -> Result<Vec<&[Entry]>, YamlError> {
-    let wrong = || YamlError::Merge { at: entry.key.place };
+    let wrong = || YamlError::Merge { at: entry.key.place() };
     if let Some(map) = entry.value.entries() {
         return Ok(vec![map]);
     }

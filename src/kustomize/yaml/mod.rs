@@ -54,6 +54,7 @@ pub use node::Node;
 pub use node::Place;
 pub use node::Style;
 pub use node::Tag;
+pub use node::Text;
 pub use node::Value;
 pub(crate) use number::key_text as go_float_32;
 pub use parse::read_document;

@@ -1,29 +1,28 @@
 //! Reading from a tree: kinds, fields, paths, scalar values.
 
-use std::sync::Arc;
-
-use super::node::Data;
+use super::node::Content;
 use super::node::Dialect;
 use super::node::Entry;
 use super::node::Node;
 use super::node::Tag;
+use super::node::Text;
 use super::node::Value;
 use super::resolve;
 
 impl Node {
     /// A scalar?
     pub fn is_scalar(&self) -> bool {
-        matches!(self.data, Data::Scalar(_))
+        matches!(self.content(), Content::Scalar(_))
     }
 
     /// A list?
     pub fn is_sequence(&self) -> bool {
-        matches!(self.data, Data::Sequence(_))
+        matches!(self.content(), Content::Sequence(_))
     }
 
     /// A map?
     pub fn is_mapping(&self) -> bool {
-        matches!(self.data, Data::Mapping(_))
+        matches!(self.content(), Content::Mapping(_))
     }
 
     /// Null: tagged so, or a plain scalar that reads so.
@@ -33,10 +32,10 @@ impl Node {
 
     /// A list or map without content.
     pub fn is_empty_collection(&self) -> bool {
-        match &self.data {
-            Data::Scalar(_) => false,
-            Data::Sequence(items) => items.is_empty(),
-            Data::Mapping(entries) => entries.is_empty(),
+        match self.content() {
+            Content::Scalar(_) => false,
+            Content::Sequence(items) => items.is_empty(),
+            Content::Mapping(entries) => entries.is_empty(),
         }
     }
 
@@ -47,26 +46,26 @@ impl Node {
 
     /// The tag, found from text and style when none is set (go-yaml v3: `Node.ShortTag`).
     pub fn effective_tag(&self) -> Tag {
-        match (&self.data, self.tag) {
-            (Data::Sequence(_), Tag::Unset) => Tag::Seq,
-            (Data::Mapping(_), Tag::Unset) => Tag::Map,
-            (Data::Scalar(text), Tag::Unset) => resolve::implicit_tag(text, self.style),
+        match (self.content(), self.tag()) {
+            (Content::Sequence(_), Tag::Unset) => Tag::Seq,
+            (Content::Mapping(_), Tag::Unset) => Tag::Map,
+            (Content::Scalar(text), Tag::Unset) => resolve::implicit_tag(text, self.style()),
             (_, tag) => tag,
         }
     }
 
     /// The text of a scalar, whatever it means: `"1"` for both `1` and `'1'`.
     pub fn text(&self) -> Option<&str> {
-        match &self.data {
-            Data::Scalar(text) => Some(text),
+        match self.content() {
+            Content::Scalar(text) => Some(text),
             _ => None,
         }
     }
 
     /// The text of a scalar, shared.
-    pub fn shared_text(&self) -> Option<Arc<str>> {
-        match &self.data {
-            Data::Scalar(text) => Some(Arc::clone(text)),
+    pub fn shared_text(&self) -> Option<Text> {
+        match self.content() {
+            Content::Scalar(text) => Some(text.clone()),
             _ => None,
         }
     }
@@ -104,16 +103,16 @@ impl Node {
 
     /// The items of a list.
     pub fn items(&self) -> Option<&[Node]> {
-        match &self.data {
-            Data::Sequence(items) => Some(items),
+        match self.content() {
+            Content::Sequence(items) => Some(items),
             _ => None,
         }
     }
 
     /// The entries of a map, in order.
     pub fn entries(&self) -> Option<&[Entry]> {
-        match &self.data {
-            Data::Mapping(entries) => Some(entries),
+        match self.content() {
+            Content::Mapping(entries) => Some(entries),
             _ => None,
         }
     }

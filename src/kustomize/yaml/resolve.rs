@@ -2,8 +2,6 @@
 //!
 //! The rules were found by asking the official program: see `tests/kustomize/README.md`.
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -11,7 +9,7 @@ use base64::engine::GeneralPurpose;
 use base64::engine::GeneralPurposeConfig;
 
 use super::error::YamlError;
-use super::node::Data;
+use super::node::Content;
 use super::node::Dialect;
 use super::node::Node;
 use super::node::Style;
@@ -37,21 +35,21 @@ pub(super) fn implicit_tag(text: &str, style: Style) -> Tag {
 
 /// What `node` means. Errors: not a scalar, text that its tag forbids, broken base64.
 pub(super) fn resolve(node: &Node, dialect: Dialect) -> Result<Value, YamlError> {
-    let at = node.place;
-    let Data::Scalar(text) = &node.data else {
+    let at = node.place();
+    let Content::Scalar(text) = node.content() else {
         return Err(YamlError::WrongTag { at, text: String::new(), tag: "!!str" });
     };
-    let quoted = !matches!(node.style, Style::Plain | Style::Flow);
-    let tag = match (dialect, node.tagged) {
+    let quoted = !matches!(node.style(), Style::Plain | Style::Flow);
+    let tag = match (dialect, node.is_tagged()) {
         // v2 looks at the text anew unless the tag is written out.
         (Dialect::V2, false) if quoted => Tag::Str,
-        (Dialect::V2, false) if !matches!(node.tag, Tag::Str | Tag::Custom) => Tag::Unset,
-        _ if node.tag == Tag::Unset && quoted => Tag::Str,
-        _ => node.tag,
+        (Dialect::V2, false) if !matches!(node.tag(), Tag::Str | Tag::Custom) => Tag::Unset,
+        _ if node.tag() == Tag::Unset && quoted => Tag::Str,
+        _ => node.tag(),
     };
     match tag {
         Tag::Str | Tag::Custom | Tag::Merge | Tag::Map | Tag::Seq => {
-            return Ok(Value::Str(Arc::clone(text)));
+            return Ok(Value::Str(text.clone()));
         }
         Tag::Binary => {
             let base64: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
@@ -64,7 +62,7 @@ pub(super) fn resolve(node: &Node, dialect: Dialect) -> Result<Value, YamlError>
     }
     let (found, value) = plain(text, tag, dialect);
     if tag == Tag::Unset || tag == found {
-        return Ok(value.unwrap_or_else(|| Value::Str(Arc::clone(text))));
+        return Ok(value.unwrap_or_else(|| Value::Str(text.clone())));
     }
     match (tag, value) {
         (Tag::Float, Some(Value::Int(number))) => Ok(Value::Float(number as f64)),

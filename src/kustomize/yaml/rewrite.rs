@@ -16,18 +16,18 @@ use super::scalar;
 
 /// An absent value in brackets, `{a: }`, is written as `''` and reads back as an empty string.
 pub(super) fn is_absent_in_flow(node: &Node, in_flow: bool) -> bool {
-    in_flow && !node.tagged && node.tag == Tag::Null && node.text() == Some("")
+    in_flow && !node.is_tagged() && node.tag() == Tag::Null && node.text() == Some("")
 }
 
 /// A time in brackets is quoted for its colons, and reads back as a string.
 pub(super) fn is_quoted_time(node: &Node, in_flow: bool) -> bool {
-    in_flow && !node.tagged && node.text().is_some_and(|text| text.contains(':'))
+    in_flow && !node.is_tagged() && node.text().is_some_and(|text| text.contains(':'))
 }
 
 /// The text of a string after the rewrite.
 pub(super) fn text(node: &Node, in_flow: bool) -> Result<Cow<'_, str>, YamlError> {
     let text = node.text().unwrap_or_default();
-    let is_block = match node.style {
+    let is_block = match node.style() {
         Style::Literal | Style::Folded => true,
         Style::Plain | Style::Flow => text.contains('\n'),
         Style::SingleQuoted | Style::DoubleQuoted => false,
@@ -38,12 +38,12 @@ pub(super) fn text(node: &Node, in_flow: bool) -> Result<Cow<'_, str>, YamlError
     if text.starts_with('\t') {
         // Written without an indentation indicator, this does not read back.
         return Err(YamlError::NotJson {
-            at: node.place,
+            at: node.place(),
             what: "a text block that starts with a tab",
         });
     }
-    if node.style == Style::Folded && text.contains('\n') {
-        return fold_again(text, node.place).map(Cow::Owned);
+    if node.style() == Style::Folded && text.contains('\n') {
+        return fold_again(text, node.place()).map(Cow::Owned);
     }
     Ok(Cow::Borrowed(text))
 }

@@ -1,10 +1,10 @@
 //! Dates and times in plain scalars, as go-yaml finds them and Go prints them.
 
-use std::sync::Arc;
+use super::node::Text;
 
 /// `Some` when `text` is a date or time; inside is how Go's `time.Time` prints it in JSON (RFC 3339
 /// with the fraction's trailing zeros cut), or `None` when Go refuses to print it.
-pub(super) fn parse(text: &str) -> Option<Option<Arc<str>>> {
+pub(super) fn parse(text: &str) -> Option<Option<Text>> {
     let bytes = text.as_bytes();
     let year_only = bytes.iter().take_while(|b| b.is_ascii_digit()).count() == 4;
     if !year_only || bytes.get(4) != Some(&b'-') {

@@ -2,19 +2,18 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::OnceLock;
 
 use super::error::YamlError;
 use super::limits;
 use super::merge;
-use super::node::Data;
 use super::node::Dialect;
 use super::node::Entry;
 use super::node::Node;
 use super::node::Place;
 use super::node::Style;
 use super::node::Tag;
+use super::node::Text;
 use super::resolve;
 
 /// Longest text that is kept once for all its uses in a document.
@@ -36,9 +35,9 @@ const WELL_KNOWN: &[&str] = &[
     "true", "false", "default", "",
 ];
 
-fn well_known() -> &'static HashSet<Arc<str>> {
-    static SET: OnceLock<HashSet<Arc<str>>> = OnceLock::new();
-    SET.get_or_init(|| WELL_KNOWN.iter().map(|&text| Arc::from(text)).collect())
+fn well_known() -> &'static HashSet<Text> {
+    static SET: OnceLock<HashSet<Text>> = OnceLock::new();
+    SET.get_or_init(|| WELL_KNOWN.iter().map(|&text| Text::from(text)).collect())
 }
 
 /// What stands before a node's content.
@@ -58,7 +57,7 @@ pub(super) struct Builder {
     count: usize,
     /// Those of them that aliases brought.
     alias_count: usize,
-    texts: HashSet<Arc<str>>,
+    texts: HashSet<Text>,
     root: Option<Node>,
 }
 
@@ -120,8 +119,8 @@ impl Builder {
             None if text == "<<" => Tag::Merge,
             None => resolve::plain(text, Tag::Unset, self.dialect).0,
         };
-        let data = Data::Scalar(self.shared(text));
-        let node = Node { data, tag, style, tagged: explicit.is_some(), place };
+        let mut node = Node::of_text(self.shared(text), tag).styled(style).at(place);
+        node.set_tagged(explicit.is_some());
         self.count += 1;
         self.remember(anchor, &node, self.count - 1);
         self.add(node)
@@ -129,15 +128,15 @@ impl Builder {
 
     /// Keys, and short values too, repeat: one allocation serves all of a document, and one those
     /// that nearly every object has.
-    fn shared(&mut self, text: &str) -> Arc<str> {
+    fn shared(&mut self, text: &str) -> Text {
         if text.len() > SHARED_BYTES_MAX {
             return text.into();
         }
         if let Some(known) = well_known().get(text).or_else(|| self.texts.get(text)) {
-            return Arc::clone(known);
+            return known.clone();
         }
-        let new: Arc<str> = text.into();
-        self.texts.insert(Arc::clone(&new));
+        let new: Text = text.into();
+        self.texts.insert(new.clone());
         new
     }
 
@@ -196,11 +195,11 @@ impl Builder {
             });
         }
         if let Some(explicit) = tag.as_deref().and_then(explicit_tag) {
-            node.tag = explicit;
-            node.tagged = true;
+            node.set_tag(explicit);
+            node.set_tagged(true);
         }
-        node.place = place;
-        node.style = if is_flow { Style::Flow } else { Style::Plain };
+        node.set_place(place);
+        node.set_style(if is_flow { Style::Flow } else { Style::Plain });
         if let Some(anchor) = &anchor {
             self.anchors.insert(anchor.clone(), Anchor::Open(self.open.len()));
         }
@@ -212,17 +211,17 @@ impl Builder {
     /// Closes the innermost list or map.
     pub(super) fn end(&mut self) -> Result<(), YamlError> {
         let Some(mut open) = self.open.pop() else { return Ok(()) };
-        open.node.data = match open.content {
+        match open.content {
             Content::Items(mut items) => {
                 items.shrink_to_fit();
-                Data::Sequence(Arc::new(items))
+                open.node.items_mut().into_iter().for_each(|slot| *slot = std::mem::take(&mut items));
             }
             Content::Entries(entries, _) => {
                 let mut entries = merge::expand(entries, self.dialect)?;
                 entries.shrink_to_fit();
-                Data::Mapping(Arc::new(entries))
+                open.node.entries_mut().into_iter().for_each(|slot| *slot = std::mem::take(&mut entries));
             }
-        };
+        }
         // An anchor of the same name inside has replaced this one.
         let depth_now = self.open.len();
         let is_current = |name: &String| {
@@ -244,7 +243,7 @@ impl Builder {
     fn add(&mut self, node: Node) -> Result<(), YamlError> {
         if self.count > limits::DOCUMENT_NODES_MAX {
             return Err(YamlError::Limit {
-                at: node.place,
+                at: node.place(),
                 name: "DOCUMENT_NODES_MAX",
                 max: limits::DOCUMENT_NODES_MAX,
             });
@@ -256,9 +255,9 @@ impl Builder {
                 None => *key = Some(node),
                 Some(key) => {
                     let mut value = node;
-                    if value.text() == Some("") && value.place.line > key.place.line {
+                    if value.text() == Some("") && value.place().line > key.place().line {
                         // An absent value has no place of its own: the parser names what follows.
-                        value.place = key.place;
+                        value.set_place(key.place());
                     }
                     entries.push(Entry { key, value });
                 }
