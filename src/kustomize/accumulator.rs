@@ -28,7 +28,7 @@ impl Accumulator {
 
     /// Takes up all of a base.
     pub(crate) fn merge(&mut self, other: Self) -> Result<()> {
-        self.map.append_all(other.map.into_objects())?;
+        self.map.merge(other.map)?;
         self.merge_config(&other.config)?;
         other.vars.into_values().try_for_each(|var| self.add_var(var))
     }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::yaml::Text;
+use super::yaml::shared_text;
 
 /// The namespace under which ids of cluster-scoped objects are filed.
 pub(crate) const NO_NAMESPACE: &str = "_non_namespaceable_";
@@ -185,7 +186,7 @@ impl ResId {
         let namespace = if self.effective_namespace() == &*self.namespace {
             self.namespace.clone()
         } else {
-            Text::from(self.effective_namespace())
+            shared_text(self.effective_namespace())
         };
         (
             self.gvk.api_version.clone(),

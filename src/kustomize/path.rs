@@ -298,10 +298,7 @@ pub(crate) fn lookup_create<'n, S: AsRef<str>>(
                 Part::Field(_) if is_null(at) => None,
                 Part::Field(name) => {
                     let made = kind_before(parts.get(i + 1).copied(), last).empty();
-                    at.entries_mut().map(|entries| {
-                        entries.push(Entry::new(name, made));
-                        entries.len() - 1
-                    })
+                    at.push_entry(Entry::new(name, made))
                 }
                 Part::Element(field, value) => at.items_mut().map(|items| {
                     items.push(element(field, value));

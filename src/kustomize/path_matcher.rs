@@ -86,17 +86,12 @@ impl Search {
         if index.is_none() {
             let Some(last) = self.create else { return Ok(()) };
             let made = kind_before(rest.first().map(String::as_str), last).empty();
-            match node.entries_mut() {
-                Some(entries) => {
-                    entries.push(Entry::new(name, made));
-                    index = Some(entries.len() - 1);
-                }
-                None => {
-                    // Made beside the tree: found, without effect.
-                    let mut lost = made;
-                    return self.visit(&mut lost, rest, None);
-                }
+            if !node.is_mapping() {
+                // Made beside the tree: found, without effect.
+                let mut lost = made;
+                return self.visit(&mut lost, rest, None);
             }
+            index = node.push_entry(Entry::new(name, made));
         }
         let Some(index) = index else { return Ok(()) };
         let entry = node.entries_mut().and_then(|entries| entries.get_mut(index));

@@ -74,6 +74,15 @@ impl ResMap {
         Ok(())
     }
 
+    /// Adds all objects of another map.
+    pub(crate) fn merge(&mut self, other: Self) -> Result<()> {
+        if self.objects.is_empty() && other.index.is_some() {
+            *self = other;
+            return Ok(());
+        }
+        self.append_all(other.objects)
+    }
+
     pub(crate) fn append_all(&mut self, objects: impl IntoIterator<Item = Object>) -> Result<()> {
         objects.into_iter().try_for_each(|object| self.append(object))
     }

@@ -22,6 +22,7 @@ use super::yaml::Node;
 use super::yaml::Place;
 use super::yaml::Style;
 use super::yaml::Text;
+use super::yaml::shared_text;
 
 /// The annotations by which the steps of a build remember things.
 pub(crate) mod annotation {
@@ -200,7 +201,7 @@ impl Object {
     fn ids(&self) -> &Ids {
         self.ids.get_or_init(|| {
             let current = id_of(&self.node, &self.schemas);
-            let previous = previous_ids(&self.node);
+            let previous = previous_ids(&self.node, &current);
             Arc::new(Ids { current, previous })
         })
     }
@@ -404,7 +405,7 @@ pub(crate) fn id_of(node: &Node, schemas: &Schemas) -> ResId {
 }
 
 /// The ids that the annotations remember; empty when they do not fit together.
-fn previous_ids(node: &Node) -> Vec<ResId> {
+fn previous_ids(node: &Node, current: &ResId) -> Vec<ResId> {
     let Some(names) = annotation_of(node, annotation::PREVIOUS_NAMES) else { return Vec::new() };
     let list = |key| annotation_of(node, key).unwrap_or_default().split(',');
     let api_version = shared(node.get("apiVersion"));
@@ -415,13 +416,18 @@ fn previous_ids(node: &Node) -> Vec<ResId> {
         .map(|((name, namespace), kind)| ResId {
             gvk: Gvk {
                 api_version: api_version.clone(),
-                kind: kind.into(),
+                kind: shared_text(kind),
                 cluster_scoped: false,
             },
-            name: name.into(),
-            namespace: namespace.into(),
+            name: same_or_new(name, &current.name),
+            namespace: shared_text(namespace),
         })
         .collect()
+}
+
+/// Most names stay as they are: they need no copy.
+fn same_or_new(text: &str, known: &Text) -> Text {
+    if text == known.as_str() { known.clone() } else { text.into() }
 }
 
 fn annotation_of<'n>(node: &'n Node, key: &str) -> Option<&'n str> {

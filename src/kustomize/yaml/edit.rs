@@ -6,6 +6,9 @@ use super::node::Node;
 use super::node::Style;
 use super::node::Tag;
 
+/// Maps of fewer entries grow by one: most get one or two more, and there are many of them.
+const SMALL_MAP: usize = 8;
+
 impl Node {
     /// The first entry of a map whose key has this text, to change. Nothing is copied when absent.
     pub fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
@@ -30,9 +33,7 @@ impl Node {
         let index = match self.index_of(key) {
             Some(index) => index,
             None => {
-                let entries = self.entries_mut()?;
-                entries.push(Entry::new(key, absent()));
-                entries.len() - 1
+                self.push_entry(Entry::new(key, absent()))?
             }
         };
         self.entries_mut()?.get_mut(index).map(|entry| &mut entry.value)
@@ -47,7 +48,7 @@ impl Node {
                 Some(std::mem::replace(&mut entry.value, value))
             }
             None => {
-                self.entries_mut()?.push(Entry::new(key, value));
+                self.push_entry(Entry::new(key, value));
                 None
             }
         }
@@ -56,11 +57,23 @@ impl Node {
     /// Like [`Node::set`], but replaces the key's node too (kyaml: `MapEntrySetter`).
     pub fn set_entry(&mut self, entry: Entry) {
         let index = entry.key.text().and_then(|key| self.index_of(key));
-        let Some(entries) = self.entries_mut() else { return };
-        match index.and_then(|index| entries.get_mut(index)) {
+        match index.and_then(|index| self.entries_mut()?.get_mut(index)) {
             Some(old) => *old = entry,
-            None => entries.push(entry),
+            None => {
+                self.push_entry(entry);
+            }
         }
+    }
+
+    /// Adds an entry to the end of a map, and gives its position. Does nothing when this is not a
+    /// map.
+    pub(crate) fn push_entry(&mut self, entry: Entry) -> Option<usize> {
+        let entries = self.entries_mut()?;
+        if entries.len() < SMALL_MAP {
+            entries.reserve_exact(1);
+        }
+        entries.push(entry);
+        Some(entries.len() - 1)
     }
 
     /// Removes the first entry of a map whose key has this text.

@@ -43,6 +43,7 @@ mod timestamp;
 mod token;
 mod tree;
 mod unicode;
+mod words;
 
 pub use emit::to_yaml;
 pub use emit::to_yaml_documents;
@@ -64,6 +65,7 @@ pub use parse::read_resources;
 pub use parse::read_resources_at;
 pub(crate) use scalar::v3_style as made_style;
 pub(crate) use unicode::is_go_letter_or_digit;
+pub(crate) use words::shared as shared_text;
 
 /// The limits of this module, by the names that errors report.
 pub mod limits {

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use super::words;
+
 /// The text of a scalar, shared by all nodes that have it.
 pub type Text = arcstr::ArcStr;
 
@@ -309,6 +311,16 @@ impl Node {
         }
     }
 
+    /// Makes this node a list of `items`; all else stays.
+    pub(super) fn set_items(&mut self, items: Vec<Node>) {
+        self.data = Data::Sequence(*self.head(), Arc::new(items));
+    }
+
+    /// Makes this node a map of `entries`; all else stays.
+    pub(super) fn set_entries(&mut self, entries: Vec<Entry>) {
+        self.data = Data::Mapping(*self.head(), Arc::new(entries));
+    }
+
     /// Replaces a scalar's text; tag and style stay, so an `!!int` must stay a number.
     pub fn set_text(&mut self, text: &str) {
         self.data = Data::Scalar(*self.head(), text.into());
@@ -339,6 +351,6 @@ impl Head {
 impl Entry {
     /// An entry whose key is a plain scalar.
     pub fn new(key: &str, value: Node) -> Self {
-        Self { key: Node::scalar(key), value }
+        Self { key: Node::of_text(words::shared(key), Tag::Unset), value }
     }
 }

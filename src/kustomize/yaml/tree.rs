@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::sync::OnceLock;
 
 use super::error::YamlError;
 use super::limits;
@@ -15,30 +14,7 @@ use super::node::Style;
 use super::node::Tag;
 use super::node::Text;
 use super::resolve;
-
-/// Longest text that is kept once for all its uses in a document.
-const SHARED_BYTES_MAX: usize = 64;
-
-/// Texts that stand in most objects.
-#[rustfmt::skip]
-const WELL_KNOWN: &[&str] = &[
-    "apiVersion", "kind", "metadata", "name", "namespace", "labels", "annotations", "spec", "data",
-    "v1", "apps/v1", "ConfigMap", "Deployment", "Secret", "Service", "ServiceAccount",
-    "rbac.authorization.k8s.io/v1", "apiGroup", "apiGroups", "resources", "verbs", "rules",
-    "roleRef", "subjects", "type", "selector", "matchLabels", "template", "replicas", "containers",
-    "image", "imagePullPolicy", "args", "command", "env", "envFrom", "value", "valueFrom", "key",
-    "configMapKeyRef", "secretKeyRef", "configMapRef", "secretRef", "ports", "containerPort",
-    "port", "targetPort", "protocol", "TCP", "http", "path", "host", "backend", "requests",
-    "limits", "cpu", "memory", "livenessProbe", "readinessProbe", "httpGet", "volumes",
-    "volumeMounts", "mountPath", "configMap", "secret", "secretName", "emptyDir", "securityContext",
-    "serviceAccountName", "app", "app.kubernetes.io/name", "app.kubernetes.io/instance",
-    "true", "false", "default", "",
-];
-
-fn well_known() -> &'static HashSet<Text> {
-    static SET: OnceLock<HashSet<Text>> = OnceLock::new();
-    SET.get_or_init(|| WELL_KNOWN.iter().map(|&text| Text::from(text)).collect())
-}
+use super::words;
 
 /// What stands before a node's content.
 #[derive(Default)]
@@ -58,6 +34,10 @@ pub(super) struct Builder {
     /// Those of them that aliases brought.
     alias_count: usize,
     texts: HashSet<Text>,
+    /// Items of all open lists, the outermost first: a list is made once its length is known.
+    items: Vec<Node>,
+    /// Entries of all open maps, likewise.
+    entries: Vec<Entry>,
     root: Option<Node>,
 }
 
@@ -77,9 +57,11 @@ struct Open {
     count_before: usize,
 }
 
+/// Where its items or entries begin among those of all that are open.
 enum Content {
-    Items(Vec<Node>),
-    Entries(Vec<Entry>, Option<Node>),
+    Items(usize),
+    /// And the key whose value comes next.
+    Entries(usize, Option<Node>),
 }
 
 impl Builder {
@@ -91,6 +73,8 @@ impl Builder {
             count: 0,
             alias_count: 0,
             texts: HashSet::new(),
+            items: Vec::new(),
+            entries: Vec::new(),
             root: None,
         }
     }
@@ -129,10 +113,10 @@ impl Builder {
     /// Keys, and short values too, repeat: one allocation serves all of a document, and one those
     /// that nearly every object has.
     fn shared(&mut self, text: &str) -> Text {
-        if text.len() > SHARED_BYTES_MAX {
+        if text.len() > words::SHARED_BYTES_MAX {
             return text.into();
         }
-        if let Some(known) = well_known().get(text).or_else(|| self.texts.get(text)) {
+        if let Some(known) = words::well_known(text).or_else(|| self.texts.get(text)) {
             return known.clone();
         }
         let new: Text = text.into();
@@ -166,7 +150,8 @@ impl Builder {
         properties: Properties,
         is_flow: bool,
     ) -> Result<(), YamlError> {
-        self.start(properties, Node::sequence(Vec::new()), Content::Items(Vec::new()), is_flow)
+        let content = Content::Items(self.items.len());
+        self.start(properties, Node::sequence(Vec::new()), content, is_flow)
     }
 
     /// Opens a map.
@@ -175,7 +160,7 @@ impl Builder {
         properties: Properties,
         is_flow: bool,
     ) -> Result<(), YamlError> {
-        let content = Content::Entries(Vec::new(), None);
+        let content = Content::Entries(self.entries.len(), None);
         self.start(properties, Node::mapping(Vec::new()), content, is_flow)
     }
 
@@ -212,14 +197,14 @@ impl Builder {
     pub(super) fn end(&mut self) -> Result<(), YamlError> {
         let Some(mut open) = self.open.pop() else { return Ok(()) };
         match open.content {
-            Content::Items(mut items) => {
-                items.shrink_to_fit();
-                open.node.items_mut().into_iter().for_each(|slot| *slot = std::mem::take(&mut items));
+            Content::Items(from) => {
+                open.node.set_items(self.items.drain(from..).collect());
             }
-            Content::Entries(entries, _) => {
+            Content::Entries(from, _) => {
+                let entries = self.entries.drain(from..).collect();
                 let mut entries = merge::expand(entries, self.dialect)?;
                 entries.shrink_to_fit();
-                open.node.entries_mut().into_iter().for_each(|slot| *slot = std::mem::take(&mut entries));
+                open.node.set_entries(entries);
             }
         }
         // An anchor of the same name inside has replaced this one.
@@ -250,8 +235,8 @@ impl Builder {
         }
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
-            Some(Content::Items(items)) => items.push(node),
-            Some(Content::Entries(entries, key)) => match key.take() {
+            Some(Content::Items(_)) => self.items.push(node),
+            Some(Content::Entries(_, key)) => match key.take() {
                 None => *key = Some(node),
                 Some(key) => {
                     let mut value = node;
@@ -259,7 +244,7 @@ impl Builder {
                         // An absent value has no place of its own: the parser names what follows.
                         value.set_place(key.place());
                     }
-                    entries.push(Entry { key, value });
+                    self.entries.push(Entry { key, value });
                 }
             },
         }
