@@ -188,12 +188,7 @@ impl ResId {
         } else {
             shared_text(self.effective_namespace())
         };
-        (
-            self.gvk.api_version.clone(),
-            self.gvk.kind.clone(),
-            self.name.clone(),
-            namespace,
-        )
+        (self.gvk.api_version.clone(), self.gvk.kind.clone(), self.name.clone(), namespace)
     }
 }
 

@@ -329,7 +329,7 @@ pub(crate) fn reads_as_no_string(text: &str) -> bool {
         return false;
     }
     if is_plain_scalar(text) {
-        return !matches!(Node::scalar(text).value(Dialect::V2), Some(Value::Str(_)));
+        return !yaml::is_plain_string(text, Dialect::V2);
     }
     match yaml::read_kustomization(text.as_bytes(), FileId::default()) {
         Ok(Some(node)) if node.is_scalar() => {
@@ -373,10 +373,15 @@ fn prepared(mut value: Node) -> Node {
 /// Quotes a bare string that YAML 1.1 would read as something else. A tag that is written out is a
 /// style to upstream, so what has one is left as it is.
 pub(crate) fn quote(node: &mut Node) {
-    let is_bare = node.style() == Style::Plain && !node.is_tagged();
-    if is_bare && is_string(node) && reads_as_no_string(text(node)) {
+    if is_to_be_quoted(node) {
         node.set_style(Style::DoubleQuoted);
     }
+}
+
+/// Whether [`quote`] changes a node.
+pub(crate) fn is_to_be_quoted(node: &Node) -> bool {
+    let is_bare = node.style() == Style::Plain && !node.is_tagged();
+    is_bare && is_string(node) && reads_as_no_string(text(node))
 }
 
 /// The style of a node; a tag that is written out is part of it.

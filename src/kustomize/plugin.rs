@@ -253,11 +253,12 @@ pub(crate) fn only_validated(old: &Node, new: &Node) -> bool {
     };
     let mut rest = new.clone();
     if let Some(metadata) = rest.get_mut("metadata")
-        && let Some(labels) = metadata.get_mut("labels")
+        && let Some(mut labels) = metadata.remove("labels")
     {
-        labels.remove(VALIDATED_BY);
-        if labels.is_empty_collection() {
-            metadata.remove("labels");
+        labels.value.remove(VALIDATED_BY);
+        // Written anew, labels stand behind all else.
+        if !labels.value.is_empty_collection() {
+            metadata.push_entry(labels);
         }
     }
     *old == rest && labels(old).is_none_or(made)

@@ -364,12 +364,13 @@ fn write_plain(
         return Err(wrong(missing).says(says));
     }
     for place in found {
+        // What is looked for may have been made inside of the source.
+        value.read_again(object);
         // A match inside of text that is only read has no place in the object.
         let Some(node) = place.and_then(|at| path_matcher::at_mut(object.node_mut(), &at)) else {
             continue;
         };
         set_value(node, &value.node, options, pen)?;
-        value.read_again(object);
     }
     Ok(())
 }

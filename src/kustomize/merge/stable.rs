@@ -6,7 +6,6 @@ use crate::kustomize::path;
 use crate::kustomize::schema::Schema;
 use crate::kustomize::schemas::Schemas;
 use crate::kustomize::yaml::Node;
-use crate::kustomize::yaml::Style;
 use crate::kustomize::yaml::Tag;
 
 /// Whether walking `node` without a patch would change nothing. `false` may be said too often.
@@ -29,11 +28,7 @@ pub(super) fn is_stable(node: &Node, schema: Option<&Schema>, schemas: &Schemas)
     match (node.items(), schema) {
         (Some(items), Some(schema)) if schema.merges() => list_is_stable(items, schema, schemas),
         (Some(_), _) => true,
-        (None, _) => {
-            node.tag() != Tag::Unset
-                || node.style() != Style::Plain
-                || !path::reads_as_no_string(path::text(node))
-        }
+        (None, _) => !path::is_to_be_quoted(node),
     }
 }
 

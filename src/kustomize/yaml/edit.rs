@@ -32,9 +32,7 @@ impl Node {
     pub fn get_or_insert(&mut self, key: &str, absent: impl FnOnce() -> Node) -> Option<&mut Node> {
         let index = match self.index_of(key) {
             Some(index) => index,
-            None => {
-                self.push_entry(Entry::new(key, absent()))?
-            }
+            None => self.push_entry(Entry::new(key, absent()))?,
         };
         self.entries_mut()?.get_mut(index).map(|entry| &mut entry.value)
     }

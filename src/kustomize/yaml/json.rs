@@ -69,7 +69,8 @@ impl Node {
     /// A whole number is written without fraction, and so reads as an integer.
     fn json_float(&self, float: f64) -> Result<Number, YamlError> {
         let what = "an infinite or undefined number";
-        let number = Number::from_f64(float).ok_or(YamlError::NotJson { at: self.place(), what })?;
+        let number =
+            Number::from_f64(float).ok_or(YamlError::NotJson { at: self.place(), what })?;
         let digits = number::through_json(float);
         let whole = digits.parse::<i64>().map(Number::from);
         Ok(whole.or_else(|_| digits.parse::<u64>().map(Number::from)).unwrap_or(number))

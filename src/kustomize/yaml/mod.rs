@@ -63,6 +63,7 @@ pub use parse::read_kustomization;
 pub use parse::read_kustomization_at;
 pub use parse::read_resources;
 pub use parse::read_resources_at;
+pub(crate) use resolve::is_plain_string;
 pub(crate) use scalar::v3_style as made_style;
 pub(crate) use unicode::is_go_letter_or_digit;
 pub(crate) use words::shared as shared_text;

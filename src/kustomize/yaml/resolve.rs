@@ -116,6 +116,14 @@ pub(super) fn plain(text: &str, wanted: Tag, dialect: Dialect) -> (Tag, Option<V
     }
 }
 
+/// Whether plain text means a string. A time is one to readers of the kustomization file.
+pub(crate) fn is_plain_string(text: &str, dialect: Dialect) -> bool {
+    match plain(text, Tag::Unset, dialect).1 {
+        None => true,
+        Some(value) => dialect == Dialect::V2 && matches!(value, Value::Time(_)),
+    }
+}
+
 /// Words that mean null or a boolean.
 fn word(text: &str, dialect: Dialect) -> Option<Value> {
     match text {
