@@ -19,7 +19,7 @@ use super::yaml::Node;
 use crate::model::ContentId;
 
 /// Most bytes of all files whose objects are kept. What is kept is copied when a step changes it.
-const FILES_BYTES_MAX: usize = 2 << 20;
+const FILES_BYTES_MAX: usize = 1 << 20;
 /// Most objects in all bases that are kept.
 const BASE_OBJECTS_MAX: usize = 20_000;
 /// Most objects of one base that is kept: a larger one would stand in memory twice.

@@ -56,11 +56,14 @@ pub(super) fn set_pairs(
         return Ok(());
     }
     let create = Some(Create { kind: Kind::Mapping, tag: Tag::Map });
+    let valued = |(key, text): (&'_ String, &String)| {
+        let place = places.by_key.get(key).copied().unwrap_or(places.other);
+        (key.clone(), Node::string(text).at(place))
+    };
+    let pairs: Vec<(String, Node)> = pairs.iter().map(valued).collect();
     for object in map.objects_mut() {
-        for (key, text) in pairs {
-            let place = places.by_key.get(key).copied().unwrap_or(places.other);
-            let shared = Node::string(text).at(object.share(place));
-            let own = Node::string(text).at(place);
+        for (key, own) in &pairs {
+            let shared = own.clone().at(object.share(own.place()));
             specs.apply(object, create, &mut |node, pen| {
                 let value = if node.get(key).is_some() { own.clone() } else { shared.clone() };
                 path::set_field_with(node, key, value, pen)

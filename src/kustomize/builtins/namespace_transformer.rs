@@ -4,6 +4,7 @@
 //! API services, conversions) by field spec; subjects of role bindings by a mode of their own.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::kustomize::decode::decode_fields;
 use crate::kustomize::error::BuildError;
@@ -82,11 +83,10 @@ impl Transformer for NamespaceTransformer {
             *counts.entry(object.id().key()).or_insert(0usize) += 1;
         }
         let setter = Setter {
-            namespace: &self.metadata.namespace,
+            value: Node::string(&self.metadata.namespace).at(self.place),
             unset_only: self.unset_only,
             subjects: self.subjects().unwrap_or(Subjects::None),
             specs: &self.field_specs,
-            place: self.place,
         };
         for object in map.objects_mut() {
             if object.is_empty() || object.annotation(annotation::HELM) == Some("true") {
@@ -95,7 +95,12 @@ impl Transformer for NamespaceTransformer {
             let old = object.id().key();
             object.store_previous_id()?;
             setter.apply(object)?;
-            counts.entry(old).and_modify(|count| *count -= 1);
+            if let Entry::Occupied(mut entry) = counts.entry(old) {
+                *entry.get_mut() -= 1;
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
+            }
             let count = counts.entry(object.id().key()).or_insert(0);
             *count += 1;
             if *count != 1 {
@@ -111,18 +116,17 @@ impl Transformer for NamespaceTransformer {
 
 /// What is set where.
 pub(super) struct Setter<'s> {
-    namespace: &'s str,
+    value: Node,
     unset_only: bool,
     subjects: Subjects,
     specs: &'s [FieldSpec],
-    place: Place,
 }
 
 impl<'s> Setter<'s> {
     /// Sets the namespace without any further field.
-    pub(super) fn plain(namespace: &'s str) -> Self {
-        let subjects = Subjects::NamedDefault;
-        Self { namespace, unset_only: false, subjects, specs: &[], place: Place::default() }
+    pub(super) fn plain(namespace: &str) -> Self {
+        let (value, subjects) = (Node::string(namespace), Subjects::NamedDefault);
+        Self { value, unset_only: false, subjects, specs: &[] }
     }
 
     pub(super) fn apply(&self, object: &mut Object) -> Result<()> {
@@ -157,7 +161,7 @@ impl<'s> Setter<'s> {
         if self.unset_only && !path::value_text(node).is_empty() {
             return Ok(());
         }
-        path::set_scalar(node, Node::string(self.namespace).at(self.place), pen)
+        path::set_scalar(node, self.value.clone(), pen)
     }
 
     fn set_subjects(&self, object: &mut Object) -> Result<()> {

@@ -195,7 +195,7 @@ impl Node {
 
     /// A string, whatever its text looks like.
     pub fn string(text: &str) -> Self {
-        Self::of_text(text.into(), Tag::Str)
+        Self::of_text(words::shared(text), Tag::Str)
     }
 
     /// A plain scalar with this tag.

@@ -30,17 +30,28 @@ pub(super) fn shortest(number: f64) -> String {
 /// Where a number stands exactly between two shortest texts, Go takes the even last digit and Rust
 /// the larger one: this is Go's, in scientific form, when they differ.
 fn even_digits(number: f64) -> Option<String> {
-    let ours = format!("{number:e}");
+    // Up to 15 digits name a number exactly.
+    even_tie(&format!("{number:e}"), number, 16, |text| text.parse() == Ok(number))
+}
+
+/// [`even_digits`] of the shortest text `ours`, if it is that long; `names` says whether a text
+/// names the same number.
+fn even_tie(
+    ours: &str,
+    number: f64,
+    length_min: usize,
+    names: impl Fn(&str) -> bool,
+) -> Option<String> {
     let (mantissa, exponent) = ours.split_once('e')?;
     let last = mantissa.bytes().last().filter(|b| b.is_ascii_digit() && b % 2 == 1)?;
-    if mantissa.len() < 16 {
-        return None; // so few digits name a number exactly
+    if mantissa.len() < length_min {
+        return None;
     }
     let smaller = format!("{}{}", &mantissa[..mantissa.len() - 1], char::from(last - 1));
     let exact = format!("{number:.120e}");
     let beyond = exact.strip_prefix(&smaller)?.split_once('e')?.0.strip_prefix('5')?;
     let theirs = format!("{smaller}e{exponent}");
-    let is_tie = beyond.bytes().all(|b| b == b'0') && theirs.parse() == Ok(number);
+    let is_tie = beyond.bytes().all(|b| b == b'0') && names(&theirs);
     is_tie.then_some(theirs)
 }
 
@@ -84,8 +95,13 @@ pub(crate) fn key_text(number: f64) -> String {
             if narrow.is_infinite() {
                 return if narrow > 0.0 { ".inf" } else { "-.inf" }.to_owned();
             }
-            let scientific = format!("{narrow:e}");
-            from_scientific(&scientific, || format!("{narrow}"))
+            let ours = format!("{narrow:e}");
+            let names = |text: &str| text.parse() == Ok(narrow);
+            // Up to 6 digits name such a number exactly.
+            let even = even_tie(&ours, f64::from(narrow), 7, names);
+            from_scientific(even.as_ref().unwrap_or(&ours), || {
+                even.as_deref().map_or_else(|| format!("{narrow}"), without_exponent)
+            })
         }
     }
 }
