@@ -7,6 +7,10 @@
 #![allow(missing_docs, reason = "a bench")]
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
+/// The allocator of the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod durable;
 mod measure;
 mod small;

@@ -17,10 +17,12 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use crate::datalog::diagnostic::Span;
 use crate::datalog::maintain::walks;
 use crate::datalog::plan::Plan;
 use crate::datalog::plan::Planner;
 use crate::datalog::program::Aggregate;
+use crate::datalog::program::Clause;
 use crate::datalog::program::Expr;
 use crate::datalog::program::FileOrigin;
 use crate::datalog::program::Literal;
@@ -31,6 +33,7 @@ use crate::datalog::program::Term;
 use crate::datalog::store::Interner;
 use crate::datalog::store::List;
 use crate::datalog::store::Mix;
+use crate::datalog::store::Table;
 use crate::datalog::syntax::Fold;
 use crate::datalog::value::Value;
 
@@ -44,6 +47,13 @@ pub(crate) struct CoreRelation {
     pub(crate) indexes: Vec<Arc<[usize]>>,
     /// Lists that proofs may have to walk.
     pub(crate) walks: Vec<List>,
+}
+
+impl CoreRelation {
+    /// An empty table for its rows.
+    pub(crate) fn table(&self) -> Table {
+        Table::new(self.arity, &self.indexes, &self.walks)
+    }
 }
 
 /// One condition over stored rows, or a computation.
@@ -119,6 +129,12 @@ pub(crate) struct Compiled {
     pub(crate) key_indexes: Vec<Option<usize>>,
     /// Holds the constants of all plans, and nothing else.
     pub(crate) interner: Interner,
+    /// Per relation of the program: its clauses, in file and text order.
+    pub(crate) by_head: Vec<Vec<usize>>,
+    /// Per clause of the program: the order of its conditions when its head is known.
+    pub(crate) from_head: Vec<Vec<usize>>,
+    /// The unit of each fold, by the place of its aggregate.
+    pub(crate) folds: Vec<(Span, usize)>,
     /// The program's relations by name.
     pub(crate) positions: HashMap<Arc<str>, usize, BuildHasherDefault<Mix>>,
 }
@@ -363,8 +379,41 @@ impl Compiler<'_> {
         let program = program.clone();
         let names = program.relations().map(|info| Arc::clone(&info.name));
         let positions = names.enumerate().map(|(at, name)| (name, at)).collect();
-        Compiled { program, relations, units: planned, reads, key_indexes, interner, positions }
+        let mut by_head = vec![Vec::new(); program.relations().count()];
+        for (at, clause) in program.clauses().enumerate() {
+            by_head[clause.head].push(at);
+        }
+        Compiled {
+            relations,
+            reads,
+            key_indexes,
+            interner,
+            by_head,
+            from_head: program.clauses().map(order_from_head).collect(),
+            folds: folds_by_place(&planned),
+            positions,
+            units: planned,
+            program,
+        }
     }
+}
+
+fn order_from_head(clause: &Clause) -> Vec<usize> {
+    let variables = clause.head_args.iter().filter_map(|arg| match arg {
+        Expr::Variable(variable) => Some(*variable),
+        _ => None,
+    });
+    crate::datalog::check::order_given(&clause.body, variables.collect())
+}
+
+fn folds_by_place(units: &[Unit]) -> Vec<(Span, usize)> {
+    let fold = |(at, unit): (usize, &Unit)| match unit {
+        Unit::Fold(fold) => Some((fold.aggregate.place, at)),
+        Unit::Rules { .. } => None,
+    };
+    let mut folds: Vec<(Span, usize)> = units.iter().enumerate().filter_map(fold).collect();
+    folds.sort_unstable();
+    folds
 }
 
 fn plan_clause(

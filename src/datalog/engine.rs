@@ -26,7 +26,6 @@ use crate::datalog::program::RelationKind;
 use crate::datalog::reader::Reader;
 use crate::datalog::store::Interner;
 use crate::datalog::store::Store;
-use crate::datalog::store::Table;
 use crate::datalog::store::Uses;
 use crate::datalog::value::Row;
 use crate::datalog::world::World;
@@ -36,7 +35,8 @@ use crate::datalog::world::World;
 pub struct EngineOptions {
     /// The generation that the empty engine starts from; the first commit is the next one.
     pub generation: u64,
-    /// Rows that the clauses of one user file may look at in one transaction.
+    /// Work that the clauses of one user file may do in one transaction: rows looked at, and 32 for
+    /// each row derived. The default holds core rules up for less than a second.
     pub user_work_max: u64,
     /// A transaction with more than this share of all input rows, in percent, is evaluated in full.
     pub elastic_percent: u64,
@@ -44,7 +44,7 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        let user_work_max = 20_000_000;
+        let user_work_max = 10_000_000;
         Self { generation: 0, user_work_max, elastic_percent: 20 }
     }
 }
@@ -77,6 +77,8 @@ pub struct Engine {
     effort: Effort,
     /// Who uses which word; a fork, which does not live long, keeps no account.
     uses: Option<Uses>,
+    /// Words that the program itself uses.
+    constants: Arc<[u32]>,
 }
 
 impl Engine {
@@ -84,14 +86,13 @@ impl Engine {
     pub fn new(program: Program, builtins: Builtins, options: EngineOptions) -> Self {
         let compiled = compile(&program);
         let calls = Calls::new(program.functions(), &builtins);
-        let tables = compiled.relations.iter().map(|relation| {
-            Arc::new(Table::new(relation.arity, &relation.indexes, &relation.walks))
-        });
+        let tables = compiled.relations.iter().map(|relation| Arc::new(relation.table()));
         let mut store = Store { interner: compiled.interner.clone(), tables: tables.collect() };
         let mut uses = Uses::default();
         let stated = stated(&program, &calls, &mut store.interner);
         stated.values().flatten().for_each(|row| uses.add(row));
-        uses.add(&store.interner.take_fresh());
+        let constants: Arc<[u32]> = store.interner.take_fresh().into();
+        uses.add(&constants);
         let generation = options.generation;
         let world = World {
             compiled: Arc::new(compiled),
@@ -102,7 +103,7 @@ impl Engine {
             faults: BTreeMap::new(),
             generation,
         };
-        let mut engine = Self { world, effort: Effort::default(), uses: Some(uses) };
+        let mut engine = Self { world, effort: Effort::default(), uses: Some(uses), constants };
         let outcome = engine.derive(true, |work| {
             for (relation, rows) in work.stated {
                 rows.iter().for_each(|row| work.state(*relation, row));
@@ -222,6 +223,17 @@ impl Engine {
         delta
     }
 
+    /// Notes since when some rows hold.
+    pub(crate) fn hold_since(&mut self, rows: &[(usize, Row, u64)]) {
+        for (relation, row, since) in rows {
+            let words = self.world.words(row);
+            let table = self.world.store.table_mut(*relation);
+            if let Some(id) = words.and_then(|words| table.find(&words)) {
+                table.set_since(id, *since);
+            }
+        }
+    }
+
     /// The facts that fit the program, by relation.
     fn accept(&self, facts: Vec<Fact>, refused: &mut Vec<Refused>) -> Vec<(usize, Row)> {
         let mut rows = Vec::with_capacity(facts.len());
@@ -324,7 +336,38 @@ impl Engine {
     }
 
     pub(crate) fn of_world(world: World) -> Self {
-        Self { world, effort: Effort::default(), uses: None }
+        Self { world, effort: Effort::default(), uses: None, constants: Arc::new([]) }
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// All of this generation, to be put back by [`Engine::put_in_place`].
+    pub(crate) fn set_aside(&self) -> (World, Option<Uses>) {
+        (self.world.clone(), self.uses.clone())
+    }
+
+    pub(crate) fn put_in_place(&mut self, world: World, uses: Option<Uses>) {
+        (self.world, self.uses) = (world, uses);
+    }
+
+    pub(crate) fn constants(&self) -> &[u32] {
+        &self.constants
+    }
+
+    /// All that holds in `.output` relations, as if it had come just now.
+    pub(crate) fn all_outputs(&self) -> Delta {
+        let mut delta = Delta { generation: self.generation(), ..Delta::default() };
+        let relations = self.program().relations().enumerate();
+        for (at, info) in relations.filter(|(_, info)| info.output) {
+            let rows = self.world.sorted_rows(at);
+            if !rows.is_empty() {
+                delta.added.insert(Arc::clone(&info.name), rows);
+            }
+        }
+        delta.faults = self.faults();
+        delta
     }
 }
 

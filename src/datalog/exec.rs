@@ -8,6 +8,8 @@
 //!
 //! Cost: rows probed, counted in [`Exec::probed`]; the budget stops a join in its middle.
 
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use datafrog::Leapers;
@@ -25,6 +27,7 @@ use crate::datalog::plan::Step;
 use crate::datalog::program::Expr;
 use crate::datalog::store::Age;
 use crate::datalog::store::Interner;
+use crate::datalog::store::Mix;
 use crate::datalog::store::Table;
 use crate::datalog::store::key_of;
 use crate::datalog::syntax::Comparison;
@@ -112,7 +115,18 @@ pub(crate) struct Exec<'a> {
     pub(crate) probed: &'a mut u64,
     /// Most rows to look at.
     pub(crate) probed_max: u64,
+    /// What a result costs, in rows looked at: it may have to be stored and taken out again.
+    pub(crate) head_cost: u64,
+    /// What built-ins said to single words in this transaction.
+    pub(crate) answers: &'a mut Answers,
 }
+
+/// The words that functions of one argument gave, by function and word. Many clauses ask the same
+/// of the same rows. It holds for one transaction: words are used again after it.
+pub(crate) type Answers = HashMap<u64, u32, BuildHasherDefault<Mix>>;
+
+/// Most answers that are kept.
+const ANSWERS_MAX: usize = 1 << 20;
 
 const RANK: usize = 2;
 const TAG: usize = 1;
@@ -145,11 +159,15 @@ impl Exec<'_> {
                 return Ok(Heads::default());
             }
             bindings = self.step(step, bindings)?;
-            if *self.probed > self.probed_max {
-                return Err(Stop::Work { have: *self.probed, limit: self.probed_max });
-            }
+            self.within_budget(0)?;
         }
+        self.within_budget(bindings.len() as u64 * self.head_cost)?;
         self.heads(plan, &bindings)
+    }
+
+    fn within_budget(&self, more: u64) -> Result<(), Stop> {
+        let (have, limit) = (self.probed.saturating_add(more), self.probed_max);
+        if have > limit { Err(Stop::Work { have, limit }) } else { Ok(()) }
     }
 
     fn heads<const W: usize>(
@@ -204,6 +222,19 @@ impl Exec<'_> {
     fn word(&mut self, operand: &Operand, words: &[u32]) -> Result<u32, Stop> {
         match operand {
             Operand::Known(source) => Ok(known(*source, words)),
+            Operand::Computed(Expr::Call(call)) if let [Expr::Variable(slot)] = &*call.args => {
+                let asked = (call.function as u64) << 32 | u64::from(words[*slot]);
+                if let Some(answer) = self.answers.get(&asked) {
+                    return Ok(*answer);
+                }
+                let value =
+                    self.calls.function(call.function, &[self.interner.value(words[*slot])]);
+                let answer = self.interner.intern(&value.map_err(Stop::Failed)?);
+                if self.answers.len() < ANSWERS_MAX {
+                    self.answers.insert(asked, answer);
+                }
+                Ok(answer)
+            }
             Operand::Computed(expr) => {
                 let value = self.value(expr, words)?;
                 Ok(self.interner.intern(&value))

@@ -17,7 +17,7 @@ pub(crate) enum Stop {
     Failed(String),
     /// Arithmetic left its range: the relation is faulted.
     Overflow(String),
-    /// More rows looked at than allowed: the relation is faulted.
+    /// More work than allowed: the relation is faulted.
     Work { have: u64, limit: u64 },
 }
 

@@ -36,11 +36,11 @@ pub enum FaultKind {
         /// The operation, with its operands.
         operation: String,
     },
-    /// More rows looked at than the budget of the file allows.
+    /// More work than the budget of the file allows: rows looked at, a derived row counted as many.
     Work {
-        /// Rows looked at.
+        /// Work when evaluation stopped.
         have: u64,
-        /// Rows allowed.
+        /// Work allowed.
         limit: u64,
     },
 }
@@ -54,7 +54,9 @@ impl fmt::Display for FaultKind {
                 write!(f, "two rows with one key: {} and {}", text(first), text(second))
             }
             Self::Overflow { operation } => write!(f, "`{operation}` is out of range"),
-            Self::Work { have, limit } => write!(f, "{have} rows read, more than {limit} allowed"),
+            Self::Work { have, limit } => {
+                write!(f, "{have} steps of work, more than the {limit} allowed")
+            }
         }
     }
 }

@@ -9,16 +9,20 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::datalog::engine::Delta;
 use crate::datalog::engine::Engine;
 use crate::datalog::fact::Fact;
+use crate::datalog::fact::Transaction;
 use crate::datalog::fault::Refused;
 use crate::datalog::maintain::Work;
 use crate::datalog::store::Interner;
+use crate::datalog::store::Uses;
 use crate::datalog::value::Row;
 use crate::datalog::value::Type;
 use crate::datalog::value::Value;
+use crate::datalog::world::World;
 
 /// Rows to assert, by relation.
 #[derive(Default)]
@@ -104,16 +108,32 @@ pub struct Loader<'e> {
     /// The last word on rows that changed behind the rest: since when they hold, if they do.
     later: HashMap<(usize, Box<[u32]>), Option<u64>>,
     refused: Vec<Refused>,
+    /// The engine as it was, when a kept generation stands in its place.
+    before: Option<(World, Option<Uses>)>,
 }
 
 impl<'e> Loader<'e> {
     pub(crate) fn new(engine: &'e mut Engine) -> Self {
         let (batches, later) = (Batches::default(), HashMap::new());
-        Self { engine, batches, later, refused: Vec::new() }
+        Self { engine, batches, later, refused: Vec::new(), before: None }
+    }
+
+    /// Takes a generation that [`Reader::save`](crate::datalog::Reader::save) wrote instead of
+    /// rows, if it is one of this program; only changes may follow. No words may be held.
+    pub fn resume(&mut self, bytes: &[u8]) -> bool {
+        let before = self.engine.set_aside();
+        let taken = self.engine.restore(bytes);
+        if taken {
+            self.before.get_or_insert(before);
+        }
+        taken
     }
 
     /// Forgets all rows given so far.
     pub fn clear(&mut self) {
+        if let Some((world, uses)) = self.before.take() {
+            self.engine.put_in_place(world, uses);
+        }
         self.batches = Batches::default();
         self.later.clear();
         self.refused.clear();
@@ -157,12 +177,39 @@ impl<'e> Loader<'e> {
     /// Commits all as `generation`. The delta has the rows of `.output` relations only.
     pub fn finish(mut self, generation: u64) -> Delta {
         self.engine.resume_before(generation);
+        if self.before.is_some() {
+            return self.go_on();
+        }
         if !self.later.is_empty() {
             self.apply_changes();
         }
         let refused = std::mem::take(&mut self.refused);
         let delta = self.engine.commit_batches(&self.batches);
         Delta { refused, ..delta }
+    }
+
+    /// Commits the changes on top of a kept generation. What changed before is no news to those who
+    /// begin now: the delta has all rows.
+    fn go_on(mut self) -> Delta {
+        let mut transaction = Transaction::default();
+        let later = std::mem::take(&mut self.later);
+        let mut since = Vec::new();
+        for ((relation, words), generation) in later {
+            let row = words.iter().map(|word| self.engine.interner().value(*word)).collect();
+            let name = Arc::clone(&self.engine.program().info(relation).name);
+            let fact = Fact::new(name, row);
+            match generation {
+                Some(generation) => {
+                    since.push((relation, fact.row.clone(), generation));
+                    transaction.inserts.push(fact);
+                }
+                None => transaction.deletes.push(fact),
+            }
+        }
+        let mut refused = std::mem::take(&mut self.refused);
+        refused.extend(self.engine.transact(transaction).refused);
+        self.engine.hold_since(&since);
+        Delta { refused, ..self.engine.all_outputs() }
     }
 
     fn apply_changes(&mut self) {

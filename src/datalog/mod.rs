@@ -53,6 +53,7 @@ mod fault;
 mod fold;
 mod format;
 mod instance;
+mod keep;
 mod lexer;
 mod literal;
 pub mod literate;

@@ -34,7 +34,7 @@ pub(crate) enum Operand {
 }
 
 /// Which entries of a table a probe looks at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// All rows.
     Scan,

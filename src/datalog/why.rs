@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use crate::datalog::builtins::Calls;
-use crate::datalog::check::order_given;
+use crate::datalog::compile::Compiled;
 use crate::datalog::expr;
 use crate::datalog::expr::Binding;
 use crate::datalog::fact::Fact;
@@ -198,8 +198,8 @@ impl<'a> Prover<'a> {
     }
 
     fn stating_clause(&self, relation: usize, row: &Row) -> Option<&Clause> {
-        let mut clauses =
-            self.program.inner.clauses.iter().filter(|clause| clause.head == relation);
+        let own = self.rows.compiled.by_head[relation].iter();
+        let mut clauses = own.map(|at| &self.program.inner.clauses[*at]);
         clauses.find(|clause| {
             bind_head(clause, &row.iter().cloned().map(Some).collect::<Vec<_>>()).is_some()
         })
@@ -216,22 +216,22 @@ impl<'a> Prover<'a> {
         };
         let wanted: Vec<Option<Value>> = row.iter().cloned().map(Some).collect();
         let program: &'a Program = self.program;
-        for clause in program.inner.clauses.iter().filter(|clause| clause.head == relation) {
+        let compiled: &'a Compiled = &self.rows.compiled;
+        for at in &compiled.by_head[relation] {
+            let clause = &program.inner.clauses[*at];
             let Some(mut binding) = bind_head(clause, &wanted) else { continue };
-            let given = (0..binding.len()).filter(|at| binding[*at].is_some()).collect();
-            let order = order_given(&clause.body, given);
+            let order = &compiled.from_head[*at];
             let work_max = self.options.work.saturating_sub(self.work);
             let mut solver = Solver::new(&view, self.calls, work_max);
             solver.in_order = true;
             let mut best: Option<(Binding, Vec<(usize, Row)>)> = None;
-            let solved =
-                solver.solve(&clause.body, &order, &mut binding, &mut |solver, binding| {
-                    if !head_is(clause, binding, row, solver.calls) {
-                        return Ok(ControlFlow::Continue(()));
-                    }
-                    best = Some((binding.clone(), solver.trail.clone()));
-                    Ok(ControlFlow::Break(()))
-                });
+            let solved = solver.solve(&clause.body, order, &mut binding, &mut |solver, binding| {
+                if !head_is(clause, binding, row, solver.calls) {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                best = Some((binding.clone(), solver.trail.clone()));
+                Ok(ControlFlow::Break(()))
+            });
             self.work += solver.work;
             self.complete &= solved.is_ok() && !solver.is_exhausted();
             if let Some((binding, trail)) = best {

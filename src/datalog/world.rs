@@ -267,11 +267,12 @@ impl World {
     }
 
     fn fold_unit(&self, aggregate: &Aggregate) -> Option<&FoldUnit> {
-        let mut folds = self.compiled.units.iter().filter_map(|unit| match unit {
-            Unit::Fold(fold) => Some(&**fold),
-            Unit::Rules { .. } => None,
-        });
-        folds.find(|unit| unit.aggregate.place == aggregate.place)
+        let Compiled { folds, units, .. } = &*self.compiled;
+        let at = folds.partition_point(|(place, _)| *place < aggregate.place);
+        match folds.get(at).filter(|(place, _)| *place == aggregate.place) {
+            Some((_, unit)) if let Unit::Fold(fold) = &units[*unit] => Some(&**fold),
+            _ => None,
+        }
     }
 }
 

@@ -84,6 +84,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("correctable",     "{0} may set {2} of {1:show} back now"),
     ("corrected",       "{1} of {0:show} was set back against {2} at {3}"),
     ("latest_correction", "{1} of {0:show} was last set back against {2} at {3}"),
+    ("again",           "{1} of {0:show} was set back against {2} at {3}, not for the first time"),
     ("recent",          "{1} of {0:show} was set back against {2} at {3}, not long before"),
     ("contested",       "{2} keeps changing {1} of {0:show}; it was last set back at {3}"),
     ("immutable",       "the server refused {1:show} because of what cannot change on an object"),

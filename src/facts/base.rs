@@ -192,6 +192,10 @@ impl FactSource for Everything {
             give(&fact.relation, &row_refs(&fact.row), Since { generation, at });
         }
     }
+
+    fn state(&self, out: &mut dyn std::io::Write) -> std::io::Result<bool> {
+        self.reader.save(out)
+    }
 }
 
 /// When recent generations were committed, oldest first. Cheap to copy, for a snapshot.

@@ -113,6 +113,10 @@ impl FactSink for Recalled<'_> {
         self.row = words;
     }
 
+    fn resume(&mut self, state: &[u8]) -> bool {
+        self.loader.resume(state)
+    }
+
     fn insert(&mut self, relation: &str, row: &[ValueRef<'_>], since: Since) {
         let fact = Fact::new(relation, row.iter().map(value).collect());
         self.loader.change(fact, Some(since.generation));

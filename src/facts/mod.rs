@@ -16,6 +16,8 @@ mod base;
 mod catalogue;
 mod convert;
 mod declared;
+#[cfg(test)]
+mod kept_tests;
 mod statement;
 pub mod store;
 

@@ -11,15 +11,19 @@
 //! open: newest snapshot whose chunks all hold, then deltas while number and hash chain hold
 //! ```
 //!
+//! Beside a snapshot may stand what followed from it (`derived.rs`): read instead of its rows when
+//! it is whole and by this build, and never missed.
+//!
 //! Rows are opaque here: a relation's name and typed values. Rows of volatile relations are simply
 //! not handed in. Secrets never are: facts hold digests of them.
 //!
 //! A store that lost something says so in [`Recovered`]; it is a cache of observations, so starting
 //! empty is safe, and a mixture of old and new is not: damage to a snapshot discards all of it.
 //!
-//! Pure but for `store/disk.rs`, the one file here that touches a file system. Limits:
+//! Pure but for `store/disk.rs` and `store/derived.rs`, which touch a file system. Limits:
 //! [`StoreOptions`]. Not here: what relations exist and what columns they have (`facts`).
 
+mod derived;
 mod disk;
 mod error;
 #[cfg(test)]
@@ -116,6 +120,12 @@ pub trait FactSink {
         self.insert(&texts[relation], &row, since);
     }
 
+    /// Takes what [`FactSource::state`] wrote instead of the rows of a snapshot, when it can: then
+    /// none of them is given.
+    fn resume(&mut self, _state: &[u8]) -> bool {
+        false
+    }
+
     /// A row that holds. Given again, the later `since` counts.
     fn insert(&mut self, relation: &str, row: &[ValueRef<'_>], since: Since);
 
@@ -128,6 +138,15 @@ pub trait FactSource {
     /// Calls `give` once per row. Rows of one relation should come together and sorted: the
     /// snapshot is smaller then, and equal facts give equal bytes.
     fn each(&self, give: &mut dyn FnMut(&str, &[ValueRef<'_>], Since));
+
+    /// Writes what follows from the facts, with them, for [`FactSink::resume`]. False: there is
+    /// nothing to be kept beside the facts.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn state(&self, _out: &mut dyn std::io::Write) -> std::io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// The end of the fact log.

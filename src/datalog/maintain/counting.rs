@@ -5,17 +5,22 @@
 //! condition. A row is there while its count is above zero: no search for other proofs is needed.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::rc::Rc;
 
 use crate::datalog::compile::CoreClause;
+use crate::datalog::compile::Stored;
 use crate::datalog::exec::Ages;
 use crate::datalog::exec::Heads;
 use crate::datalog::fault::Fault;
+use crate::datalog::maintain::Change;
 use crate::datalog::maintain::Starts;
 use crate::datalog::maintain::Work;
-use crate::datalog::store::Age;
+use crate::datalog::program::Term;
+use crate::datalog::store::Mix;
 
 /// Derivations that came (positive) or went, per head row.
-type Tally = HashMap<Box<[u32]>, i64>;
+type Tally = HashMap<Box<[u32]>, i64, BuildHasherDefault<Mix>>;
 
 impl Work<'_> {
     /// Counts every derivation of a unit from nothing.
@@ -28,8 +33,7 @@ impl Work<'_> {
         for &relation in relations {
             let (mut words, mut count) = (Vec::new(), 0);
             for clause in clauses.iter().filter(|clause| clause.head == relation) {
-                let ages = Ages::All(Age::New);
-                let heads = self.run(clause, &clause.full, Starts::Nowhere, ages, u32::MAX)?;
+                let heads = self.run_in_full(clause)?;
                 words.extend_from_slice(heads.words());
                 count += heads.len();
             }
@@ -61,11 +65,19 @@ impl Work<'_> {
     pub(super) fn count_changes(&mut self, clauses: &[CoreClause]) -> Result<(), Fault> {
         let mut tallies: Vec<(usize, Tally)> = Vec::new();
         for clause in clauses {
-            let mut tally = Tally::new();
+            let mut tally = Tally::default();
             for (at, stored, plan) in &clause.deltas {
+                let told_apart = self.told_apart(stored);
                 for sign in [1, -1] {
                     let ages = Ages::Split(*at);
-                    let found = self.run_changed(clause, stored, plan, sign > 0, ages)?;
+                    let found = match &told_apart {
+                        None => self.run_changed(clause, stored, plan, sign > 0, ages)?,
+                        Some(apart) => {
+                            let ids = if sign > 0 { &apart.added } else { &apart.removed };
+                            let starts = Starts::Ids(stored.relation, ids);
+                            self.run(clause, plan, starts, ages, u32::MAX)?
+                        }
+                    };
                     add_up(&mut tally, &found, sign);
                 }
             }
@@ -75,6 +87,57 @@ impl Work<'_> {
             self.apply(head, tally);
         }
         Ok(())
+    }
+
+    /// The changed rows of a condition without the pairs that it does not tell apart: a row that
+    /// came where one went that differs only in columns it leaves open adds as many derivations as
+    /// the other takes. None when all rows count.
+    fn told_apart(&mut self, stored: &Stored) -> Option<Rc<Change>> {
+        let change = &self.changes[stored.relation];
+        let open = |term: &Term| *term == Term::Wildcard;
+        if stored.negated
+            || stored.default.is_some()
+            || change.added.is_empty()
+            || change.removed.is_empty()
+            || !stored.args.iter().any(open)
+        {
+            return None;
+        }
+        let columns: Vec<usize> =
+            (0..stored.args.len()).filter(|at| !open(&stored.args[*at])).collect();
+        let known = self
+            .told_apart
+            .iter()
+            .find(|(relation, known, _)| *relation == stored.relation && *known == columns);
+        if let Some((_, _, change)) = known {
+            return Some(Rc::clone(change));
+        }
+        let apart = Rc::new(self.without_pairs(stored.relation, &columns));
+        self.told_apart.push((stored.relation, columns, Rc::clone(&apart)));
+        Some(apart)
+    }
+
+    /// The changed rows of a relation, less as many that came as went with equal words in some
+    /// columns.
+    fn without_pairs(&self, relation: usize, columns: &[usize]) -> Change {
+        let (table, change) = (self.store.table(relation), &self.changes[relation]);
+        let words = |id: u32| -> Box<[u32]> {
+            let row = table.row(id);
+            columns.iter().map(|column| row[*column]).collect()
+        };
+        let mut went: HashMap<Box<[u32]>, Vec<u32>, BuildHasherDefault<Mix>> = HashMap::default();
+        for &id in &change.removed {
+            went.entry(words(id)).or_default().push(id);
+        }
+        let mut apart = Change::default();
+        for &id in &change.added {
+            if went.get_mut(&words(id)).and_then(Vec::pop).is_none() {
+                apart.added.push(id);
+            }
+        }
+        apart.removed.extend(went.into_values().flatten());
+        apart.removed.sort_unstable();
+        apart
     }
 
     fn apply(&mut self, head: usize, tally: Tally) {

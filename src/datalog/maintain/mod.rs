@@ -19,6 +19,7 @@ mod recursive;
 pub(crate) mod walks;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::datalog::builtins::Calls;
@@ -27,6 +28,7 @@ use crate::datalog::compile::CoreClause;
 use crate::datalog::compile::Stored;
 use crate::datalog::compile::Unit;
 use crate::datalog::exec::Ages;
+use crate::datalog::exec::Answers;
 use crate::datalog::exec::Exec;
 use crate::datalog::exec::Heads;
 use crate::datalog::exec::NOWHERE;
@@ -34,7 +36,9 @@ use crate::datalog::exec::Start;
 use crate::datalog::expr::Stop;
 use crate::datalog::fault::Fault;
 use crate::datalog::fault::FaultKind;
+use crate::datalog::plan::Access;
 use crate::datalog::plan::Plan;
+use crate::datalog::plan::Step;
 use crate::datalog::store::Age;
 use crate::datalog::store::Sorted;
 use crate::datalog::store::Store;
@@ -53,7 +57,13 @@ pub struct Effort {
     pub rederived: u64,
     /// Units evaluated in full.
     pub full_units: u64,
+    /// Rows whose presence, count or rank was set, undone ones included.
+    pub written: u64,
 }
+
+/// What one derived row costs the file of a user's clause, in rows looked at: it is stored, put into
+/// indexes, and maybe taken out of all of them again, which takes about so many times as long.
+const HEAD_COST: u64 = 32;
 
 /// Facts of inputs that rule files state, as words, in text order.
 pub(crate) type Stated = BTreeMap<usize, Vec<Box<[u32]>>>;
@@ -75,6 +85,16 @@ enum Starts<'a> {
     /// Rows of a relation; results carry the position in the list.
     Ids(usize, &'a [u32]),
     Words(&'a [Box<[u32]>]),
+}
+
+impl Starts<'_> {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Nowhere => false,
+            Self::Ids(_, ids) => ids.is_empty(),
+            Self::Words(rows) => rows.is_empty(),
+        }
+    }
 }
 
 /// What a transaction did, before its commit.
@@ -100,11 +120,16 @@ pub(crate) struct Work<'a> {
     pub(crate) full: bool,
     pub(crate) changes: Vec<Change>,
     touched: Vec<Vec<u32>>,
+    /// How many of these are in the effort.
+    counted: Vec<usize>,
     /// Counted derivations that came or went, for group relations.
     counts: BTreeMap<usize, Vec<(u32, i64)>>,
     /// Only for folds whose empty group has a value.
     fold_changes: BTreeMap<usize, FoldChanges>,
+    /// Changed rows by relation and the columns that a condition looks at (`counting`).
+    told_apart: Vec<(usize, Vec<usize>, Rc<Change>)>,
     user_work: BTreeMap<Arc<str>, u64>,
+    answers: Answers,
     /// A count went below zero.
     inconsistent: bool,
     pub(crate) effort: Effort,
@@ -130,9 +155,12 @@ impl<'a> Work<'a> {
             full: false,
             changes: vec![Change::default(); count],
             touched: vec![Vec::new(); count],
+            counted: vec![0; count],
             counts: BTreeMap::new(),
             fold_changes: BTreeMap::new(),
+            told_apart: Vec::new(),
             user_work: BTreeMap::new(),
+            answers: Answers::default(),
             inconsistent: false,
             effort: Effort::default(),
         }
@@ -151,6 +179,7 @@ impl<'a> Work<'a> {
             self.full = true;
             self.counts.clear();
             self.fold_changes.clear();
+            self.answers.clear();
             units().for_each(|(unit, reads)| self.unit(unit, reads));
         }
         (0..compiled.relations.len()).for_each(|relation| self.rewalk(relation));
@@ -230,11 +259,14 @@ impl<'a> Work<'a> {
         if touched.is_empty() {
             return;
         }
+        self.effort.written += (touched.len() - self.counted[relation]) as u64;
         if !touched.is_sorted_by(|a, b| a < b) {
             touched.sort_unstable();
             touched.dedup();
         }
+        self.counted[relation] = touched.len();
         self.store.table_mut(relation).index();
+        self.told_apart.retain(|(other, ..)| *other != relation);
         let table = self.store.table(relation);
         let change = &mut self.changes[relation];
         change.added.clear();
@@ -311,10 +343,44 @@ impl<'a> Work<'a> {
             let rows: Vec<Box<[u32]>> = wanted.map(|(row, _)| row.clone()).collect();
             return self.run(clause, plan, Starts::Words(&rows), ages, u32::MAX);
         }
-        let change = &self.changes[stored.relation];
-        let ids = if stored.negated == to_true { &change.removed } else { &change.added };
-        let ids = ids.clone();
-        self.run(clause, plan, Starts::Ids(stored.relation, &ids), ages, u32::MAX)
+        let removed = stored.negated == to_true;
+        let side = |change: &mut Change| {
+            std::mem::take(if removed { &mut change.removed } else { &mut change.added })
+        };
+        let ids = side(&mut self.changes[stored.relation]);
+        let found = self.run(clause, plan, Starts::Ids(stored.relation, &ids), ages, u32::MAX);
+        let change = &mut self.changes[stored.relation];
+        *(if removed { &mut change.removed } else { &mut change.added }) = ids;
+        found
+    }
+
+    /// Runs a clause from nothing: from the rows of its smallest relation, when that is much smaller
+    /// than the one which its plan begins with.
+    fn run_in_full(&mut self, clause: &CoreClause) -> Result<Heads, Fault> {
+        let (nowhere, ages) = (Starts::Nowhere, Ages::All(Age::New));
+        let Some(Step::Probe(first)) = clause.full.steps.first() else {
+            return self.run(clause, &clause.full, nowhere, ages, u32::MAX);
+        };
+        let rows = |relation: usize| self.store.table(relation).rows();
+        let scans =
+            |step: &Step| matches!(step, Step::Probe(probe) if probe.access == Access::Scan);
+        let positive = clause.deltas.iter().filter(|(_, stored, plan)| {
+            let is_positive = !stored.negated && !stored.recursive && stored.default.is_none();
+            is_positive && !plan.steps.iter().any(scans)
+        });
+        // Behind a key there are few rows: only nothing is less.
+        let worth = if first.access == Access::Scan { rows(first.relation) / 2 } else { 1 };
+        let smallest = positive.min_by_key(|(_, stored, _)| rows(stored.relation));
+        match smallest {
+            Some((_, stored, plan)) if rows(stored.relation) < worth => {
+                let table = self.store.table(stored.relation);
+                let ids = table.ids().filter(|id| table.meta(*id).is_in(Age::New));
+                let ids: Vec<u32> = ids.collect();
+                let starts = Starts::Ids(stored.relation, &ids);
+                self.run(clause, plan, starts, ages, u32::MAX)
+            }
+            _ => self.run(clause, &clause.full, nowhere, ages, u32::MAX),
+        }
     }
 
     /// Runs one plan of a clause and pays for it.
@@ -326,14 +392,15 @@ impl<'a> Work<'a> {
         ages: Ages,
         rank_limit: u32,
     ) -> Result<Heads, Fault> {
-        let spent = clause
-            .user_file
-            .as_ref()
-            .map_or(0, |file| self.user_work.get(file).copied().unwrap_or(0));
-        let own_max = if clause.user_file.is_some() { self.user_work_max } else { u64::MAX };
-        let left = self.work_max.saturating_sub(self.effort.probed);
-        let probed_max = own_max.min(spent.saturating_add(left));
-        let mut probed = spent;
+        if starts.is_empty() {
+            return Ok(Heads::default());
+        }
+        let file = clause.user_file.as_ref();
+        let spent = file.and_then(|file| self.user_work.get(file)).copied().unwrap_or(0);
+        let own_left = file.map_or(u64::MAX, |_| self.user_work_max.saturating_sub(spent));
+        let head_cost = file.map_or(0, |_| HEAD_COST);
+        let probed_max = own_left.min(self.work_max.saturating_sub(self.effort.probed));
+        let mut probed = 0;
         let Store { interner, tables } = &mut *self.store;
         let tables: &[_] = tables;
         let starts: Vec<Start<'_>> = match starts {
@@ -358,19 +425,23 @@ impl<'a> Work<'a> {
             rank_limit,
             probed: &mut probed,
             probed_max,
+            head_cost,
+            answers: &mut self.answers,
         };
         let outcome = exec.run(plan, &starts);
-        self.effort.probed += probed - spent;
-        if let Some(file) = &clause.user_file {
-            self.user_work.insert(Arc::clone(file), probed);
+        self.effort.probed += probed;
+        let heads = outcome.as_ref().map_or(0, |found| found.len() as u64);
+        self.effort.emitted += heads;
+        if let Some(file) = file {
+            self.user_work.insert(Arc::clone(file), spent + probed + heads * head_cost);
         }
-        match outcome {
-            Ok(found) => {
-                self.effort.emitted += found.len() as u64;
-                Ok(found)
+        outcome.map_err(|stop| match stop {
+            Stop::Work { have, limit } => {
+                let (have, limit) = (spent.saturating_add(have), spent.saturating_add(limit));
+                self.stopped(clause.source, &Stop::Work { have, limit })
             }
-            Err(stop) => Err(self.stopped(clause.source, &stop)),
-        }
+            other => self.stopped(clause.source, &other),
+        })
     }
 
     fn stopped(&self, source: usize, stop: &Stop) -> Fault {

@@ -51,8 +51,7 @@ impl Work<'_> {
             if clause.deltas.iter().any(|(_, stored, _)| stored.recursive) {
                 continue; // Its own stratum is empty.
             }
-            let ages = Ages::All(Age::New);
-            let heads = self.run(clause, &clause.full, Starts::Nowhere, ages, u32::MAX)?;
+            let heads = self.run_in_full(clause)?;
             self.arrive(&mut arrivals, clause.head, &heads);
         }
         self.take_in(relations, clauses, arrivals)

@@ -102,27 +102,30 @@ impl Work<'_> {
         by_key.then_with(|| self.store.compare(relation, a, b))
     }
 
-    /// The lists after a change of few rows.
+    /// The lists after a change of few rows, list by list.
     fn walk_on(&self, relation: usize, at: usize, mut run: Sorted<u32>) -> Sorted<u32> {
         let (table, change) = (self.store.table(relation), &self.changes[relation]);
         let list = self.compiled.relations[relation].walks[at];
         let order = |a: u32, b: u32| self.walk_order(relation, list, a, b);
-        for &id in &change.removed {
-            run.remove(|other| order(*other, id).is_lt(), |other| *other == id);
-        }
-        for &id in &change.added {
-            let key = table.list_key(list, id);
-            let near = run.items_from(|other| order(*other, id).is_lt()).next();
+        let removed = change.removed.iter().map(|id| (table.list_key(list, *id), false, *id));
+        let added = change.added.iter().map(|id| (table.list_key(list, *id), true, *id));
+        let mut changed: Vec<(u32, bool, u32)> = removed.chain(added).collect();
+        changed.sort_unstable();
+        for same in changed.chunk_by(|a, b| a.0 == b.0) {
+            let key = same[0].0;
             let first = run.items_from(|other| table.list_key(list, *other) < key).next();
-            let new = if near == Some(&id) {
-                Vec::new() // It came with its list.
-            } else if first.is_some_and(|other| table.list_key(list, *other) == key) {
-                vec![id]
-            } else {
-                self.long_list(relation, list, key)
-            };
-            for id in new {
-                run.insert(id, |other| order(*other, id).is_lt());
+            if first.is_some_and(|other| table.list_key(list, *other) == key) {
+                for &(_, came, id) in same {
+                    if came {
+                        run.insert(id, |other| order(*other, id).is_lt());
+                    } else {
+                        run.remove(|other| order(*other, id).is_lt(), |other| *other == id);
+                    }
+                }
+            } else if same.iter().any(|(_, came, _)| *came) {
+                for id in self.long_list(relation, list, key) {
+                    run.insert(id, |other| order(*other, id).is_lt());
+                }
             }
         }
         run
@@ -131,7 +134,7 @@ impl Work<'_> {
     /// The rows of one list, when they are many.
     fn long_list(&self, relation: usize, list: List, key: u32) -> Vec<u32> {
         let table = self.store.table(relation);
-        if !table.may_be_long(list, key) {
+        if !table.is_longer(list, key, LONG - 1) {
             return Vec::new();
         }
         let ids = table.list(list, key).filter(|id| table.meta(*id).is_in(Age::New));

@@ -15,10 +15,17 @@ use std::hash::BuildHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
 use std::hash::RandomState;
+use std::io;
+use std::io::Write;
 
+use crate::datalog::decimal::Decimal;
+use crate::datalog::store::bytes::Bytes;
+use crate::datalog::store::bytes::put_bytes;
+use crate::datalog::store::bytes::put_u64;
 use crate::datalog::store::pool::Entry;
 use crate::datalog::store::pool::Pool;
 use crate::datalog::value::Value;
+use crate::datalog::value::Version;
 
 const INLINE: u32 = 1 << 31;
 const DIGEST: u32 = 1 << 30;
@@ -253,6 +260,21 @@ impl Interner {
         self.value(a).cmp(&self.value(b))
     }
 
+    /// Writes all words and what they stand for.
+    pub(crate) fn save(&self, out: &mut dyn Write) -> io::Result<()> {
+        put_u64(out, self.seed)?;
+        self.values.save(out, put_value)?;
+        self.digests.save(out, |out, digest| out.write_all(digest))
+    }
+
+    /// What [`Interner::save`] wrote; none when it is not that.
+    pub(crate) fn restore(from: &mut Bytes<'_>) -> Option<Self> {
+        let seed = from.u64()?;
+        let values = Pool::restore(from, take_value)?;
+        let digests = Pool::restore(from, |from| from.take(32)?.try_into().ok())?;
+        Some(Self { values, digests, fresh: Vec::new(), seed })
+    }
+
     /// Values that have a slot.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -283,8 +305,54 @@ impl Interner {
     }
 }
 
+fn put_value(out: &mut dyn Write, value: &Value) -> io::Result<()> {
+    match value {
+        Value::Symbol(text) => {
+            out.write_all(&[0])?;
+            put_bytes(out, text.as_bytes())
+        }
+        Value::Version(version) => {
+            out.write_all(&[1])?;
+            put_bytes(out, version.as_str().as_bytes())
+        }
+        Value::Decimal(decimal) => {
+            out.write_all(&[2])?;
+            out.write_all(&decimal.nanos().to_le_bytes())
+        }
+        Value::Number(number) => {
+            out.write_all(&[3])?;
+            out.write_all(&number.to_le_bytes())
+        }
+        Value::Time(ms) => {
+            out.write_all(&[4])?;
+            out.write_all(&ms.to_le_bytes())
+        }
+        Value::Duration(ms) => {
+            out.write_all(&[5])?;
+            out.write_all(&ms.to_le_bytes())
+        }
+    }
+}
+
+fn take_value(from: &mut Bytes<'_>) -> Option<Value> {
+    let tag = from.take(1)?[0];
+    let number = |from: &mut Bytes<'_>| Some(from.u64()? as i64);
+    Some(match tag {
+        0 => Value::from(std::str::from_utf8(from.bytes()?).ok()?),
+        1 => Value::Version(Version::parse(std::str::from_utf8(from.bytes()?).ok()?)?),
+        2 => {
+            let nanos = i128::from_le_bytes(from.take(16)?.try_into().ok()?);
+            Value::Decimal(Decimal::from_nanos(nanos))
+        }
+        3 => Value::Number(number(from)?),
+        4 => Value::Time(number(from)?),
+        5 => Value::Duration(number(from)?),
+        _ => return None,
+    })
+}
+
 /// How many rows and constants use each word of an interner.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Uses {
     values: Vec<u32>,
     digests: Vec<u32>,

@@ -11,6 +11,7 @@
 //! per table, and the writer pays one block per place that it touches afterwards. Readers and forks
 //! are such clones; dropping one frees exactly the blocks that only it held.
 
+pub(crate) mod bytes;
 mod intern;
 mod pool;
 mod shared;

@@ -4,8 +4,14 @@
 //! places to spare) lead to them. The table of buckets grows by one bucket at a time, so no insert
 //! ever moves more than one bucket's entries. Vacant slots form a list through themselves.
 
+use std::io;
+use std::io::Write;
 use std::sync::Arc;
 
+use crate::datalog::store::bytes::Bytes;
+use crate::datalog::store::bytes::put_u32;
+use crate::datalog::store::bytes::put_u64;
+use crate::datalog::store::bytes::put_wide;
 use crate::datalog::store::shared::Shared;
 
 const BLOCK: usize = 64;
@@ -44,6 +50,49 @@ impl<T> Default for Pool<T> {
 }
 
 impl<T: Entry> Pool<T> {
+    /// Writes all slots and buckets; `put` writes the contents of a slot.
+    pub(crate) fn save(
+        &self,
+        out: &mut dyn Write,
+        put: impl Fn(&mut dyn Write, &T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        put_u64(out, self.len as u64)?;
+        put_u32(out, self.slots)?;
+        put_u32(out, self.first_vacant)?;
+        (0..self.slots).try_for_each(|slot| put(out, self.get(slot)))?;
+        put_u64(out, self.buckets.len() as u64)?;
+        self.buckets.iter().try_for_each(|bucket| {
+            put_u32(out, bucket.len() as u32)?;
+            put_wide(out, bucket)
+        })
+    }
+
+    /// What [`Pool::save`] wrote; none when it is not that.
+    pub(crate) fn restore(
+        from: &mut Bytes<'_>,
+        mut take: impl FnMut(&mut Bytes<'_>) -> Option<T>,
+    ) -> Option<Self> {
+        let (len, slots, first_vacant) = (from.len()?, from.u32()?, from.u32()?);
+        let mut blocks = Vec::new();
+        for start in (0..slots).step_by(BLOCK) {
+            let mut block = Vec::with_capacity(BLOCK);
+            for _ in start..slots.min(start + BLOCK as u32) {
+                block.push(take(from)?);
+            }
+            block.resize(BLOCK, T::vacant(NONE));
+            blocks.push(Arc::from(block));
+        }
+        let mut buckets: Vec<Arc<[u64]>> = Vec::new();
+        for _ in 0..from.u64()? {
+            let places = from.u32()? as usize;
+            let bucket: Arc<[u64]> = from.wide(places)?.collect();
+            let is_slot = |entry: &u64| *entry == EMPTY || (*entry as u32) < slots;
+            bucket.iter().all(is_slot).then(|| buckets.push(bucket))?;
+        }
+        let (blocks, buckets) = (Shared::from_items(blocks), Shared::from_items(buckets));
+        Some(Self { blocks, buckets, len, slots, first_vacant })
+    }
+
     /// Slots in use.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

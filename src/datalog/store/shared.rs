@@ -40,6 +40,10 @@ impl<T: Clone> Shared<T> {
         self.len
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.groups.iter().flat_map(|group| group.iter())
+    }
+
     pub(crate) fn get_mut(&mut self, at: usize) -> &mut T {
         &mut Arc::make_mut(&mut Arc::make_mut(&mut self.groups)[at / GROUP])[at % GROUP]
     }

@@ -1,6 +1,6 @@
 //! A sorted set in shared leaves: the run that every index is.
 //!
-//! Leaves of at most 128 items behind a directory of two levels; a clone shares all of them, and a
+//! Leaves of at most 126 items behind a directory of two levels; a clone shares all of them, and a
 //! write copies one leaf and the part of the directory above it, if somebody else holds them.
 //! Look-up: three binary searches. Nothing is ever compacted: a write moves at most one leaf's
 //! items. The order is the caller's: every search takes a predicate "stands before the wanted
@@ -8,18 +8,21 @@
 
 use std::sync::Arc;
 
-/// Most items of a leaf. Larger copies more per write, smaller makes a larger directory.
-const LEAF_MAX: usize = 128;
+/// Most items of a leaf: of 64 bits so many, with the counters of what is shared, fill a kibibyte.
+/// Larger copies more per write, smaller makes a larger directory.
+const LEAF_MAX: usize = 126;
 /// Items that a leaf gets when many are sorted at once: some room, for what comes next.
-const LEAF_FILL: usize = LEAF_MAX * 7 / 8;
+const LEAF_FILL: usize = 114;
 /// Most leaves behind one entry of the top level.
 const GROUP_MAX: usize = 128;
 
-/// A leaf, and its last item for searching without touching it.
+/// A leaf. Its length and last item stand here, for searching without touching it.
 #[derive(Clone)]
 struct Leaf<T> {
     last: T,
-    items: Arc<Vec<T>>,
+    len: u32,
+    /// The items, and behind them whatever was there.
+    items: Arc<[T; LEAF_MAX]>,
 }
 
 #[derive(Clone)]
@@ -50,24 +53,41 @@ struct Place {
 }
 
 impl<T: Copy> Leaf<T> {
-    fn new(items: Vec<T>) -> Self {
-        Self { last: items[items.len() - 1], items: Arc::new(items) }
+    fn new(from: &[T]) -> Self {
+        let last = from[from.len() - 1];
+        let mut items = [last; LEAF_MAX];
+        items[..from.len()].copy_from_slice(from);
+        Self { last, len: from.len() as u32, items: Arc::new(items) }
     }
 
-    /// The items, owned by this leaf alone and with room for one more.
-    fn items_mut(&mut self) -> &mut Vec<T> {
-        if Arc::get_mut(&mut self.items).is_none() {
-            let mut own = Vec::with_capacity((self.items.len() + 8).min(LEAF_MAX + 1));
-            own.extend_from_slice(&self.items);
-            self.items = Arc::new(own);
-        }
+    fn items(&self) -> &[T] {
+        &self.items[..self.len as usize]
+    }
+
+    /// Puts an item at a place; there is room for it.
+    fn insert(&mut self, at: usize, item: T) {
+        let len = self.len as usize;
         let items = Arc::make_mut(&mut self.items);
-        if items.len() == items.capacity() {
-            items.reserve_exact(
-                (items.len() / 4 + 4).min((LEAF_MAX + 1).saturating_sub(items.len())),
-            );
-        }
-        items
+        items.copy_within(at..len, at + 1);
+        items[at] = item;
+        self.last = items[len];
+        self.len += 1;
+    }
+
+    /// Takes an item out; others are left.
+    fn remove(&mut self, at: usize) {
+        let len = self.len as usize;
+        let items = Arc::make_mut(&mut self.items);
+        items.copy_within(at + 1..len, at);
+        self.last = items[len - 2];
+        self.len -= 1;
+    }
+
+    /// Keeps the first items; the others are a new leaf's.
+    fn split_off(&mut self, at: usize) -> Self {
+        let upper = Self::new(&self.items()[at..]);
+        (self.len, self.last) = (at as u32, self.items[at - 1]);
+        upper
     }
 }
 
@@ -80,8 +100,7 @@ impl<T: Copy> Group<T> {
 impl<T: Copy> Sorted<T> {
     /// The set of `items`, which are sorted and different.
     pub(crate) fn from_sorted(items: &[T]) -> Self {
-        let leaves: Vec<Leaf<T>> =
-            items.chunks(LEAF_FILL).map(|chunk| Leaf::new(chunk.to_vec())).collect();
+        let leaves: Vec<Leaf<T>> = items.chunks(LEAF_FILL).map(Leaf::new).collect();
         let groups = leaves.chunks(GROUP_MAX * 7 / 8).map(|chunk| Group::new(chunk.to_vec()));
         Self { groups: Arc::new(groups.collect()), len: items.len() }
     }
@@ -100,26 +119,43 @@ impl<T: Copy> Sorted<T> {
         *self = Self::from_sorted(&all);
     }
 
+    /// Removes all items that are not to be kept.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        let kept: Vec<T> = self.iter().copied().filter(|item| keep(item)).collect();
+        *self = Self::from_sorted(&kept);
+    }
+
     /// How many items there are.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// The place behind all that are `before` it; in the last leaf, when it is behind them all.
-    fn place(&self, before: impl Fn(&T) -> bool) -> Option<Place> {
+    /// The leaf in which the place behind all that are `before` it is: the last one, when it is
+    /// behind them all.
+    fn leaf_of(&self, before: impl Fn(&T) -> bool) -> Option<(usize, usize)> {
         let group = self.groups.partition_point(|group| before(&group.last));
         let group = group.min(self.groups.len().checked_sub(1)?);
         let leaves = &self.groups[group].leaves;
         let leaf = leaves.partition_point(|leaf| before(&leaf.last)).min(leaves.len() - 1);
-        let item = leaves[leaf].items.partition_point(&before);
+        Some((group, leaf))
+    }
+
+    fn place(&self, before: impl Fn(&T) -> bool) -> Option<Place> {
+        let (group, leaf) = self.leaf_of(&before)?;
+        let item = self.groups[group].leaves[leaf].items().partition_point(&before);
         Some(Place { group, leaf, item })
     }
 
     /// Adds an item that is not in the set, behind all that are `before` it.
     pub(crate) fn insert(&mut self, item: T, before: impl Fn(&T) -> bool) {
+        let place = self.place(before);
+        self.insert_at(place, item);
+    }
+
+    fn insert_at(&mut self, place: Option<Place>, item: T) {
         self.len += 1;
-        let Some(place) = self.place(before) else {
-            self.groups = Arc::new(vec![Group::new(vec![Leaf::new(vec![item])])]);
+        let Some(mut place) = place else {
+            self.groups = Arc::new(vec![Group::new(vec![Leaf::new(&[item])])]);
             return;
         };
         let groups = Arc::make_mut(&mut self.groups);
@@ -127,18 +163,20 @@ impl<T: Copy> Sorted<T> {
         let group = &mut groups[place.group];
         let leaves = Arc::make_mut(&mut group.leaves);
         let at_end = at_end && place.leaf + 1 == leaves.len();
-        let leaf = &mut leaves[place.leaf];
-        let items = leaf.items_mut();
-        let at_end = at_end && place.item == items.len();
-        items.insert(place.item, item);
-        if items.len() > LEAF_MAX {
+        let len = leaves[place.leaf].len as usize;
+        if len < LEAF_MAX {
+            leaves[place.leaf].insert(place.item, item);
+        } else if at_end && place.item == len {
             // At the end, rising items come one after another: keep the full leaf full.
-            let upper = items.split_off(if at_end { LEAF_MAX } else { LEAF_MAX / 2 });
-            items.shrink_to_fit();
-            leaf.last = items[items.len() - 1];
-            leaves.insert(place.leaf + 1, Leaf::new(upper));
+            leaves.push(Leaf::new(&[item]));
         } else {
-            leaf.last = items[items.len() - 1];
+            let upper = leaves[place.leaf].split_off(LEAF_MAX / 2);
+            leaves.insert(place.leaf + 1, upper);
+            if place.item > LEAF_MAX / 2 {
+                place.leaf += 1;
+                place.item -= LEAF_MAX / 2;
+            }
+            leaves[place.leaf].insert(place.item, item);
         }
         group.last = leaves[leaves.len() - 1].last;
         if leaves.len() > GROUP_MAX {
@@ -150,21 +188,24 @@ impl<T: Copy> Sorted<T> {
 
     /// Removes the item at the place behind all that are `before` it, when `is` says so.
     pub(crate) fn remove(&mut self, before: impl Fn(&T) -> bool, is: impl Fn(&T) -> bool) -> bool {
-        let Some(place) = self.place(before) else { return false };
+        let place = self.place(before);
+        self.remove_at(place, is)
+    }
+
+    fn remove_at(&mut self, place: Option<Place>, is: impl Fn(&T) -> bool) -> bool {
+        let Some(place) = place else { return false };
         let leaf = &self.groups[place.group].leaves[place.leaf];
-        if !leaf.items.get(place.item).is_some_and(&is) {
+        if !leaf.items().get(place.item).is_some_and(is) {
             return false;
         }
         self.len -= 1;
         let groups = Arc::make_mut(&mut self.groups);
         let group = &mut groups[place.group];
         let leaves = Arc::make_mut(&mut group.leaves);
-        let leaf = &mut leaves[place.leaf];
-        let items = leaf.items_mut();
-        items.remove(place.item);
-        match items.last() {
-            Some(last) => leaf.last = *last,
-            None => drop(leaves.remove(place.leaf)),
+        if leaves[place.leaf].len > 1 {
+            leaves[place.leaf].remove(place.item);
+        } else {
+            leaves.remove(place.leaf);
         }
         match leaves.last() {
             Some(last) => group.last = last.last,
@@ -173,18 +214,16 @@ impl<T: Copy> Sorted<T> {
         true
     }
 
-    /// True when the places behind what is `before` the one and the other are in different leaves.
-    pub(crate) fn are_apart(&self, one: impl Fn(&T) -> bool, other: impl Fn(&T) -> bool) -> bool {
-        let leaf = |place: Option<Place>| place.map(|place| (place.group, place.leaf));
-        leaf(self.place(one)) != leaf(self.place(other))
-    }
-
     /// The items from the place behind all that are `before` it, in order.
     pub(crate) fn items_from(&self, before: impl Fn(&T) -> bool) -> Items<'_, T> {
-        let Some(place) = self.place(before) else { return Items::default() };
+        self.items_at(self.place(before))
+    }
+
+    fn items_at(&self, place: Option<Place>) -> Items<'_, T> {
+        let Some(place) = place else { return Items::default() };
         let group = &self.groups[place.group];
         Items {
-            items: group.leaves[place.leaf].items[place.item..].iter(),
+            items: group.leaves[place.leaf].items()[place.item..].iter(),
             leaves: group.leaves[place.leaf + 1..].iter(),
             groups: self.groups[place.group + 1..].iter(),
         }
@@ -194,6 +233,52 @@ impl<T: Copy> Sorted<T> {
     pub(crate) fn iter(&self) -> Items<'_, T> {
         Items { groups: self.groups.iter(), ..Items::default() }
     }
+}
+
+/// Numbers in their own order, which are spread evenly more often than not.
+impl Sorted<u64> {
+    /// The place of the first item that is not below `wanted`. In the leaf it is guessed from its
+    /// neighbours' values, so that one or two lines of the cache are touched, not five.
+    fn seek(&self, wanted: u64) -> Option<Place> {
+        let (group, leaf) = self.leaf_of(|item| *item < wanted)?;
+        let leaves = &self.groups[group].leaves;
+        let low = leaf.checked_sub(1).map_or(0, |before| leaves[before].last);
+        let Leaf { last, .. } = leaves[leaf];
+        let items = leaves[leaf].items();
+        let share = wanted.saturating_sub(low) as f64 / last.saturating_sub(low).max(1) as f64;
+        let item = near(items, wanted, (share * items.len() as f64) as usize);
+        Some(Place { group, leaf, item })
+    }
+
+    pub(crate) fn insert_number(&mut self, item: u64) {
+        let place = self.seek(item);
+        self.insert_at(place, item);
+    }
+
+    pub(crate) fn remove_number(&mut self, item: u64) -> bool {
+        let place = self.seek(item);
+        self.remove_at(place, |other| *other == item)
+    }
+
+    /// The items that are not below `first`, in order.
+    pub(crate) fn numbers_from(&self, first: u64) -> Items<'_, u64> {
+        self.items_at(self.seek(first))
+    }
+}
+
+/// How many of `items` are below `wanted`, searched for from a guess in steps that double.
+fn near(items: &[u64], wanted: u64, guess: usize) -> usize {
+    let guess = guess.min(items.len());
+    let (mut low, mut high, mut step) = (guess, guess, 1);
+    while low > 0 && items[low - 1] >= wanted {
+        (low, high) = (low.saturating_sub(step), low);
+        step *= 2;
+    }
+    while high < items.len() && items[high] < wanted {
+        (low, high) = (high + 1, (high + step).min(items.len()));
+        step *= 2;
+    }
+    low + items[low..high].partition_point(|item| *item < wanted)
 }
 
 /// Items in order, leaf by leaf.
@@ -209,7 +294,7 @@ impl<T> Default for Items<'_, T> {
     }
 }
 
-impl<'a, T> Iterator for Items<'a, T> {
+impl<'a, T: Copy> Iterator for Items<'a, T> {
     type Item = &'a T;
 
     fn next(&mut self) -> Option<&'a T> {
@@ -218,7 +303,7 @@ impl<'a, T> Iterator for Items<'a, T> {
                 return Some(item);
             }
             match self.leaves.next() {
-                Some(leaf) => self.items = leaf.items.iter(),
+                Some(leaf) => self.items = leaf.items().iter(),
                 None => self.leaves = self.groups.next()?.leaves.iter(),
             }
         }
@@ -263,6 +348,35 @@ mod tests {
         let mut merged = Sorted::from_sorted(&odd);
         merged.merge(&even, |a, b| a < b);
         assert!(merged.iter().eq(plain.iter()));
+        merged.retain(|item| item % 2 == 1);
+        assert!(merged.iter().eq(odd.iter()) && merged.len() == odd.len());
+    }
+
+    #[test]
+    fn numbers_are_found_wherever_they_gather() {
+        let spread = |at: u64| at.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let crowded = |at: u64| (at / 300) << 32 | (at * 7 % 300);
+        let skewed = |at: u64| 1 << (at % 60) | at;
+        for number in [spread as fn(u64) -> u64, crowded, skewed] {
+            let plain: BTreeSet<u64> = (1..20_000).map(number).collect();
+            let mut sorted = Sorted::default();
+            for at in 1..20_000 {
+                if sorted.numbers_from(number(at)).next() != Some(&number(at)) {
+                    sorted.insert_number(number(at));
+                }
+            }
+            assert!(sorted.iter().eq(plain.iter()));
+            for at in (0..30_000).step_by(7) {
+                for wanted in [number(at).wrapping_sub(1), number(at), number(at).wrapping_add(1)] {
+                    let found = sorted.numbers_from(wanted).take(3);
+                    assert!(found.eq(plain.range(wanted..).take(3)), "{wanted}");
+                }
+            }
+            for item in &plain {
+                assert!(sorted.remove_number(*item) && !sorted.remove_number(*item));
+            }
+            assert!(sorted.iter().next().is_none());
+        }
     }
 
     #[test]

@@ -10,9 +10,16 @@
 //! a counted relation, the rank in a recursive one, how many solutions the group has for a result
 //! of a fold, and flags for an input.
 
+use std::io;
+use std::io::Write;
 use std::sync::Arc;
 
 use crate::datalog::store::Age;
+use crate::datalog::store::bytes::Bytes;
+use crate::datalog::store::bytes::put_u32;
+use crate::datalog::store::bytes::put_u64;
+use crate::datalog::store::bytes::put_wide;
+use crate::datalog::store::bytes::put_words;
 use crate::datalog::store::shared::Shared;
 use crate::datalog::store::sorted::Items;
 use crate::datalog::store::sorted::Sorted;
@@ -110,8 +117,7 @@ impl<'a> Iterator for WithKey<'a> {
 }
 
 fn with_key(run: &Sorted<u64>, key: u32) -> WithKey<'_> {
-    let first = entry(key, 0);
-    WithKey { items: run.items_from(move |other| *other < first), key }
+    WithKey { items: run.numbers_from(entry(key, 0)), key }
 }
 
 impl Table {
@@ -136,6 +142,11 @@ impl Table {
     /// Rows of the last commit.
     pub(crate) fn live(&self) -> usize {
         self.live
+    }
+
+    /// Rows in any version.
+    pub(crate) fn rows(&self) -> usize {
+        self.by_row.len()
     }
 
     /// True when it has never had a row.
@@ -242,11 +253,12 @@ impl Table {
         }
     }
 
-    /// False when one look shows that a list has fewer rows than fit into a leaf.
-    pub(crate) fn may_be_long(&self, list: List, key: u32) -> bool {
-        let List::OfIndex(at) = list else { return true };
-        let (first, last) = (entry(key, 0), entry(key, NONE));
-        self.indexes[at].run.are_apart(|other| *other < first, |other| *other < last)
+    /// Whether a list has at least so many rows, in any version.
+    pub(crate) fn is_longer(&self, list: List, key: u32, rows: usize) -> bool {
+        match list {
+            List::OfIndex(at) => self.probe(at, key).nth(rows).is_some(),
+            List::Whole => self.by_row.len() > rows,
+        }
     }
 
     /// The kept lists of the kind at this position.
@@ -268,7 +280,7 @@ impl Table {
     fn add(&mut self, row: &[u32]) -> u32 {
         let id = self.put(row);
         let new = entry(key_of(row.iter().copied()), id);
-        self.by_row.insert(new, |other| *other < new);
+        self.by_row.insert_number(new);
         id
     }
 
@@ -388,7 +400,7 @@ impl Table {
                 new.sort_unstable();
                 run.merge(&new, |a, b| a < b);
             } else {
-                new.for_each(|new| run.insert(new, |other| *other < new));
+                new.for_each(|new| run.insert_number(new));
             }
         }
         self.indexes = indexes;
@@ -405,9 +417,9 @@ impl Table {
     ) {
         let (arity, stride) = (self.arity, self.stride());
         let held = (generation as u32) << 2 | OLD | NEW;
+        let mut gone: Vec<u32> = Vec::new();
         for ids in ids.chunk_by(|a, b| *a as usize / BLOCK == *b as usize / BLOCK) {
             let at = ids[0] as usize / BLOCK;
-            let mut gone: Vec<u32> = Vec::new();
             let block = Arc::make_mut(self.blocks.get_mut(at));
             for id in ids {
                 let slot = &mut block[*id as usize % BLOCK * stride..][..stride];
@@ -428,18 +440,49 @@ impl Table {
                     }
                 }
             }
+        }
+        if gone.len() == self.by_row.len() {
+            self.clear();
+        } else if gone.len() > 64 + self.by_row.len() / 16 {
+            self.forget_many(&gone);
+        } else {
             gone.into_iter().for_each(|id| self.forget(id));
         }
+    }
+
+    /// Forgets all rows at once: however many a stopped clause left, this costs the same.
+    fn clear(&mut self) {
+        self.blocks = Shared::default();
+        (self.slots, self.first_vacant) = (0, NONE);
+        self.by_row = Sorted::default();
+        self.indexes.iter_mut().for_each(|index| index.run = Sorted::default());
+        self.unindexed.clear();
+        self.ordered = Sorted::default();
+        self.walks.iter_mut().for_each(|(_, run)| *run = Sorted::default());
+    }
+
+    /// Forgets a large part of all rows: each run is read once, instead of searched for each row.
+    fn forget_many(&mut self, gone: &[u32]) {
+        let mut stays = vec![true; self.slots as usize];
+        gone.iter().for_each(|id| stays[*id as usize] = false);
+        let stays = |entry: &u64| stays[*entry as u32 as usize];
+        self.by_row.retain(stays);
+        self.indexes.iter_mut().for_each(|index| index.run.retain(stays));
+        gone.iter().for_each(|id| self.vacate(*id));
     }
 
     fn forget(&mut self, id: u32) {
         let row = self.row(id).to_vec();
         let old = entry(key_of(row.iter().copied()), id);
-        self.by_row.remove(|other| *other < old, |other| *other == old);
+        self.by_row.remove_number(old);
         for index in &mut self.indexes {
             let old = entry(key_of(index.columns.iter().map(|column| row[*column])), id);
-            index.run.remove(|other| *other < old, |other| *other == old);
+            index.run.remove_number(old);
         }
+        self.vacate(id);
+    }
+
+    fn vacate(&mut self, id: u32) {
         let (arity, next) = (self.arity, self.first_vacant);
         let slot = self.slot_mut(id);
         (slot[arity], slot[arity + 1]) = (next, VACANT);
@@ -456,6 +499,57 @@ impl Table {
         let state = self.arity + 1;
         let slot = self.slot_mut(id);
         slot[state] = (generation as u32) << 2 | (slot[state] & (OLD | NEW));
+    }
+}
+
+impl Table {
+    /// Writes all rows, with what is sorted of them.
+    pub(crate) fn save(&self, out: &mut dyn Write) -> io::Result<()> {
+        put_u64(out, self.arity as u64)?;
+        put_u64(out, self.indexes.len() as u64)?;
+        put_u64(out, self.walks.len() as u64)?;
+        put_u64(out, self.live as u64)?;
+        put_u32(out, self.slots)?;
+        put_u32(out, self.first_vacant)?;
+        self.blocks.iter().try_for_each(|block| put_words(out, block))?;
+        for run in std::iter::once(&self.by_row).chain(self.indexes.iter().map(|index| &index.run))
+        {
+            put_u64(out, run.len() as u64)?;
+            put_wide(out, &run.iter().copied().collect::<Vec<_>>())?;
+        }
+        for run in std::iter::once(&self.ordered).chain(self.walks.iter().map(|(_, run)| run)) {
+            put_u64(out, run.len() as u64)?;
+            put_words(out, &run.iter().copied().collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    /// What [`Table::save`] wrote of a table that was made like this one, which is empty; none when
+    /// it is not that.
+    pub(crate) fn restore(&self, from: &mut Bytes<'_>) -> Option<Self> {
+        let made = [from.len()?, from.len()?, from.len()?];
+        (made == [self.arity, self.indexes.len(), self.walks.len()]).then_some(())?;
+        let mut table = self.clone();
+        table.live = from.len()?;
+        (table.slots, table.first_vacant) = (from.u32()?, from.u32()?);
+        let mut blocks: Vec<Arc<[u32]>> = Vec::new();
+        for _ in 0..(table.slots as usize).div_ceil(BLOCK) {
+            blocks.push(from.words(BLOCK * self.stride())?.collect());
+        }
+        table.blocks = Shared::from_items(blocks);
+        let runs = table.indexes.iter_mut().map(|index| &mut index.run);
+        for run in std::iter::once(&mut table.by_row).chain(runs) {
+            let len = from.len()?;
+            let items: Vec<u64> = from.wide(len)?.collect();
+            *run = Sorted::from_sorted(&items);
+        }
+        let walks = table.walks.iter_mut().map(|(_, run)| run);
+        for run in std::iter::once(&mut table.ordered).chain(walks) {
+            let len = from.len()?;
+            let items: Vec<u32> = from.words(len)?.collect();
+            *run = Sorted::from_sorted(&items);
+        }
+        (table.by_row.len() <= table.slots as usize).then_some(table)
     }
 }
 

@@ -63,6 +63,47 @@ fn the_same_change_costs_the_same_among_many() {
 }
 
 #[test]
+fn what_a_rule_leaves_open_may_change_for_nothing() {
+    let mut engine = engine(
+        ".input wants(u: symbol, o: symbol, m: symbol) key(u, o)\n.input flag(u: symbol)\n\
+         .output marked(u: symbol, o: symbol)\n.output n(u: symbol, n: number)\n\
+         .output text(o: symbol, m: symbol)\n\
+         marked(U, O) :- wants(U, O, _), flag(U).\n\
+         n(U, N) :- flag(U), N = count : { wants(U, _, _) }.\n\
+         text(O, M) :- wants(U, O, M), flag(U).",
+    );
+    let wants = |o: usize, m: &str| fact("wants", &["u", &format!("o{o}"), m]);
+    let mut facts: Vec<Fact> = (0..1_000).map(|o| wants(o, "a")).collect();
+    facts.push(fact("flag", &["u"]));
+    engine.transact(insert(facts));
+    let delta = engine.transact(insert((0..50).map(|o| wants(o, "b")).collect()));
+    assert_eq!(delta.added.keys().map(|name| &**name).collect::<Vec<_>>(), ["text", "wants"]);
+    let effort = engine.effort();
+    assert_eq!((effort.probed, effort.emitted), (100, 100), "only `text` looks at it");
+    // One that leaves while another comes is told apart from one that changes.
+    let [gone, come, kept] = [wants(0, "b"), wants(1_000, "c"), wants(1, "c")];
+    let delta = engine.transact(Transaction { inserts: vec![come, kept], deletes: vec![gone] });
+    assert_eq!((delta.added["marked"].len(), delta.removed["marked"].len()), (1, 1));
+    assert_eq!(engine.rows("marked").len(), 1_000);
+    assert_eq!(engine.rows("n"), [["u".into(), Value::from(1_000)]]);
+}
+
+#[test]
+fn evaluation_in_full_begins_with_the_fewest_rows() {
+    let mut engine = engine(
+        ".input big(a: symbol, b: symbol)\n.input few(b: symbol)\n.input none(a: symbol)\n\
+         .output found(a: symbol, b: symbol)\n.output nothing(a: symbol)\n\
+         found(A, B) :- big(A, B), few(B).\nnothing(A) :- big(A, _), none(A).",
+    );
+    let mut facts: Vec<Fact> =
+        (0..1_000).map(|at| fact("big", &[&format!("a{at}"), &format!("b{}", at % 500)])).collect();
+    facts.push(fact("few", &["b7"]));
+    let delta = engine.transact(insert(facts));
+    assert!(engine.effort().full_units > 0 && engine.effort().probed < 10, "{:?}", engine.effort());
+    assert_eq!(delta.added["found"].len(), 2);
+}
+
+#[test]
 fn an_extremum_leaves_and_returns_without_a_rescan() {
     for fold in ["min X", "max X", "best X by X desc", "count", "sum X"] {
         let mut engine = engine(&format!(

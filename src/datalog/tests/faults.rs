@@ -7,6 +7,8 @@ use crate::datalog::FaultKind;
 use crate::datalog::FileOrigin;
 use crate::datalog::Pattern;
 use crate::datalog::QueryOptions;
+use crate::datalog::Transaction;
+use crate::datalog::Value;
 use crate::datalog::check;
 use crate::datalog::proof::Failure;
 use crate::datalog::tests::builtins;
@@ -130,6 +132,49 @@ fn a_costly_user_file_is_stopped_and_stays_stopped() {
     let core_only = check(&files[..1], &builtins()).unwrap();
     let delta = engine.replace_program(core_only, builtins());
     assert!(delta.faults.is_empty() && delta.is_empty(), "{delta:?}");
+}
+
+/// The counted work of a transaction that a user's rules make too large.
+fn stopped(user: &str, edges: usize) -> (Engine, u64) {
+    let core = ".input e(a: number, b: number)\n.output core(a: number)\ncore(A) :- e(A, _).";
+    let files = [
+        file("rules/core.dl", core, FileOrigin::BuiltIn),
+        file("user/u.dl", user, FileOrigin::User),
+    ];
+    let program = check(&files, &builtins()).unwrap();
+    let options = EngineOptions { user_work_max: 50_000, ..EngineOptions::default() };
+    let mut engine = Engine::new(program, builtins(), options);
+    let row = |at: usize| vec![Value::from(at as i64), Value::from(at as i64 + 1)];
+    let inserts = (0..edges).map(|at| Fact::new("e", row(at))).collect();
+    let delta = engine.transact(Transaction { inserts, deletes: Vec::new() });
+    let [fault] = &*delta.faults else { panic!("{:?}", delta.faults) };
+    let FaultKind::Work { have, limit: 50_000 } = fault.kind else { panic!("{fault}") };
+    (engine, have)
+}
+
+#[test]
+fn what_a_user_file_derives_is_work_too() {
+    let closure = ".output closure(a: number, b: number)\nclosure(A, B) :- e(A, B).\n\
+                   closure(A, C) :- closure(A, B), e(B, C).";
+    // The closure of a chain of n has n²/2 rows and reads hardly more: rows read alone would let
+    // it store tens of thousands.
+    for edges in [400, 800, 1_400] {
+        let (mut engine, have) = stopped(closure, edges);
+        let effort = engine.effort();
+        assert!(have < 2 * 50_000, "{edges}: stopped within one round: {have}");
+        assert!(effort.emitted < 5_000, "{edges}: {effort:?}");
+        assert!(effort.written < 6 * 5_000, "{edges}: put in place and undone: {effort:?}");
+        assert_eq!(engine.rows("core").len(), edges);
+        assert!(engine.rows("closure").is_empty());
+        let before = engine.values();
+        engine.transact(change(&["e(5000, 1)"], &[]));
+        assert_eq!(engine.effort().written, 2, "nothing is left to undo: e and core");
+        assert_eq!(engine.values(), before);
+    }
+    // One round that would give a million rows ends before it gives the first.
+    let pairs = ".output pair(a: number, b: number)\npair(A, B) :- e(A, _), e(_, B).";
+    let (engine, _) = stopped(pairs, 1_000);
+    assert!(engine.effort().emitted < 5_000, "{:?}", engine.effort());
 }
 
 #[test]

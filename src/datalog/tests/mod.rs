@@ -3,6 +3,7 @@
 mod coverage;
 mod effort;
 mod faults;
+mod keep;
 mod laws;
 mod naive;
 mod oracle;

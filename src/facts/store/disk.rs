@@ -36,6 +36,7 @@ use crate::facts::store::Loss;
 use crate::facts::store::Recovered;
 use crate::facts::store::StoreError;
 use crate::facts::store::StoreOptions;
+use crate::facts::store::derived;
 use crate::facts::store::log::FactLog;
 use crate::facts::store::shelf::Each;
 use crate::facts::store::shelf::Shelf;
@@ -347,6 +348,7 @@ impl Drop for DiskLog {
 struct SledShelf {
     db: sled::Db,
     trees: [sled::Tree; Tree::ALL.len()],
+    path: PathBuf,
     /// sled's data file, through a handle of our own: sled's flush does not sync it.
     file: Arc<File>,
 }
@@ -381,7 +383,7 @@ impl SledShelf {
             Ok(file)
         };
         let file = open_file().map_err(|source| io_error("sync", path, source))?;
-        Ok(Self { db, trees, file: Arc::new(file) })
+        Ok(Self { db, trees, path: path.to_owned(), file: Arc::new(file) })
     }
 
     fn tree(&self, tree: Tree) -> &sled::Tree {
@@ -471,5 +473,14 @@ impl Shelf for SledShelf {
     fn sync(&mut self) -> Result<(), ShelfError> {
         self.db.flush()?;
         self.file.sync_data().map_err(|error| ShelfError::Io(error.to_string()))
+    }
+
+    fn keep_derived(&mut self, head: &LogHead, facts: &dyn FactSource) {
+        // A file that could not be replaced names another transaction, and is not read for this.
+        let _ = derived::keep(&self.path, head, facts);
+    }
+
+    fn derived(&self, head: &LogHead, take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        derived::read(&self.path, head, take)
     }
 }

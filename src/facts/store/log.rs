@@ -293,7 +293,13 @@ fn follow(
     let mut rows = 0;
     if let Some((number, manifest)) = snapshot {
         head = manifest.head;
-        match read_snapshot(shelf, *number, manifest, sink)? {
+        let is_resumed = shelf.derived(&head, &mut |state| sink.resume(state));
+        let count = if is_resumed {
+            Some(manifest.rows)
+        } else {
+            read_snapshot(shelf, *number, manifest, sink)?
+        };
+        match count {
             Some(count) => rows = count,
             None => return Ok(None),
         }

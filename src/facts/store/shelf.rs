@@ -5,6 +5,9 @@
 
 use std::ops::ControlFlow;
 
+use crate::facts::store::FactSource;
+use crate::facts::store::LogHead;
+
 /// Longest value, in bytes. sled keeps a leaf of up to 17 values as one page and puts pages above
 /// 128 KiB into files that it never syncs; this keeps every page well below.
 pub(super) const VALUE_BYTES_MAX: usize = 6 << 10;
@@ -60,4 +63,14 @@ pub(super) trait Shelf {
 
     /// Returns once everything before would survive a loss of power.
     fn sync(&mut self) -> Result<(), ShelfError>;
+
+    /// Keeps what follows from the facts up to a transaction, in place of what was kept before. It
+    /// may be lost at any time: nothing rests on it, so failures are not told.
+    fn keep_derived(&mut self, _head: &LogHead, _facts: &dyn FactSource) {}
+
+    /// Gives `take` what was kept for this transaction, whole or not at all; true when it was
+    /// taken.
+    fn derived(&self, _head: &LogHead, _take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        false
+    }
 }

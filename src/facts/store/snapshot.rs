@@ -87,6 +87,7 @@ impl<S: Shelf> Snapshot<S> {
         // It is durable: what it replaces may go, whether or not a crash brings it back.
         remove_replaced(&mut self.shelf, self.number, self.head.seq)?;
         self.shelf.sync()?;
+        self.shelf.keep_derived(&self.head, &*self.facts);
         Ok(manifest.bytes)
     }
 }
