@@ -35,8 +35,9 @@ use crate::datalog::world::World;
 pub struct EngineOptions {
     /// The generation that the empty engine starts from; the first commit is the next one.
     pub generation: u64,
-    /// Work that the clauses of one user file may do in one transaction: rows looked at, and 32 for
-    /// each row derived. The default holds core rules up for less than a second.
+    /// Work that the clauses of one user file may do in one transaction: rows looked at, 8 for each
+    /// match in a join, 32 for each row derived. The default holds core rules up for less than a
+    /// second.
     pub user_work_max: u64,
     /// A transaction with more than this share of all input rows, in percent, is evaluated in full.
     pub elastic_percent: u64,

@@ -113,8 +113,12 @@ pub(crate) struct Exec<'a> {
     pub(crate) rank_limit: u32,
     /// Rows looked at so far.
     pub(crate) probed: &'a mut u64,
-    /// Most rows to look at.
-    pub(crate) probed_max: u64,
+    /// What results and what leads to them cost so far, in rows looked at.
+    pub(crate) paid: u64,
+    /// Most rows to look at, with what is paid.
+    pub(crate) work_max: u64,
+    /// What a binding that a join makes costs: it is memory that is written.
+    pub(crate) binding_cost: u64,
     /// What a result costs, in rows looked at: it may have to be stored and taken out again.
     pub(crate) head_cost: u64,
     /// What built-ins said to single words in this transaction.
@@ -159,14 +163,15 @@ impl Exec<'_> {
                 return Ok(Heads::default());
             }
             bindings = self.step(step, bindings)?;
-            self.within_budget(0)?;
+            self.within_budget()?;
         }
-        self.within_budget(bindings.len() as u64 * self.head_cost)?;
+        self.paid += bindings.len() as u64 * self.head_cost;
+        self.within_budget()?;
         self.heads(plan, &bindings)
     }
 
-    fn within_budget(&self, more: u64) -> Result<(), Stop> {
-        let (have, limit) = (self.probed.saturating_add(more), self.probed_max);
+    fn within_budget(&self) -> Result<(), Stop> {
+        let (have, limit) = (self.probed.saturating_add(self.paid), self.work_max);
         if have > limit { Err(Stop::Work { have, limit }) } else { Ok(()) }
     }
 
@@ -264,7 +269,7 @@ impl Exec<'_> {
                     leaper.candidates(&binding.words, &mut entries);
                     entries.is_empty()
                 });
-                *self.probed = leaper.probed;
+                (*self.probed, self.paid) = (leaper.probed, leaper.paid);
                 Ok(bindings)
             }
             Step::Compare { op, left, right } => {
@@ -324,6 +329,7 @@ impl Exec<'_> {
                     more.words[*slot] = at as u32;
                 }
                 next.push(more);
+                self.paid += self.binding_cost;
             }
         }
     }
@@ -378,7 +384,9 @@ impl Exec<'_> {
             age: self.ages.of(probe.literal),
             rank_limit: if probe.recursive { self.rank_limit } else { u32::MAX },
             probed: *self.probed,
-            probed_max: self.probed_max,
+            paid: self.paid,
+            binding_cost: self.binding_cost,
+            work_max: self.work_max,
         }
     }
 
@@ -401,7 +409,7 @@ impl Exec<'_> {
                 seq += 1;
                 extend(table, probe, binding, *entry as u32, seq)
             });
-        *self.probed = leaper.probed;
+        (*self.probed, self.paid) = (leaper.probed, leaper.paid);
         joined.elements
     }
 
@@ -439,7 +447,7 @@ impl Exec<'_> {
                 }
             }
         }
-        *self.probed = leaper.probed;
+        (*self.probed, self.paid) = (leaper.probed, leaper.paid);
         next
     }
 }
@@ -506,7 +514,9 @@ struct ProbeLeaper<'leap> {
     age: Age,
     rank_limit: u32,
     probed: u64,
-    probed_max: u64,
+    paid: u64,
+    binding_cost: u64,
+    work_max: u64,
 }
 
 impl<'leap> ProbeLeaper<'leap> {
@@ -527,7 +537,7 @@ impl<'leap> ProbeLeaper<'leap> {
     ) {
         for entry in entries {
             self.probed += 1;
-            if self.probed > self.probed_max {
+            if self.probed.saturating_add(self.paid) > self.work_max {
                 return;
             }
             let (row, meta) = self.table.row_and_meta(*entry as u32);
@@ -535,6 +545,7 @@ impl<'leap> ProbeLeaper<'leap> {
                 && (self.rank_limit == u32::MAX || meta.support < self.rank_limit);
             if seen && fits(row, &self.probe.checks, &self.probe.twins, words) {
                 values.push(entry);
+                self.paid += self.binding_cost;
             }
         }
     }

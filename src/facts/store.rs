@@ -20,7 +20,7 @@
 //! A store that lost something says so in [`Recovered`]; it is a cache of observations, so starting
 //! empty is safe, and a mixture of old and new is not: damage to a snapshot discards all of it.
 //!
-//! Pure but for `store/disk.rs` and `store/derived.rs`, which touch a file system. Limits:
+//! Pure but for `store/disk.rs`, the one file here that touches a file system. Limits:
 //! [`StoreOptions`]. Not here: what relations exist and what columns they have (`facts`).
 
 mod derived;

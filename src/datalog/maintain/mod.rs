@@ -61,9 +61,11 @@ pub struct Effort {
     pub written: u64,
 }
 
-/// What one derived row costs the file of a user's clause, in rows looked at: it is stored, put into
-/// indexes, and maybe taken out of all of them again, which takes about so many times as long.
+/// What one derived row costs the file of a user's clause, in rows looked at: it is stored, put
+/// into indexes, and maybe taken out of all of them again, which takes about so many times as long.
 const HEAD_COST: u64 = 32;
+/// And what one step towards it costs, which is memory that is filled.
+const BINDING_COST: u64 = 8;
 
 /// Facts of inputs that rule files state, as words, in text order.
 pub(crate) type Stated = BTreeMap<usize, Vec<Box<[u32]>>>;
@@ -354,8 +356,8 @@ impl<'a> Work<'a> {
         found
     }
 
-    /// Runs a clause from nothing: from the rows of its smallest relation, when that is much smaller
-    /// than the one which its plan begins with.
+    /// Runs a clause from nothing: from the rows of its smallest relation, when that is much
+    /// smaller than the one which its plan begins with.
     fn run_in_full(&mut self, clause: &CoreClause) -> Result<Heads, Fault> {
         let (nowhere, ages) = (Starts::Nowhere, Ages::All(Age::New));
         let Some(Step::Probe(first)) = clause.full.steps.first() else {
@@ -398,8 +400,8 @@ impl<'a> Work<'a> {
         let file = clause.user_file.as_ref();
         let spent = file.and_then(|file| self.user_work.get(file)).copied().unwrap_or(0);
         let own_left = file.map_or(u64::MAX, |_| self.user_work_max.saturating_sub(spent));
-        let head_cost = file.map_or(0, |_| HEAD_COST);
-        let probed_max = own_left.min(self.work_max.saturating_sub(self.effort.probed));
+        let (binding_cost, head_cost) = file.map_or((0, 0), |_| (BINDING_COST, HEAD_COST));
+        let work_max = own_left.min(self.work_max.saturating_sub(self.effort.probed));
         let mut probed = 0;
         let Store { interner, tables } = &mut *self.store;
         let tables: &[_] = tables;
@@ -424,16 +426,18 @@ impl<'a> Work<'a> {
             ages,
             rank_limit,
             probed: &mut probed,
-            probed_max,
+            paid: 0,
+            work_max,
+            binding_cost,
             head_cost,
             answers: &mut self.answers,
         };
         let outcome = exec.run(plan, &starts);
+        let paid = exec.paid;
         self.effort.probed += probed;
-        let heads = outcome.as_ref().map_or(0, |found| found.len() as u64);
-        self.effort.emitted += heads;
+        self.effort.emitted += outcome.as_ref().map_or(0, |found| found.len() as u64);
         if let Some(file) = file {
-            self.user_work.insert(Arc::clone(file), spent + probed + heads * head_cost);
+            self.user_work.insert(Arc::clone(file), spent + probed + paid);
         }
         outcome.map_err(|stop| match stop {
             Stop::Work { have, limit } => {

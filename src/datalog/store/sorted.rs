@@ -130,19 +130,13 @@ impl<T: Copy> Sorted<T> {
         self.len
     }
 
-    /// The leaf in which the place behind all that are `before` it is: the last one, when it is
-    /// behind them all.
-    fn leaf_of(&self, before: impl Fn(&T) -> bool) -> Option<(usize, usize)> {
+    /// The place behind all that are `before` it; in the last leaf, when it is behind them all.
+    fn place(&self, before: impl Fn(&T) -> bool) -> Option<Place> {
         let group = self.groups.partition_point(|group| before(&group.last));
         let group = group.min(self.groups.len().checked_sub(1)?);
         let leaves = &self.groups[group].leaves;
         let leaf = leaves.partition_point(|leaf| before(&leaf.last)).min(leaves.len() - 1);
-        Some((group, leaf))
-    }
-
-    fn place(&self, before: impl Fn(&T) -> bool) -> Option<Place> {
-        let (group, leaf) = self.leaf_of(&before)?;
-        let item = self.groups[group].leaves[leaf].items().partition_point(&before);
+        let item = leaves[leaf].items().partition_point(&before);
         Some(Place { group, leaf, item })
     }
 
@@ -237,16 +231,19 @@ impl<T: Copy> Sorted<T> {
 
 /// Numbers in their own order, which are spread evenly more often than not.
 impl Sorted<u64> {
-    /// The place of the first item that is not below `wanted`. In the leaf it is guessed from its
-    /// neighbours' values, so that one or two lines of the cache are touched, not five.
+    /// The place of the first item that is not below `wanted`. Within a group and a leaf it is
+    /// guessed from the values at their ends, so that few lines of the cache are touched.
     fn seek(&self, wanted: u64) -> Option<Place> {
-        let (group, leaf) = self.leaf_of(|item| *item < wanted)?;
-        let leaves = &self.groups[group].leaves;
-        let low = leaf.checked_sub(1).map_or(0, |before| leaves[before].last);
-        let Leaf { last, .. } = leaves[leaf];
+        let group = self.groups.partition_point(|group| group.last < wanted);
+        let group = group.min(self.groups.len().checked_sub(1)?);
+        let low = group.checked_sub(1).map_or(0, |before| self.groups[before].last);
+        let Group { last, leaves } = &self.groups[group];
+        let guess = share(low, wanted, *last, leaves.len());
+        let leaf = near(leaves.len(), |at| leaves[at].last < wanted, guess).min(leaves.len() - 1);
+        let low = leaf.checked_sub(1).map_or(low, |before| leaves[before].last);
         let items = leaves[leaf].items();
-        let share = wanted.saturating_sub(low) as f64 / last.saturating_sub(low).max(1) as f64;
-        let item = near(items, wanted, (share * items.len() as f64) as usize);
+        let guess = share(low, wanted, leaves[leaf].last, items.len());
+        let item = near(items.len(), |at| items[at] < wanted, guess);
         Some(Place { group, leaf, item })
     }
 
@@ -266,19 +263,29 @@ impl Sorted<u64> {
     }
 }
 
-/// How many of `items` are below `wanted`, searched for from a guess in steps that double.
-fn near(items: &[u64], wanted: u64, guess: usize) -> usize {
-    let guess = guess.min(items.len());
+/// Where `wanted` stands among so many numbers that are spread evenly behind `low` up to `last`.
+fn share(low: u64, wanted: u64, last: u64, count: usize) -> usize {
+    let share = wanted.saturating_sub(low) as f64 / last.saturating_sub(low).max(1) as f64;
+    (share * count as f64) as usize
+}
+
+/// How many of so many things are `before`, searched for from a guess in steps that double.
+fn near(count: usize, before: impl Fn(usize) -> bool, guess: usize) -> usize {
+    let guess = guess.min(count);
     let (mut low, mut high, mut step) = (guess, guess, 1);
-    while low > 0 && items[low - 1] >= wanted {
+    while low > 0 && !before(low - 1) {
         (low, high) = (low.saturating_sub(step), low);
         step *= 2;
     }
-    while high < items.len() && items[high] < wanted {
-        (low, high) = (high + 1, (high + step).min(items.len()));
+    while high < count && before(high) {
+        (low, high) = (high + 1, (high + step).min(count));
         step *= 2;
     }
-    low + items[low..high].partition_point(|item| *item < wanted)
+    while low < high {
+        let middle = low.midpoint(high);
+        if before(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
 }
 
 /// Items in order, leaf by leaf.

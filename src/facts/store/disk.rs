@@ -16,6 +16,7 @@ use std::fs::File;
 use std::fs::OpenOptions;
 use std::fs::TryLockError;
 use std::io;
+use std::io::BufWriter;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,6 +25,7 @@ use std::panic::catch_unwind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -48,6 +50,9 @@ pub const STATE_VERSION: &str = "hence state 1";
 const VERSION_FILE: &str = "VERSION";
 const LOCK_FILE: &str = "lock";
 const FACTS: &str = "facts";
+/// In the folder of the facts: what follows from them.
+const DERIVED: &str = "derived";
+const DERIVED_NEW: &str = "derived.new";
 const CACHE_BYTES: u64 = 64 << 20;
 /// Most directories of damaged facts that are kept side by side.
 const ASIDE_MAX: u32 = 10_000;
@@ -449,6 +454,46 @@ impl From<sled::Error> for ShelfError {
     }
 }
 
+/// Which build this is: size and CRC of its program file. None when the file cannot be read.
+fn build() -> Option<u64> {
+    static BUILD: OnceLock<Option<u64>> = OnceLock::new();
+    *BUILD.get_or_init(|| {
+        let bytes = fs::read(std::env::current_exe().ok()?).ok()?;
+        Some((bytes.len() as u64) << 32 | u64::from(crc32fast::hash(&bytes)))
+    })
+}
+
+/// Puts what follows from `facts` in place in the folder, whole; on failure none is there.
+fn keep_derived(folder: &Path, head: &LogHead, facts: &dyn FactSource) -> io::Result<()> {
+    let (file, fresh) = (folder.join(DERIVED), folder.join(DERIVED_NEW));
+    let kept = write_derived(&fresh, head, facts);
+    if !matches!(kept, Ok(true)) {
+        // A full disk is to have this room at once.
+        remove_if_there(&fresh)?;
+        remove_if_there(&file)?;
+        return kept.map(drop);
+    }
+    fs::rename(&fresh, &file)?;
+    sync_dir(folder)
+}
+
+fn write_derived(fresh: &Path, head: &LogHead, facts: &dyn FactSource) -> io::Result<bool> {
+    let Some(build) = build() else { return Ok(false) };
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(true).write(true).mode(0o600).open(fresh)?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let kept = derived::write(&mut out, build, head, facts)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(kept)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 impl Shelf for SledShelf {
     fn put(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<(), ShelfError> {
         self.tree(tree).insert(key, value)?;
@@ -477,10 +522,13 @@ impl Shelf for SledShelf {
 
     fn keep_derived(&mut self, head: &LogHead, facts: &dyn FactSource) {
         // A file that could not be replaced names another transaction, and is not read for this.
-        let _ = derived::keep(&self.path, head, facts);
+        let _ = keep_derived(&self.path, head, facts);
     }
 
     fn derived(&self, head: &LogHead, take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        derived::read(&self.path, head, take)
+        let (Ok(bytes), Some(build)) = (fs::read(self.path.join(DERIVED)), build()) else {
+            return false;
+        };
+        derived::state(&bytes, build, head).is_some_and(take)
     }
 }
