@@ -1,9 +1,13 @@
 //! A restart from a record of all facts, and what a durable transaction costs.
 
 use std::path::Path;
+use std::time::Duration;
 
 use hence::datalog::Engine;
 use hence::datalog::Fact;
+use hence::datalog::Pattern;
+use hence::datalog::QueryOptions;
+use hence::datalog::RelationInfo;
 use hence::facts::FactBase;
 use hence::facts::Recalled;
 use hence::facts::Statement;
@@ -16,6 +20,7 @@ use hence::model::Timestamp;
 use crate::engine;
 use crate::measure::Times;
 use crate::measure::line;
+use crate::measure::resident;
 use crate::push;
 
 fn open(path: &Path) -> (StateDir, FactBase) {
@@ -28,7 +33,7 @@ fn open(path: &Path) -> (StateDir, FactBase) {
     (dir, FactBase::new(engine, Some(log)))
 }
 
-/// Writes all facts, reads them back, and appends to them.
+/// Writes all facts, reads them back with and without what was derived, and appends to them.
 pub(crate) fn restart(facts: Vec<Fact>, units: usize) {
     let folder = std::env::temp_dir().join(format!("hence-bench-{}", std::process::id()));
     std::fs::remove_dir_all(&folder).ok();
@@ -36,14 +41,24 @@ pub(crate) fn restart(facts: Vec<Fact>, units: usize) {
     let (dir, mut base) = open(&folder);
     base.commit(facts.into_iter().map(Statement::Holds).collect(), now).expect("it is taken");
     base.sync().expect("the disk takes it");
+    let told = outputs(&base);
     drop((dir, base));
-    let mut times = Times::default();
+    memory_of_its_own(&folder);
+    let derived = folder.join("facts/derived");
+    let size = std::fs::metadata(&derived).expect("it was kept with the snapshot").len();
     let mut kept = None;
-    for _ in 0..3 {
-        drop(kept.take());
-        kept = Some(times.time(|| open(&folder)));
+    for name in ["restart: what was kept is read", "restart: all is derived anew"] {
+        let mut times = Times::default();
+        for _ in 0..5 {
+            drop(kept.take());
+            kept = Some(times.time(|| open(&folder)));
+        }
+        let same = kept.as_ref().is_some_and(|(_, base)| outputs(base) == told);
+        assert!(same, "a restart changes nothing");
+        line(name, &format!("least {:.1?}  {}", times.at(0), times.text()));
+        std::fs::remove_file(&derived).ok();
     }
-    line("restart: read, load, derive", &format!("least {:.1?}  {}", times.at(0), times.text()));
+    line("  the file of what was kept, in MiB", &(size >> 20).to_string());
     let (_dir, mut base) = kept.expect("it was opened");
     let (mut commits, mut syncs) = (Times::default(), Times::default());
     for round in 0..300 {
@@ -56,4 +71,43 @@ pub(crate) fn restart(facts: Vec<Fact>, units: usize) {
     line("  made durable (fsync)", &syncs.text());
     drop(base);
     std::fs::remove_dir_all(&folder).ok();
+}
+
+/// How many rows each output has.
+fn outputs(base: &FactBase) -> Vec<(String, usize)> {
+    let reader = base.reader();
+    let all = QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() };
+    let outputs = reader.program().relations().filter(|info| info.output);
+    let count = |info: &RelationInfo| {
+        let columns = vec![None; info.columns.len()];
+        let pattern = Pattern { relation: info.name.clone(), columns };
+        (info.name.to_string(), reader.query(&pattern, &all).value.len())
+    };
+    outputs.map(count).collect()
+}
+
+/// The word that makes this program measure its memory with the facts of a folder.
+pub(crate) const MEMORY: &str = "memory";
+
+/// Measures in a process that never had the facts in any other form.
+fn memory_of_its_own(folder: &Path) {
+    let this = std::env::current_exe().expect("this program has a name");
+    let other = std::process::Command::new(this).arg(MEMORY).arg(folder).status();
+    assert!(other.is_ok_and(|status| status.success()), "the other process measured");
+}
+
+/// What the other process does.
+pub(crate) fn memory(folder: &Path) {
+    let before = resident();
+    let (dir, base) = open(folder);
+    // The allocator gives back what was needed to start after a while, when it is asked for more.
+    std::thread::sleep(Duration::from_millis(1_500));
+    let asked = outputs(&base).len();
+    let reader = base.reader();
+    let rows: usize = reader.program().relations().map(|info| reader.count(&info.name)).sum();
+    let grown = resident().saturating_sub(before) as f64;
+    let text = format!("{rows} rows; {:.0} a row with texts and the log", grown / rows as f64);
+    assert!(asked > 0, "it has outputs");
+    line("bytes in memory, in a process of its own", &text);
+    drop((dir, base));
 }

@@ -17,6 +17,7 @@ mod small;
 mod world;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,7 +45,13 @@ use crate::world::fact;
 const FEW: usize = 80;
 
 fn main() {
-    let units = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(FEW);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, folder] = &*args
+        && word == durable::MEMORY
+    {
+        return durable::memory(Path::new(folder));
+    }
+    let units = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(FEW);
     println!("load of the machine: {}", measure::load());
     let few = loaded(FEW.min(units));
     let changed_few = changes(few, FEW.min(units));
@@ -76,18 +83,12 @@ fn loaded(units: usize) -> Engine {
     let facts = world::facts(units);
     let given = facts.len();
     println!("\n{given} facts, {units} units");
-    let before = resident();
     let mut engine = engine();
     let start = Instant::now();
     let delta = engine.load(facts.into_iter().map(|fact| (fact, None)));
     let took = start.elapsed();
     assert!(delta.faults.is_empty() && delta.refused.is_empty(), "{:?}", delta.faults);
     line("scratch: load, index, evaluate", &format!("{took:>9.1?}  {:?}", engine.effort()));
-    let rows: usize = engine.program().relations().map(|info| engine.rows(&info.name).len()).sum();
-    // The facts as they were given are freed; what the allocator keeps of them counts as ours.
-    let grown = resident().saturating_sub(before) as f64;
-    let text = format!("{rows} rows; {:.0} a row", grown / rows as f64);
-    line("bytes in memory above the start", &text);
     engine
 }
 

@@ -95,6 +95,11 @@ impl Reader {
         self.answer(found, flow.is_continue(), work)
     }
 
+    /// How many rows a relation has; none when it is not known.
+    pub fn count(&self, relation: &str) -> usize {
+        self.program().position(relation).map_or(0, |at| self.world.len(at))
+    }
+
     /// The generation since which a fact holds; none when it does not.
     pub fn since(&self, fact: &Fact) -> Option<u64> {
         let at = self.program().position(&fact.relation)?;

@@ -62,3 +62,24 @@ impl Store {
         Arc::make_mut(&mut self.tables[relation])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_begin_alike_stand_together() {
+        let keys = |first: u32| (0..1_000).map(move |other| key_of([first, other, 7].into_iter()));
+        for first in 0..100 {
+            let regions: BTreeSet<u32> = keys(first).map(|key| key >> 20).collect();
+            assert_eq!(regions.len(), 1, "{first}");
+            assert!(keys(first).collect::<BTreeSet<_>>().len() > 990, "and are told apart");
+        }
+        let regions: BTreeSet<u32> =
+            (0..4_000).map(|first| key_of([first, 1].into_iter()) >> 20).collect();
+        assert!(regions.len() > 2_000, "what begins otherwise is spread: {}", regions.len());
+        assert_eq!(key_of([77].into_iter()), 77);
+    }
+}
