@@ -100,7 +100,9 @@ pub(crate) fn key_of(mut words: impl ExactSizeIterator<Item = u32>) -> u32 {
     };
     let first = step(0x9e37_79b9_7f4a_7c15, words.next().unwrap_or_default());
     let all = words.fold(first, step);
-    let (near, rest) = ((first >> 32) as u32, (all >> 32) as u32);
+    // Mixed once more: the step alone puts small neighbouring words onto few points.
+    let near = (first ^ first >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (near, rest) = ((near >> 32) as u32, (all >> 32) as u32);
     near >> (32 - NEAR_BITS) << (32 - NEAR_BITS) | rest >> NEAR_BITS
 }
 
