@@ -242,6 +242,18 @@ pub enum Problem {
         /// Its number.
         seq: u64,
     },
+    /// A record of an export is not the one that was exported, and nothing says which it is.
+    #[error("one of the records {from} to {to} is not the one that was exported")]
+    #[diagnostic(
+        code(audit::altered),
+        help("the file was changed by other hands; nothing from record {from} on is proven by it")
+    )]
+    Altered {
+        /// The first record that nothing vouches for.
+        from: u64,
+        /// The last record that the change can be in.
+        to: u64,
+    },
     /// A head that was seen elsewhere is not in this journal.
     #[error("record {seq} with {hash} is not in this journal, which ends at record {ends_at}")]
     #[diagnostic(

@@ -23,11 +23,13 @@ use crate::audit::Head;
 use crate::audit::JournalStorage;
 use crate::audit::Problem;
 use crate::audit::Query;
+use crate::audit::RecordKind;
 use crate::audit::RuleSet;
 use crate::audit::Verification;
 use crate::audit::View;
 use crate::audit::frame::Frame;
 use crate::audit::frame::record_hash;
+use crate::audit::index::Entry;
 use crate::audit::index::Index;
 use crate::audit::scan::Place;
 use crate::audit::scan::Walk;
@@ -231,12 +233,7 @@ pub fn verify_export(input: &mut dyn BufRead) -> Result<Verification, AuditError
     let Some(header) = header else {
         return Err(AuditError::NotAnExport { line: 1, why: "is missing".to_owned() });
     };
-    if check.head != header.head {
-        let Head { seq, hash } = header.head;
-        check.problems.push(Problem::RolledBack { seq, hash, ends_at: check.head.seq });
-    }
-    let Check { index, head, left_out, problems, .. } = check;
-    Ok(Verification { left_out, ..Verification::of(&index, header.before, head, problems) })
+    Ok(check.end(&header))
 }
 
 fn parse<'a, T: Deserialize<'a>>(line: &'a str, number: u64) -> Result<T, AuditError> {
@@ -278,6 +275,55 @@ impl Check {
         self.follow(Head { seq, hash }, number);
         self.left_out += 1;
         Ok(())
+    }
+
+    /// What was found, once all lines were read. When the chain does not end at the exported head,
+    /// the ids of all records behind the change differ, so that no later outcome finds its intent:
+    /// that is one problem, not one for each.
+    fn end(mut self, header: &Header) -> Verification {
+        let Head { seq, hash } = header.head;
+        let is_cut = self.head.seq < seq;
+        if self.head == header.head {
+            return self.verification(header, None);
+        }
+        // An outcome that names its intent's id vouches for the intent and for all before it.
+        let confirmed = self
+            .index
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == RecordKind::Intent && entry.partner.is_some());
+        let from = confirmed.map(|entry| entry.seq).max().unwrap_or(header.before.seq) + 1;
+        let orphan = |problem: &Problem| match problem {
+            Problem::OutcomeWithoutIntent { seq, .. } if *seq >= from => Some(*seq),
+            _ => None,
+        };
+        let first = self.problems.iter().filter_map(orphan).min();
+        self.problems.retain(|problem| orphan(problem).is_none());
+        if is_cut {
+            let ends_at = self.head.seq;
+            self.problems.push(Problem::RolledBack { seq, hash, ends_at });
+        }
+        let is_whole = is_cut && first.is_none();
+        let is_told = self.problems.iter().any(|p| matches!(p, Problem::ChainBroken { .. }));
+        if !is_whole && !is_told {
+            let to = first.unwrap_or(self.head.seq);
+            self.problems.push(Problem::Altered { from, to });
+        }
+        self.verification(header, Some(from).filter(|_| !is_whole))
+    }
+
+    /// The result; intents of records `from` on count as unverifiable.
+    fn verification(self, header: &Header, from: Option<u64>) -> Verification {
+        let Self { index, head, left_out, problems } = self;
+        let mut found = Verification::of(&index, header.before, head, problems);
+        found.left_out = left_out;
+        let Some(from) = from else { return found };
+        let is_behind = |entry: &&Entry| entry.seq >= from;
+        let intents = index.entries.iter().filter(|entry| entry.kind == RecordKind::Intent);
+        found.unverifiable = intents.filter(is_behind).count() as u64;
+        let open = index.open().filter(|entry| !is_behind(entry));
+        found.open = open.map(|entry| entry.id).collect();
+        found
     }
 
     fn follow(&mut self, next: Head, number: u64) {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ops::Bound::Excluded;
 use std::ops::Bound::Unbounded;
 
@@ -52,6 +53,8 @@ pub(super) struct Index {
     /// Rule sets and rule texts, each with the first entry that holds it.
     rule_sets: HashMap<Digest, usize>,
     rule_texts: HashMap<Digest, usize>,
+    /// Rule sets that intents name and nobody holds: each is a problem once.
+    unknown_rules: HashSet<Digest>,
     /// Intents without outcome, oldest first.
     open: BTreeSet<usize>,
 }
@@ -183,6 +186,7 @@ impl Index {
         let seq = self.entries.get(number).map_or(0, |entry| entry.seq);
         if let Some(rules) = outline.rules
             && !self.rule_sets.contains_key(&rules)
+            && self.unknown_rules.insert(rules)
         {
             problems.push(Problem::RulesUnknown { seq, rules });
         }

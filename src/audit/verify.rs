@@ -27,6 +27,8 @@ pub struct Verification {
     pub open: Vec<ProofId>,
     /// Different rule sets.
     pub rule_sets: u64,
+    /// Intents behind a change in an export: nothing vouches for them, or for what came of them.
+    pub unverifiable: u64,
     /// Records whose body an export left out: counted, chained, but not shown.
     pub left_out: u64,
     /// Everything that is wrong.
@@ -48,6 +50,7 @@ impl Verification {
             intents: intents.count() as u64,
             open: index.open().map(|entry| entry.id).collect(),
             rule_sets: index.rule_set_count() as u64,
+            unverifiable: 0,
             left_out: 0,
             problems,
         }

@@ -59,6 +59,9 @@ enum AuditVerb {
         /// Only applies and deletes
         #[arg(long)]
         writes: bool,
+        /// Also list polls of sources that brought nothing new
+        #[arg(long)]
+        all: bool,
         /// How many to list
         #[arg(long, default_value_t = 50)]
         limit: usize,
@@ -88,9 +91,9 @@ pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
         AuditVerb::Verify { file: Some(file) } => return verify_file(file, args.output),
         AuditVerb::Verify { file: None } => Question::AuditVerify,
         AuditVerb::Show { id } => Question::AuditShow { id: id.clone() },
-        AuditVerb::List { unit, writes, limit } => {
-            let (unit, writes, limit) = (unit.clone(), *writes, *limit);
-            Question::AuditList(ListOptions { unit, writes, limit })
+        AuditVerb::List { unit, writes, all, limit } => {
+            let (unit, writes, all, limit) = (unit.clone(), *writes, *all, *limit);
+            Question::AuditList(ListOptions { unit, writes, all, limit })
         }
     };
     let reply = match args.remote.is_given() {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use miette::Diagnostic;
+use schemars::JsonSchema;
+use serde::Serialize;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -18,11 +20,12 @@ use crate::kustomize;
 use crate::kustomize::BuildError;
 use crate::kustomize::BuildOptions;
 use crate::kustomize::Built;
+use crate::kustomize::Resource;
 use crate::sources::git::GitStore;
 use crate::sources::git::StoreError;
 use crate::sources::tree::LocalTree;
 
-mod origins;
+pub(super) mod origins;
 #[cfg(test)]
 mod tests;
 
@@ -36,12 +39,21 @@ pub(super) struct BuildArgs {
     /// the patch, transformer or generator
     #[arg(long)]
     origins: bool,
-    /// The form of origins; objects are always YAML
-    #[arg(short, long, value_enum, default_value_t, requires = "origins")]
+    /// YAML, or with --origins text for people; JSON for programs
+    #[arg(short, long, value_enum, default_value_t)]
     output: Form,
     /// Refuse bases and files that are elsewhere
     #[arg(long)]
     no_remote_bases: bool,
+}
+
+/// What was built, as JSON (`schemas/build.v1.json`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct BuiltObjects {
+    /// Always `build.v1`.
+    version: &'static str,
+    /// The objects whole, in the order of the build.
+    objects: Vec<serde_json::Value>,
 }
 
 #[derive(Debug, Error, Diagnostic)]
@@ -124,14 +136,22 @@ pub(super) fn build(args: &BuildArgs) -> Result<Outcome, Failure> {
     let here = std::env::current_dir().unwrap_or_default();
     let built = run(args, &here)?;
     match (args.origins, args.output) {
-        (false, _) => built.resources.iter().enumerate().for_each(|(i, resource)| {
+        (false, Form::Json) => {
+            let objects = built.resources.iter().map(Resource::json).collect();
+            print(&BuiltObjects { version: "build.v1", objects });
+        }
+        (false, Form::Text) => built.resources.iter().enumerate().for_each(|(i, resource)| {
             output::data(if i == 0 { "" } else { "---\n" });
             output::data(resource.text());
         }),
         (true, Form::Text) => output::data(&origins::text(&built, &here)),
-        (true, Form::Json) => output::json(&origins::json(&built, &here)),
+        (true, Form::Json) => print(&origins::of(&built, &here)),
     }
     Ok(Outcome::Done)
+}
+
+fn print(found: &impl Serialize) {
+    output::json(&serde_json::to_value(found).unwrap_or_default());
 }
 
 /// Builds; `here` is the directory from which messages name files.

@@ -1,8 +1,9 @@
 //! The command line: one file per verb, each with its arguments, help and one function.
 //!
 //! Data goes to stdout, progress to stderr. Exit codes: 0 done or true, 1 the user's input, false
-//! or a difference, 2 unknown or partial, 3 the cluster or a source refused, 70 our own bug. Verbs
-//! that Flux has (get, reconcile, suspend, resume, check, install, uninstall) fail with 1 always.
+//! or a difference, 2 unknown or partial, 3 the question or command line is wrong, or the cluster
+//! or a source refused, 70 our own bug. Verbs that Flux has (get, reconcile, suspend, resume,
+//! check, install, uninstall) fail with 1 always.
 
 mod audit;
 mod build;
@@ -96,6 +97,11 @@ enum Verb {
 
 /// Exit code of a bug of ours.
 const BUG: u8 = 70;
+/// Exit code when the command line cannot be understood.
+const USAGE: u8 = 3;
+/// Verbs that Flux has fail as there.
+const OF_FLUX: &[&str] =
+    &["get", "reconcile", "suspend", "resume", "check", "install", "uninstall"];
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
@@ -104,7 +110,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run_verb() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let outcome = match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Demo(args) => demo::demo(&args),
@@ -127,6 +136,16 @@ fn run_verb() -> ExitCode {
         Verb::Completion(args) => completion::completion(&args),
     };
     finish(outcome)
+}
+
+/// Shows help, the version, or what is wrong with the command line.
+fn usage(error: &clap::Error) -> ExitCode {
+    output::usage(error);
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let verb = std::env::args().nth(1).unwrap_or_default();
+    ExitCode::from(if OF_FLUX.contains(&verb.as_str()) { 1 } else { USAGE })
 }
 
 fn finish(outcome: Result<Outcome, Failure>) -> ExitCode {

@@ -172,6 +172,12 @@ fn marked(report: &Report) -> String {
     text
 }
 
+/// Prints what the reader of the command line has to say. When that cannot be written, nobody reads
+/// along.
+pub(super) fn usage(error: &clap::Error) {
+    error.print().ok();
+}
+
 /// Prints an error with its help to stderr.
 pub(super) fn error(report: &Report) {
     eprintln!("{report:?}");

@@ -223,7 +223,7 @@ fn ask_daemon(question: &Question, state: &Path) -> Option<Reply> {
 /// The answer of a stopped daemon's state.
 fn from_state(question: &Question, state: &Path) -> Result<Answer, Failure> {
     let read = daemon::read_state(state);
-    let facts = read.as_ref().map_err(|error| Unanswered::of(error));
+    let facts = read.as_ref().map_err(Unanswered::of);
     let known = Knowledge::new(facts, &state.join("journal"));
     ask::answer(question, &known).map_err(Failure::unanswered)
 }

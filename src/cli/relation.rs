@@ -35,6 +35,26 @@ pub(super) struct Explained {
     read_by: Vec<String>,
 }
 
+/// All relations as JSON (`schemas/relations.v1.json`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Relations {
+    /// Always `relations.v1`.
+    version: &'static str,
+    /// The relations, by name.
+    relations: Vec<Listed>,
+}
+
+/// One relation among all.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Listed {
+    /// Its name.
+    name: String,
+    /// Who makes its rows: `input` (observations), `derived` (rules), `extension` (your rules too).
+    kind: &'static str,
+    /// What a row means.
+    sentence: String,
+}
+
 /// One column.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Column {
@@ -72,12 +92,34 @@ pub(super) fn explain(program: &Program, name: &str, form: Form) -> Result<Outco
     Ok(Outcome::Done)
 }
 
-/// All relations by name, each with its sentence.
-pub(super) fn list(program: &Program) -> String {
-    let mut lines: Vec<String> =
-        program.relations().map(|info| format!("{:<28} {}\n", info.name, info.doc)).collect();
-    lines.sort();
-    lines.concat()
+/// Prints all relations by name, each with its sentence.
+pub(super) fn list(program: &Program, form: Form) -> Outcome {
+    let of = |info: &RelationInfo| Listed {
+        name: info.name.to_string(),
+        kind: kind(info),
+        sentence: info.doc.to_string(),
+    };
+    let mut relations: Vec<Listed> = program.relations().map(of).collect();
+    relations.sort_by(|a, b| a.name.cmp(&b.name));
+    match form {
+        Form::Json => {
+            let listed = Relations { version: "relations.v1", relations };
+            output::json(&serde_json::to_value(&listed).unwrap_or_default());
+        }
+        Form::Text => {
+            let line = |one: &Listed| format!("{:<28} {}\n", one.name, one.sentence);
+            output::data(&relations.iter().map(line).collect::<String>());
+        }
+    }
+    Outcome::Done
+}
+
+fn kind(relation: &RelationInfo) -> &'static str {
+    match relation.kind {
+        RelationKind::Input => "input",
+        RelationKind::Derived => "derived",
+        RelationKind::Extension => "extension",
+    }
 }
 
 impl Explained {
@@ -99,11 +141,7 @@ impl Explained {
         Self {
             version: "relation.v1",
             name: relation.name.to_string(),
-            kind: match relation.kind {
-                RelationKind::Input => "input",
-                RelationKind::Derived => "derived",
-                RelationKind::Extension => "extension",
-            },
+            kind: kind(relation),
             sentence: relation.doc.to_string(),
             columns: relation.columns.iter().map(column).collect(),
             key: key.map(|&at| relation.columns[at].name.to_string()).collect(),

@@ -72,6 +72,9 @@ enum RulesVerb {
         /// A directory of rule files of your own
         #[arg(long, value_name = "DIR")]
         rules: Option<PathBuf>,
+        /// Text for people, or JSON
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Form,
     },
 }
 
@@ -109,10 +112,7 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Outcome, Failure> {
         RulesVerb::Export(args) => export::export_to(args),
         RulesVerb::Fmt(args) => fmt::fmt(args),
         RulesVerb::Test(args) => literate::test(args),
-        RulesVerb::List { rules } => {
-            output::data(&relation::list(&load(rules.as_deref())?));
-            Ok(Outcome::Done)
-        }
+        RulesVerb::List { rules, output } => Ok(relation::list(&load(rules.as_deref())?, *output)),
     }
 }
 

@@ -43,6 +43,7 @@ use crate::explain::Pruned;
 use crate::explain::Verdict;
 use crate::ingest::Recipes;
 use crate::model::GroupKind;
+use crate::model::KUSTOMIZE_GROUP;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
 
@@ -267,6 +268,7 @@ fn from_facts(
             with_proof(explain::why_object(reader, &object), &object, known)
         }
         Question::WhyField { object, field } => {
+            field::check(field)?;
             let object = resolve(object, &kinds, Some(reader))?;
             field::why_field(reader, &object, field, known.recipes)
         }
@@ -357,6 +359,9 @@ fn resolve(
 
 fn unit(asked: &Asked, known: &[GroupKind]) -> Result<UnitName, ObjectError> {
     let object = resolve(asked, known, None)?;
+    if object.kind != "Kustomization" || object.group != KUSTOMIZE_GROUP {
+        return Err(ObjectError::NoUnit { object });
+    }
     Ok(UnitName::new(&object.namespace, &object.name))
 }
 

@@ -9,6 +9,7 @@ use crate::datalog::Reader;
 use crate::explain;
 use crate::explain::Answer;
 use crate::explain::FieldStory;
+use crate::explain::ObjectError;
 use crate::ingest::Recipe;
 use crate::ingest::Recipes;
 use crate::ingest::SetAfterwards;
@@ -136,7 +137,7 @@ fn pointer_of(field: &str, json: &Json) -> Option<String> {
         return json.pointer(field).map(|_| field.to_owned());
     }
     let (mut at, mut pointer) = (json, String::new());
-    for part in parts(field) {
+    for part in parts(field).ok()? {
         let key = match (at, part.split_once('=')) {
             (Json::Array(items), Some((name, value))) => {
                 items.iter().position(|item| item[name] == value)?.to_string()
@@ -149,23 +150,40 @@ fn pointer_of(field: &str, json: &Json) -> Option<String> {
     Some(pointer)
 }
 
-/// The parts of a path: between dots, and in brackets.
-fn parts(field: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut in_brackets = false;
-    for c in field.chars() {
-        match (c, in_brackets) {
-            ('[', false) => {
-                in_brackets = true;
-                parts.push(String::new());
-            }
-            (']', true) => in_brackets = false,
-            ('.', false) => parts.push(String::new()),
-            _ => parts.iter_mut().last().into_iter().for_each(|part| part.push(c)),
-        }
+/// Whether a path can be read at all.
+///
+/// # Errors
+/// It is empty, a part of it is, or its brackets do not fit.
+pub(super) fn check(field: &str) -> Result<(), ObjectError> {
+    let wrong = |why| Err(ObjectError::Field { field: field.to_owned(), why });
+    match parts(field) {
+        _ if field.starts_with('/') => Ok(()),
+        Err(why) => wrong(why),
+        Ok(parts) if parts.is_empty() => wrong("it is empty"),
+        Ok(_) => Ok(()),
     }
-    parts.retain(|part| !part.is_empty());
-    parts
+}
+
+/// The parts of a path: between dots, and in brackets.
+fn parts(field: &str) -> Result<Vec<String>, &'static str> {
+    let (mut parts, mut rest) = (Vec::new(), field);
+    while !rest.is_empty() {
+        let (part, tail) = match rest.strip_prefix('[') {
+            Some(inside) => inside.split_once(']').ok_or("a bracket is not closed")?,
+            None => rest.split_at(rest.find(['.', '[', ']']).unwrap_or(rest.len())),
+        };
+        if part.is_empty() {
+            return Err("a part of it is empty");
+        }
+        parts.push(part.to_owned());
+        rest = match tail.chars().next() {
+            Some('.') if tail.len() == 1 => return Err("a part of it is empty"),
+            Some('.') => &tail[1..],
+            None | Some('[') => tail,
+            Some(_) => return Err("a bracket, or text behind it, does not fit"),
+        };
+    }
+    Ok(parts)
 }
 
 /// Pointers of all scalars, and of what is empty, at or below a value.
@@ -208,6 +226,29 @@ mod tests {
         ];
         for (path, want) in cases {
             assert_eq!(pointer_of(path, &json).as_deref(), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_that_lead_nowhere_are_told() {
+        #[rustfmt::skip]
+        let cases = [
+            ("data[",          "a bracket is not closed"),
+            ("data[a",         "a bracket is not closed"),
+            ("data]",          "a bracket, or text behind it, does not fit"),
+            ("data[a]b",       "a bracket, or text behind it, does not fit"),
+            ("data[]",         "a part of it is empty"),
+            ("data..a",        "a part of it is empty"),
+            (".data",          "a part of it is empty"),
+            ("data.",          "a part of it is empty"),
+            ("",               "it is empty"),
+        ];
+        for (path, want) in cases {
+            let error = check(path).expect_err(path);
+            assert!(error.to_string().ends_with(want), "{path}: {error}");
+        }
+        for path in ["data", "data[a.b/c]", "[a]", "a[0][name=x].b", "/data/a"] {
+            assert!(check(path).is_ok(), "{path}");
         }
     }
 }

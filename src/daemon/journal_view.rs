@@ -29,6 +29,9 @@ use crate::model::ObjectRef;
 /// Most actions of one answer.
 const LISTED_MAX: usize = 10_000;
 
+/// The outcome of a fetch that brought nothing new.
+const UNCHANGED: &str = "unchanged";
+
 /// Which actions to list.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ListOptions {
@@ -36,6 +39,8 @@ pub struct ListOptions {
     pub unit: Option<String>,
     /// Only applies and deletes.
     pub writes: bool,
+    /// Polls that brought nothing new, too.
+    pub all: bool,
     /// How many.
     pub limit: usize,
 }
@@ -47,6 +52,8 @@ pub struct AuditList {
     pub version: String,
     /// The actions.
     pub actions: Vec<AuditAction>,
+    /// Polls of sources among them that are left out, because they brought nothing new.
+    pub polls_left_out: u64,
 }
 
 /// One action with what came of it.
@@ -124,6 +131,8 @@ pub struct AuditCheck {
     pub actions: u64,
     /// Ids of intents without an outcome.
     pub open: Vec<String>,
+    /// Intents that nothing vouches for, because an export was changed before them.
+    pub unverifiable: u64,
     /// Number of the first record.
     pub first: u64,
     /// Number of the last record.
@@ -150,18 +159,23 @@ pub fn list(
         order: Order::NewestFirst,
         ..Query::default()
     };
-    let mut actions = Vec::new();
+    let (mut actions, mut polls_left_out) = (Vec::new(), 0);
     loop {
         let page = view.list(&query)?;
         let listed = page.items.iter().filter_map(|item| action(&view, item));
-        actions.extend(listed.filter(|action| !options.writes || action.is_write()));
+        for action in listed.filter(|action| !options.writes || action.is_write()) {
+            match !options.all && action.is_idle_poll() {
+                true => polls_left_out += 1,
+                false => actions.push(action),
+            }
+        }
         query.after = page.next;
         if actions.len() >= limit || page.next.is_none() {
             break;
         }
     }
     actions.truncate(limit);
-    Ok(AuditList { version: "audit-list.v1".to_owned(), actions })
+    Ok(AuditList { version: "audit-list.v1".to_owned(), actions, polls_left_out })
 }
 
 /// The action with this id, with its proof.
@@ -205,6 +219,7 @@ pub fn checked(found: &Verification, path: &Path) -> Result<AuditCheck, AuditErr
         records: found.records,
         actions: found.intents,
         open: found.open.iter().map(|id| id.with_digits(16)).collect(),
+        unverifiable: found.unverifiable,
         first: found.start.seq,
         last: found.head.seq,
         head: found.head.hash.to_string(),
@@ -257,6 +272,12 @@ fn steps(proof: &Proof) -> Vec<AuditStep> {
 }
 
 impl AuditAction {
+    /// A source was asked and still has what is known.
+    fn is_idle_poll(&self) -> bool {
+        let unchanged = |outcome: &AuditOutcome| outcome.detail == UNCHANGED;
+        self.action == "fetch" && self.outcome.as_ref().is_some_and(unchanged)
+    }
+
     fn is_write(&self) -> bool {
         matches!(self.action.as_str(), "apply" | "delete")
     }
@@ -274,10 +295,15 @@ impl AuditAction {
 impl AuditList {
     /// One line an action.
     pub fn to_text(&self) -> String {
-        if self.actions.is_empty() {
-            return "no action of that kind is in the journal\n".to_owned();
+        let mut lines: Vec<String> = self.actions.iter().map(AuditAction::line).collect();
+        if lines.is_empty() {
+            lines.push("no action of that kind is in the journal".to_owned());
         }
-        self.actions.iter().map(|action| format!("{}\n", action.line())).collect()
+        if self.polls_left_out > 0 {
+            let count = self.polls_left_out;
+            lines.push(format!("{count} polls that brought nothing new are left out: --all"));
+        }
+        lines.join("\n") + "\n"
     }
 }
 
@@ -309,8 +335,12 @@ impl AuditCheck {
     /// The verdict first, then what is wrong.
     pub fn to_text(&self) -> String {
         let word = if self.sound { "OK" } else { "NOT SOUND" };
+        let unverifiable = match self.unverifiable {
+            0 => String::new(),
+            count => format!(", {count} unverifiable"),
+        };
         let mut text = format!(
-            "{word}  {} records, {} actions, {} without outcome; chain {}..{} {}\n",
+            "{word}  {} records, {} actions, {} without outcome{unverifiable}; chain {}..{} {}\n",
             self.records,
             self.actions,
             self.open.len(),

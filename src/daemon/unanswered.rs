@@ -11,6 +11,8 @@ use thiserror::Error;
 /// Codes of what is wrong with a question itself.
 const USAGE: &[&str] = &[
     "explain::object",
+    "explain::field",
+    "explain::no_unit",
     "explain::kind",
     "explain::which_kind",
     "audit::bad_id",

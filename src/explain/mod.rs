@@ -9,6 +9,7 @@
 mod answer;
 mod ask;
 mod circumstances;
+mod custom;
 mod field;
 mod live;
 mod object;
@@ -16,6 +17,7 @@ mod object_query;
 mod owners;
 mod pending;
 mod phrase;
+mod phrases;
 mod pruned;
 mod ready;
 mod refusal;

@@ -7,6 +7,8 @@ use crate::explain::ask::holds;
 use crate::explain::ask::row;
 use crate::explain::ask::rows;
 use crate::explain::ask::text;
+use crate::explain::custom::fares;
+use crate::explain::custom::why_custom;
 use crate::model::ObjectRef;
 
 /// Most units without a build that are listed.
@@ -21,10 +23,10 @@ pub fn why_object(reader: &Reader, object: &ObjectRef) -> Answer {
     match (wants.first(), &live) {
         (Some(declared), _) => {
             let unit = text(declared, 0);
-            declared_object(reader, object, &unit, live.is_some())
+            fares(reader, object, declared_object(reader, object, &unit, live.is_some()))
         }
         (None, Some(_)) => undeclared(reader, object, owner.map(|owner| text(&owner, 0))),
-        (None, None) => {
+        (None, None) => why_custom(reader, object).unwrap_or_else(|| {
             let headline = format!("{object} is neither declared by a unit nor known to be live");
             let verdict = if holds(reader, "absent", &[Some(&name)]) {
                 Verdict::False
@@ -38,7 +40,7 @@ pub fn why_object(reader: &Reader, object: &ObjectRef) -> Answer {
                 true => answer.next(format!("hence why pruned {}", asked(object))),
                 false => answer,
             }
-        }
+        }),
     }
 }
 

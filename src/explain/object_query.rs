@@ -73,6 +73,34 @@ pub enum ObjectError {
         /// What comes near.
         similar: String,
     },
+    /// Another kind than that of units.
+    #[error("{object} is no Kustomization")]
+    #[diagnostic(
+        code(explain::no_unit),
+        help(
+            "`why-not ready` takes a Kustomization, such as ks/web -n apps; of anything else ask \
+              `hence why KIND/NAME -n NAMESPACE`"
+        )
+    )]
+    NoUnit {
+        /// The object that was named.
+        object: ObjectRef,
+    },
+    /// A path to a field that cannot be read.
+    #[error("`{field}` is no path to a field: {why}")]
+    #[diagnostic(
+        code(explain::field),
+        help(
+            "write spec.replicas, spec.containers[name=main].image, \
+              metadata.labels[app.kubernetes.io/name], or a JSON pointer such as /spec/replicas"
+        )
+    )]
+    Field {
+        /// The path as given.
+        field: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// Several kinds fit.
     #[error("`{kind}` may be any of {candidates}")]
     #[diagnostic(code(explain::which_kind), help("add the group: kind.group/name"))]

@@ -108,3 +108,37 @@ fn a_cut_file_shows() {
         assert!(matches!(verified(text), Err(AuditError::NotAnExport { .. })), "{why}");
     }
 }
+
+#[test]
+fn one_changed_record_is_one_problem_and_what_follows_is_unverifiable() {
+    let (storage, _) = filled(50);
+    let (text, _) = written(&storage, &ExportOptions::default());
+    let lines: Vec<&str> = text.lines().collect();
+    let whole = verified(&text).unwrap();
+    assert_eq!((whole.intents, whole.unverifiable, whole.open.len()), (50, 0, 1));
+    // Record 1 is the rule set, then intents and outcomes take turns: intent 11 is record 22.
+    let first = lines.iter().position(|line| line.starts_with("{\"seq\":1,")).unwrap();
+    let with = |seq: usize, from: &str, to: &str| {
+        let mut lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+        let line = &mut lines[first + seq - 1];
+        let changed = line.replace(from, to);
+        assert_ne!(*line, changed, "{line}");
+        *line = changed;
+        verified(&format!("{}\n", lines.join("\n"))).unwrap()
+    };
+    let found = with(22, "\"o10\"", "\"o99\"");
+    // The outcome of the intent before vouches for record 20, that of the next no longer fits.
+    assert_eq!(found.problems, [Problem::Altered { from: 21, to: 23 }]);
+    assert_eq!((found.intents, found.unverifiable, found.open), (50, 40, vec![]));
+    let found = with(23, "\"done\"", "\"failed\"");
+    assert_eq!(found.problems, [Problem::Altered { from: 23, to: 25 }]);
+    assert_eq!(found.unverifiable, 39);
+
+    let mut dropped = lines.clone();
+    dropped.remove(first + 21);
+    let found = verified(&format!("{}\n", dropped.join("\n"))).unwrap();
+    assert!(matches!(found.problems[..], [Problem::ChainBroken { seq: 23, .. }]), "{found:?}");
+    let cut = verified(&format!("{}\n", lines[..first + 30].join("\n"))).unwrap();
+    assert!(matches!(cut.problems[..], [Problem::RolledBack { ends_at: 30, .. }]), "{cut:?}");
+    assert_eq!(cut.unverifiable, 0, "what is there is proven");
+}

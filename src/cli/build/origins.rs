@@ -5,8 +5,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value as Json;
-use serde_json::json;
 
 use crate::explain;
 use crate::kustomize::Built;
@@ -34,45 +35,96 @@ pub(super) fn text(built: &Built, here: &Path) -> String {
     out
 }
 
-/// For programs.
-pub(super) fn json(built: &Built, here: &Path) -> Json {
-    let objects: Vec<Json> = built
-        .resources
-        .iter()
-        .map(|resource| {
-            let object = resource.json();
-            let fields: Vec<Json> =
-                written(resource).map(|field| field_json(&object, field, here)).collect();
-            json!({
-                "apiVersion": object["apiVersion"],
-                "kind": object["kind"],
-                "namespace": object["metadata"]["namespace"],
-                "name": object["metadata"]["name"],
-                "file": shown(&resource.origin().file, here),
-                "line": resource.origin().line,
-                "fields": fields,
-            })
-        })
-        .collect();
-    json!({ "version": "origins.v1", "objects": objects })
+/// Where the fields of a build come from, as JSON (`schemas/origins.v1.json`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct Origins {
+    /// Always `origins.v1`.
+    version: &'static str,
+    /// The objects, in the order of the build.
+    objects: Vec<ObjectOrigin>,
 }
 
-fn field_json(object: &Json, field: &FieldOrigin, here: &Path) -> Json {
-    let step = field.step.as_deref().map(|step| {
-        json!({
-            "name": step.name,
-            "file": shown(&step.file, here),
-            "field": step.field,
-            "index": step.index,
-        })
-    });
-    json!({
-        "pointer": field.pointer,
-        "value": value_of(object, field),
-        "file": shown(&field.file, here),
-        "line": field.line,
-        "step": step,
-    })
+/// One object.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ObjectOrigin {
+    /// Its group and version.
+    api_version: String,
+    /// Its kind.
+    kind: String,
+    /// Its namespace; null when it names none.
+    namespace: Option<String>,
+    /// Its name.
+    name: String,
+    /// The file in which it stands, or that made it.
+    file: String,
+    /// Its first line there; 0 when it stands in no file.
+    line: u32,
+    /// The fields that a step wrote.
+    fields: Vec<FieldWritten>,
+}
+
+/// One field that a step wrote.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FieldWritten {
+    /// Its JSON pointer.
+    pointer: String,
+    /// Its value; words stand in place of a secret one.
+    value: Json,
+    /// The file of the text that was written.
+    file: String,
+    /// The line there; 0 when the whole file was taken.
+    line: u32,
+    /// The step that wrote it.
+    step: Option<StepTaken>,
+}
+
+/// One step of a build.
+#[derive(Debug, Serialize, JsonSchema)]
+struct StepTaken {
+    /// The transformer or generator.
+    name: String,
+    /// The file that asks for it.
+    file: String,
+    /// The field of that file; empty when the whole file does.
+    field: String,
+    /// Its place in that field's list.
+    index: Option<usize>,
+}
+
+/// For programs.
+pub(super) fn of(built: &Built, here: &Path) -> Origins {
+    let object = |resource: &Resource| {
+        let json = resource.json();
+        let text = |pointer: &str| json.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
+        let fields = written(resource).map(|field| field_written(&json, field, here));
+        ObjectOrigin {
+            api_version: text("/apiVersion").unwrap_or_default(),
+            kind: text("/kind").unwrap_or_default(),
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name").unwrap_or_default(),
+            file: shown(&resource.origin().file, here),
+            line: resource.origin().line,
+            fields: fields.collect(),
+        }
+    };
+    Origins { version: "origins.v1", objects: built.resources.iter().map(object).collect() }
+}
+
+fn field_written(object: &Json, field: &FieldOrigin, here: &Path) -> FieldWritten {
+    let taken = |step: &Step| StepTaken {
+        name: step.name.clone(),
+        file: shown(&step.file, here),
+        field: step.field.clone(),
+        index: step.index,
+    };
+    FieldWritten {
+        pointer: field.pointer.clone(),
+        value: value_of(object, field),
+        file: shown(&field.file, here),
+        line: field.line,
+        step: field.step.as_deref().map(taken),
+    }
 }
 
 /// The fields that a step wrote.

@@ -175,7 +175,7 @@ fn origins_of_fields() {
     let Ok(built) = run(&args, &here) else { panic!("it does not build") };
     let text = origins::text(&built, &here);
     assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
-    assert!(!origins::json(&built, &here).to_string().contains("aHVudGVyMg"));
+    assert!(!serde_json::to_string(&origins::of(&built, &here)).unwrap().contains("aHVudGVyMg"));
     insta::assert_snapshot!(text, @"
     Secret prod/door-cf85kd65mm  overlay/kustomization.yaml
       apiVersion: v1

@@ -28,6 +28,7 @@ const MASKS: &[(&str, &str)] = &[
     (r"resourceVersion \d+", "resourceVersion N"),
     (r"\d+ (records|actions|without outcome|rows searched)", "N $1"),
     (r"chain \d+\.\.\d+", "chain N..N"),
+    (r"ended, after [\d.hms]+", "ended, after A WHILE"),
     (r"\.dl:\d+", ".dl:N"),
 ];
 
@@ -107,6 +108,42 @@ async fn settle(world: &World) {
     wait::until("nothing to be left to do", quiet).await;
 }
 
+/// What is asked of the objects in this namespace.
+fn questions(n: &str, commit: &str) -> Vec<String> {
+    vec![
+        format!("why cm/motd -n {n}"),
+        format!("why cm/nothing -n {n}"),
+        format!("why ks/app -n {n}"),
+        format!("why ks/certs -n {n}"),
+        format!("why gitrepo/repo -n {n}"),
+        format!("why pruned cm/old -n {n}"),
+        format!("why pruned cm/motd -n {n}"),
+        format!("why-not ready ks/app -n {n}"),
+        format!("why-not ready ks/web -n {n}"),
+        format!("why-not ready ks/other -n {n}"),
+        format!("why-not ready ks/certs -n {n}"),
+        format!("why-not live {commit} --on cm/motd -n {n}"),
+        format!("why-not live deadbeef --on cm/motd -n {n}"),
+        format!("owners cm/motd -n {n}"),
+        format!("owners cm/banner -n {n}"),
+        "pending".to_owned(),
+        format!("audit list --writes --unit {n}/app"),
+        "audit verify".to_owned(),
+        "audit show P-00000000".to_owned(),
+        "plan".to_owned(),
+    ]
+}
+
+/// Questions that cannot be understood.
+fn mistakes(n: &str) -> Vec<String> {
+    vec![
+        format!("why foo/nope -n {n}"),
+        format!("why cm/motd -n {n} --field data["),
+        format!("why-not ready cm/motd -n {n}"),
+        "audit show P-zzz".to_owned(),
+    ]
+}
+
 #[tokio::test]
 async fn every_answer_stands_with_and_without_servers() {
     let mut world = World::alone("answers").await;
@@ -134,26 +171,9 @@ async fn every_answer_stands_with_and_without_servers() {
     let listed = world.site.ask(&["audit", "list", "--writes"]);
     let deleted = listed.lines().find(|line| line.contains("delete ")).expect("one was pruned");
     let id = deleted.split("  ").nth(1).expect("a line has an id").to_owned();
-    let questions = [
-        format!("why cm/motd -n {n}"),
-        format!("why cm/nothing -n {n}"),
-        format!("why pruned cm/old -n {n}"),
-        format!("why pruned cm/motd -n {n}"),
-        format!("why-not ready ks/app -n {n}"),
-        format!("why-not ready ks/web -n {n}"),
-        format!("why-not ready ks/other -n {n}"),
-        format!("why-not ready ks/certs -n {n}"),
-        format!("why-not live {commit} --on cm/motd -n {n}"),
-        format!("why-not live deadbeef --on cm/motd -n {n}"),
-        format!("owners cm/motd -n {n}"),
-        format!("owners cm/banner -n {n}"),
-        "pending".to_owned(),
-        format!("audit list --writes --unit {n}/app"),
-        "audit verify".to_owned(),
-        "audit show P-00000000".to_owned(),
-        "plan".to_owned(),
-    ];
-    let told = script.all(&world, &questions);
+    let (questions, mistakes) = (questions(&n, commit), mistakes(&n));
+    let everything = [&questions[..], &mistakes[..]].concat();
+    let told = script.all(&world, &everything);
     insta::assert_snapshot!("answers", told);
     check_json(&script, &world, &questions, &id);
     // The whole proof changes with the rules; its beginning and its end do not.
@@ -169,10 +189,10 @@ async fn every_answer_stands_with_and_without_servers() {
     // Git's answers end with the test's host; the API server ends here.
     world.host.behave(crate::support::git::Behaviour { status: Some(503), ..Default::default() });
     world.site.cluster.stop(Part::ApiServer);
-    assert_eq!(script.all(&world, &questions), told, "with the API server down");
+    assert_eq!(script.all(&world, &everything), told, "with the API server down");
     assert_eq!(script.entry(&world, &show), shown);
     world.site.own().stop().await;
-    let alone = script.all(&world, &questions);
+    let alone = script.all(&world, &everything);
     let notice = "⚠️ no daemon answers; this is what it knew when it stopped\n";
     assert_eq!(alone.replace(notice, ""), told, "with the daemon stopped, too");
 }
