@@ -74,16 +74,24 @@ impl ClusterArgs {
         Ok(Cluster::connect(&options).await?)
     }
 
+    /// Runs `work` to its end, however long that takes.
+    pub(super) fn run_on<T>(
+        &self,
+        work: impl Future<Output = Result<T, CliError>>,
+    ) -> Result<T, CliError> {
+        sources::tls::install_provider();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(CliError::Runtime)?.block_on(work)
+    }
+
     /// Runs `work` to its end, or until the time is up.
     pub(super) fn run<T>(
         &self,
         what: &str,
         work: impl Future<Output = Result<T, CliError>>,
     ) -> Result<T, CliError> {
-        sources::tls::install_provider();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let late = || CliError::Timeout { seconds: self.timeout.as_secs(), what: what.to_owned() };
-        runtime.map_err(CliError::Runtime)?.block_on(async {
+        self.run_on(async {
             tokio::time::timeout(self.timeout, work).await.unwrap_or_else(|_| Err(late()))
         })
     }

@@ -168,6 +168,10 @@ pub(super) enum CliError {
         /// A declared name that is close.
         near: Option<String>,
     },
+    /// A watch is about one kind.
+    #[error("expected a single resource type, but found all")]
+    #[diagnostic(code(cli::one_kind), help("name a kind: hence get ks -A --watch"))]
+    OneKind,
     /// `why` was asked for too much or too little.
     #[error("`why` takes an object, or `pruned` and an object without --field")]
     #[diagnostic(code(cli::why), help("for example: hence why pruned cm/flags -n shop"))]

@@ -1,5 +1,7 @@
 //! `hence get`: units and sources with their status, in Flux's tables.
 
+mod watch;
+
 use clap::Args;
 use clap::Subcommand;
 use schemars::JsonSchema;
@@ -37,6 +39,9 @@ pub(super) struct GetArgs {
     /// Only objects with these labels
     #[arg(short = 'l', long, global = true, value_name = "SELECTOR")]
     label_selector: Option<String>,
+    /// Print the objects, then each again whenever its row changes, until you end it
+    #[arg(short, long, global = true)]
+    watch: bool,
     /// Show the source of each unit
     #[arg(long, global = true)]
     show_source: bool,
@@ -141,6 +146,11 @@ struct StatusSelector {
 /// Prints objects with their status.
 pub(super) fn get(args: &GetArgs) -> Result<Outcome, Failure> {
     let wanted = args.what.wanted();
+    if args.watch {
+        let watching = watch::watch(args, &wanted);
+        args.cluster.run_on(watching).map_err(Failure::marked)?;
+        return Ok(Outcome::Done);
+    }
     let found = args.cluster.run("the API server", find(args, &wanted));
     let found = found.map_err(Failure::marked)?;
     match args.output {
@@ -186,12 +196,7 @@ async fn find(
 ) -> Result<Vec<(FluxKind, Vec<Shown>)>, CliError> {
     let selector = args.status_selector.as_deref().map(StatusSelector::parse).transpose()?;
     let namespace = args.cluster.namespace()?;
-    let options = ListOptions {
-        namespace: if args.all_namespaces { String::new() } else { namespace.clone() },
-        labels: args.label_selector.clone().unwrap_or_default(),
-        fields: wanted.name.map(|name| format!("metadata.name={name}")).unwrap_or_default(),
-        ..ListOptions::default()
-    };
+    let options = list_options(args, wanted)?;
     let cluster = args.cluster.connect().await?;
     let mut found = Vec::new();
     for &kind in &wanted.kinds {
@@ -211,6 +216,17 @@ async fn find(
         found.push((kind, shown));
     }
     Ok(found)
+}
+
+/// Which objects of a kind the API server is asked for.
+fn list_options(args: &GetArgs, wanted: &Wanted<'_>) -> Result<ListOptions, CliError> {
+    let namespace = args.cluster.namespace()?;
+    Ok(ListOptions {
+        namespace: if args.all_namespaces { String::new() } else { namespace },
+        labels: args.label_selector.clone().unwrap_or_default(),
+        fields: wanted.name.map(|name| format!("metadata.name={name}")).unwrap_or_default(),
+        ..ListOptions::default()
+    })
 }
 
 async fn list(

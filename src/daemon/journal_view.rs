@@ -301,7 +301,9 @@ impl AuditList {
         }
         if self.polls_left_out > 0 {
             let count = self.polls_left_out;
-            lines.push(format!("{count} polls that brought nothing new are left out: --all"));
+            lines.push(format!(
+                "{count} polls that brought nothing new are left out (--all lists them)"
+            ));
         }
         lines.join("\n") + "\n"
     }

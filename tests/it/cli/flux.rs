@@ -107,6 +107,28 @@ async fn get_prints_the_tables_of_flux() {
 }
 
 #[tokio::test]
+async fn get_watches_until_it_is_ended() {
+    let cluster = Cluster::shared();
+    let place = place_on(cluster).await;
+    let namespace = &cluster.namespace("cli-watch").await;
+    let refused = place.hence(&["get", "all", "-n", namespace, "--watch"]);
+    let text = "✗ expected a single resource type, but found all";
+    assert_eq!((refused.code, refused.stderr.lines().next()), (Some(1), Some(text)));
+
+    let units_here = objects(cluster, namespace, &units()).await;
+    make(&units_here, "web", &units(), &json!({"spec": unit(false)})).await;
+    let watch = place.start(&["get", "ks", "-n", namespace, "-w"]);
+    watch.logged("web \t        \tFalse    \tFalse\twaiting to be reconciled\t").await;
+    report(&units_here, "web", &succeeded(1, "before")).await;
+    watch.logged("web\tmain@sha1:67e2c98a\tFalse\tTrue\tApplied revision: ").await;
+    make(&units_here, "new", &units(), &json!({"spec": unit(true)})).await;
+    watch.logged("new\t\tTrue\tFalse\twaiting to be reconciled\t").await;
+    let headers = watch.log().lines().filter(|line| line.starts_with("NAME")).count();
+    assert_eq!(headers, 1, "{}", watch.log());
+    assert!(watch.terminate().await.success());
+}
+
+#[tokio::test]
 async fn get_ends_as_flux_does_when_there_is_nothing() {
     let cluster = Cluster::shared();
     let place = place_on(cluster).await;

@@ -1,0 +1,98 @@
+//! What `hence audit` tells of a journal: what is left out is counted, a changed export is one
+//! problem.
+
+use crate::support::workplace::Said;
+use crate::support::workplace::Workplace;
+use hence::audit::Action;
+use hence::audit::Body;
+use hence::audit::DiskStorage;
+use hence::audit::Intent;
+use hence::audit::Journal;
+use hence::audit::JournalOptions;
+use hence::audit::Outcome;
+use hence::audit::OutcomeKind;
+use hence::audit::Precondition;
+use hence::audit::RuleSet;
+use hence::facts::store::StateDir;
+use hence::model::Digest;
+use hence::model::Timestamp;
+use serde_json::Value;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const SOURCE: &str = "GitRepository/flux-system/a";
+
+/// A state directory whose journal has a fetch, and then polls that brought nothing new.
+fn polled(place: &Workplace, polls: i64) {
+    let state = StateDir::open(&place.state()).expect("it is ours");
+    let storage = DiskStorage::for_writing(&state.journal()).expect("it is ours");
+    let (mut journal, _) = Journal::open(storage, &JournalOptions::default()).expect("it is new");
+    let rules = RuleSet::of(&[("sources.dl", "% how it is\n")]);
+    let rules = journal.append_rules(Timestamp(0), rules).expect("it can be written");
+    for poll in 0..=polls {
+        let at = Timestamp(1_764_000_000_000 + poll * 60_000);
+        let intent = Body::Intent(Intent {
+            generation: 1,
+            fact_log: Digest::of(b"facts"),
+            rules,
+            action: Action {
+                kind: "fetch".to_owned(),
+                unit: None,
+                object: None,
+                fields: BTreeMap::from([("key".to_owned(), format!("fetch {SOURCE}"))]),
+            },
+            precondition: Precondition::default(),
+            proof: json!({"conclusion": "act_fetch", "premises": []}).into(),
+        });
+        let intent = journal.append(at, intent).expect("it can be written");
+        let detail = if poll == 0 { "main@sha1:1, 3 files" } else { "unchanged" }.to_owned();
+        let (result, observed) = (OutcomeKind::Done, Default::default());
+        let outcome = Body::Outcome(Outcome { intent, result, detail, observed });
+        journal.append(at, outcome).expect("it can be written");
+    }
+    journal.sync().expect("it can be written");
+}
+
+fn audit(place: &Workplace, args: &[&str]) -> Said {
+    let state = place.state();
+    let state = state.to_str().expect("paths here are UTF-8");
+    place.hence(&[&["audit"], args, &["--state", state]].concat())
+}
+
+#[test]
+fn polls_that_brought_nothing_new_are_counted_and_not_listed() {
+    let place = Workplace::new("");
+    polled(&place, 40);
+    let listed = audit(&place, &["list"]).expect_success();
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(lines[0].ends_with("fetch GitRepository/flux-system/a  done: main@sha1:1, 3 files"));
+    let left_out = "40 polls that brought nothing new are left out (--all lists them)";
+    assert_eq!(lines[1..], [left_out]);
+    let all = audit(&place, &["list", "--all"]).expect_success();
+    assert_eq!((all.lines().count(), all.contains("left out")), (41, false));
+    let json = audit(&place, &["list", "-o", "json"]).expect_success();
+    let json: Value = serde_json::from_str(&json).expect("it is JSON");
+    assert_eq!(json["polls_left_out"], 40);
+    let writes = audit(&place, &["list", "--writes"]).expect_success();
+    assert_eq!(writes, "no action of that kind is in the journal\n");
+}
+
+#[test]
+fn a_changed_export_is_told_in_one_line() {
+    let place = Workplace::new("");
+    polled(&place, 40);
+    let file = place.path("export.jsonl");
+    let name = file.to_str().expect("paths here are UTF-8").to_owned();
+    let whole = audit(&place, &["export", &name]).expect_success();
+    assert!(whole.starts_with("OK  83 records, 41 actions, 0 without outcome; "), "{whole}");
+    let text = std::fs::read_to_string(&file).expect("it was exported");
+    // The outcome of the first fetch is record 3.
+    std::fs::write(&file, text.replacen("3 files", "4 files", 1)).expect("it is ours");
+    let changed = place.hence(&["audit", "verify", "--file", &name]);
+    assert_eq!(changed.code, Some(1), "{changed:?}");
+    let lines: Vec<&str> = changed.stdout.lines().collect();
+    let head = "NOT SOUND  83 records, 41 actions, 0 without outcome, 40 unverifiable; ";
+    assert!(lines[0].starts_with(head), "{changed:?}");
+    let problem = "  problem  one of the records 3 to 5 is not the one that was exported";
+    assert_eq!(lines[1..], [problem]);
+}
