@@ -126,12 +126,12 @@ impl Writer {
                 scalar::write(self, &value, indent, false);
                 Ok(())
             }
-            Content::Sequence(items) if items.is_empty() => {
+            Content::Sequence([]) => {
                 self.indicator("[]");
                 Ok(())
             }
             Content::Sequence(items) => self.sequence(items, context, depth),
-            Content::Mapping(entries) if entries.is_empty() => {
+            Content::Mapping([]) => {
                 self.indicator("{}");
                 Ok(())
             }
