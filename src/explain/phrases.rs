@@ -61,6 +61,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("searched",        "the files of {0} were searched for the names of objects"),
     ("elsewhere",       "the last build of {0} took bases from elsewhere, and ended at {1}"),
     ("own_part",        "{0:show} carries the label of what hence installed"),
+    ("corrected_again", "{1} of {0:show} was corrected once more against {2} at {3}"),
     ("scaled_down",     "{0:show} is a controller of Flux with no replicas"),
     ("displaced",       "another object stands in the place of {1:show} that {0} made"),
     ("held_down",       "{0:show} stays scaled down: hence does its work"),
