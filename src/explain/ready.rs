@@ -38,6 +38,9 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
         return Answer::new(Verdict::False, headline, generation)
             .next(format!("hence resume kustomization {}", in_namespace(&name)));
     }
+    if holds(reader, "unit_deleting", &[Some(&name)]) {
+        return departing(reader, &name);
+    }
     let causes = rows(reader, "root_cause", &[Some(&name)]);
     let roots: BTreeSet<String> = causes.iter().map(|cause| text(cause, 1)).collect();
     let mut answer = Answer::new(Verdict::False, headline(reader, &name, &roots), generation);
@@ -65,6 +68,27 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
     }
     let next = roots.first().map_or_else(|| "hence pending".to_owned(), |root| next(reader, root));
     answer.next(next)
+}
+
+/// The unit is being deleted: what it waits for.
+fn departing(reader: &Reader, unit: &str) -> Answer {
+    let headline = format!("Kustomization {unit}  IS BEING DELETED");
+    let mut answer = Answer::new(Verdict::False, headline, reader.generation());
+    let owned = rows(reader, "ours", &[Some(unit)]);
+    for object in owned.iter().map(|row| text(row, 1)).take(LISTED_MAX) {
+        let refused = row(reader, "delete_refused", &[Some(unit), Some(&object)]);
+        let held = row(reader, "prune_held", &[Some(unit), Some(&object)]);
+        let why = match (refused, held) {
+            (Some(refused), _) => format!("its deletion was refused: {}", text(&refused, 3)),
+            (None, Some(held)) => text(&held, 2),
+            (None, None) => "it is on its way".to_owned(),
+        };
+        answer = answer.line("waits for", format!("{}: {why}", show(&object)));
+    }
+    if owned.len() > LISTED_MAX {
+        answer = answer.line("more", format!("{} other objects", owned.len() - LISTED_MAX));
+    }
+    answer.next("hence pending")
 }
 
 /// There is no such unit; perhaps one of that name is in another namespace.
@@ -207,4 +231,64 @@ fn path(reader: &Reader, from: &str, to: &str) -> Vec<String> {
         frontier = next;
     }
     vec![from.to_owned(), to.to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datalog::Engine;
+    use crate::datalog::EngineOptions;
+    use crate::datalog::Fact;
+    use crate::datalog::Transaction;
+    use crate::rules;
+
+    fn told(facts: &str) -> String {
+        let program = rules::load(Vec::new()).expect("the shipped rules check");
+        let mut engine = Engine::new(program, rules::builtins(), EngineOptions::default());
+        let facts = facts.lines().map(str::trim).filter(|line| !line.is_empty());
+        let inserts = facts.map(|fact| Fact::parse(fact).expect("a fact")).collect();
+        engine.transact(Transaction { inserts, deletes: Vec::new() });
+        why_not_ready(&engine.reader(), &UnitName::new("n", "a")).to_text()
+    }
+
+    #[test]
+    fn a_unit_that_is_being_deleted_says_what_it_waits_for() {
+        let facts = r#"
+            reconciles("Kustomization")
+            unit("n/a", "u")
+            unit_flag("n/a", "prune")
+            unit_policy("n/a", "MirrorPrune")
+            unit_deleting("n/a")
+            ours("n/a", "ConfigMap/n/x", "1", "applied")
+            live("ConfigMap/n/x", "1", "7")
+            live_owner("ConfigMap/n/x", "n/a")
+            ours("n/a", "ConfigMap/n/y", "2", "applied")
+            delete_refused("n/a", "ConfigMap/n/y", "Forbidden", "no", t"2026-01-01T00:00:00Z")
+        "#;
+        insta::assert_snapshot!(told(facts));
+    }
+
+    #[test]
+    fn of_what_goes_on_only_the_failure_is_told() {
+        let facts = r#"
+            reconciles("Kustomization")
+            reconciles("GitRepository")
+            source("GitRepository/n/repo", "s")
+            source_spec("GitRepository/n/repo", "spec")
+            fetched("GitRepository/n/repo", "spec", "main@sha1:1", "tree")
+            unit("n/a", "u")
+            unit_source("n/a", "GitRepository/n/repo")
+            unit_build("n/a", "b")
+            unit_timing("n/a", 10m, 2m, 5m)
+            variables("n/a", "v")
+            reads("n/a", "tree", "part")
+            rendered("n/a", "part", "b", "v", "text", 1)
+            renders("n/a", "ConfigMap/far/x", "m", "v1", 4, "015x")
+            declared_at("n/a", "ConfigMap/far/x", "apps/x.yaml", 3)
+            served("ConfigMap", "yes")
+            listed("ConfigMap")
+            refused("n/a", "ConfigMap/far/x", "m", "NotFound", "namespaces \"far\" not found", t"2026-01-01T00:00:00Z")
+        "#;
+        insta::assert_snapshot!(told(facts));
+    }
 }
