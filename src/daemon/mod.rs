@@ -217,6 +217,16 @@ pub enum DaemonError {
         #[source]
         source: std::io::Error,
     },
+    /// A daemon uses the state directory, so its files cannot be read, and it did not answer.
+    #[error("a daemon uses {} and does not answer at its socket", dir.display())]
+    #[diagnostic(
+        code(daemon::silent),
+        help("ask again; its journal can be read meanwhile: `hence audit list --state DIR`")
+    )]
+    Silent {
+        /// The state directory.
+        dir: PathBuf,
+    },
     /// The lease went to somebody else.
     #[error("the lease `{name}` was lost to {holder}")]
     #[diagnostic(code(daemon::lease), help("only one replica may write; this one stops"))]

@@ -17,6 +17,7 @@ use crate::facts::Recalled;
 use crate::facts::store;
 use crate::facts::store::Recovered;
 use crate::facts::store::StateDir;
+use crate::facts::store::StoreError;
 use crate::facts::store::StoreOptions;
 use crate::model::Digest;
 use crate::rules;
@@ -68,7 +69,10 @@ pub fn read_state(state: &Path) -> Result<Reader, DaemonError> {
 }
 
 fn read_copy(state: &Path, copy: &Path) -> Result<Reader, DaemonError> {
-    store::copy_for_reading(state, copy)?;
+    store::copy_for_reading(state, copy).map_err(|error| match error {
+        StoreError::Locked { dir } => DaemonError::Silent { dir },
+        error => DaemonError::Facts(error),
+    })?;
     let dir = StateDir::open(copy)?;
     let (facts, _, _) = open_facts(&dir, rule_files::load(&[])?.program, 0)?;
     Ok(facts.reader())

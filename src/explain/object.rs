@@ -25,7 +25,10 @@ pub fn why_object(reader: &Reader, object: &ObjectRef) -> Answer {
             let unit = text(declared, 0);
             fares(reader, object, declared_object(reader, object, &unit, live.is_some()))
         }
-        (None, Some(_)) => undeclared(reader, object, owner.map(|owner| text(&owner, 0))),
+        (None, Some(_)) => {
+            let owner = owner.map(|owner| text(&owner, 0));
+            fares(reader, object, undeclared(reader, object, owner))
+        }
         (None, None) => why_custom(reader, object).unwrap_or_else(|| {
             let headline = format!("{object} is neither declared by a unit nor known to be live");
             let verdict = if holds(reader, "absent", &[Some(&name)]) {

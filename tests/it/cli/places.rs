@@ -84,6 +84,23 @@ fn a_journal_that_is_lost_or_empty_is_not_verified() {
 }
 
 #[test]
+fn a_daemon_that_does_not_answer_is_told() {
+    let place = Workplace::new("");
+    let state = place.path("busy");
+    make(&state, &[("VERSION", "hence state 1\n"), ("journal/000001.seg", "")]);
+    let _daemon = hence::facts::store::StateDir::open(&state).expect("nobody else uses it");
+    let said = ask(&place, path(&state), "pending");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let busy = path(&state);
+    let because = format!("  because  a daemon uses {busy} and does not answer at its socket\n");
+    for part in [&*because, "  code     daemon::silent\n", "  next     hence audit list\n"] {
+        assert!(said.stdout.contains(part), "no {part:?} in {said:?}");
+    }
+    let plan = ask(&place, path(&state), "plan");
+    assert_eq!((plan.code, plan.stderr.contains("daemon::silent")), (Some(2), true), "{plan:?}");
+}
+
+#[test]
 fn why_the_facts_cannot_be_read_stands_in_the_answer() {
     let place = Workplace::new("");
     let mut told = String::new();
