@@ -43,8 +43,10 @@ pub(super) fn why_custom(reader: &Reader, object: &ObjectRef) -> Option<Answer> 
     let since = since.map(|at| format!(", known since generation {at}")).unwrap_or_default();
     let by = if telling.ours { "hence reconciles it" } else { "hence does not reconcile it" };
     let headline = format!("{object}  EXISTS");
-    let answer = Answer::new(Verdict::True, headline, reader.generation())
-        .line("because", format!("no unit declares it; {by} (uid {}{since})", text(&known, 1)));
+    let answer = Answer::new(Verdict::True, headline, reader.generation()).line(
+        "because",
+        format!("{by}; no complete build declares it (uid {}{since})", text(&known, 1)),
+    );
     let answer = telling.fares(answer);
     Some(match answer.next.is_empty() {
         true => answer.next(format!("kubectl describe {}", asked(object))),

@@ -81,6 +81,10 @@ mod tests {
         let cases = [
             (r#"ours("shop/web", "ConfigMap/shop/a", "u1", "applied")"#,
              "ConfigMap/shop/a belongs to shop/web (applied, uid u1)"),
+            (r#"act_fetch("GitRepository/shop/a", "sha256:7636", "its interval has passed")"#,
+             "fetch GitRepository/shop/a: its interval has passed"),
+            (r#"act_delete("shop/web", "ConfigMap/shop/a", "u1", "7", "Foreground", "")"#,
+             "delete ConfigMap/shop/a for shop/web"),
             (r#"listed("Deployment.apps")"#,
              "all Deployment.apps objects that somebody owns are listed"),
             (r#"strange("a", 1)"#, r#"strange("a", 1)"#),
