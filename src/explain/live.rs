@@ -29,6 +29,13 @@ pub fn why_not_live(reader: &Reader, wanted: &str, object: &ObjectRef) -> Answer
         row(reader, "unit_source", &[Some(&unit)]).map(|s| text(&s, 1)).unwrap_or_default();
     let current = row(reader, "current", &[Some(&source)]).map(|c| text(&c, 1)).unwrap_or_default();
     if !names(&current, wanted) {
+        if let Some(last) = was_live(reader, &unit, wanted) {
+            let headline = format!("NOT LIVE: {wanted} was live and is superseded");
+            return Answer::new(Verdict::False, headline, generation)
+                .line("because", format!("{source} is at {current}"))
+                .line("was live", format!("by Kustomization {unit}, last reconciled {last}"))
+                .next(format!("hence why {}", asked(object)));
+        }
         let mut answer = Answer::new(
             Verdict::False,
             format!("NOT LIVE: {wanted} is not what {source} is at"),
@@ -60,6 +67,20 @@ pub fn why_not_live(reader: &Reader, wanted: &str, object: &ObjectRef) -> Answer
             answer
         }
     }
+}
+
+/// When the unit last reconciled a revision that it has left since, as its history tells.
+fn was_live(reader: &Reader, unit: &str, wanted: &str) -> Option<String> {
+    let history = row(reader, "unit_shown", &[Some(unit), Some("history")])?;
+    let runs: serde_json::Value = serde_json::from_str(&text(&history, 2)).ok()?;
+    let of = |run: &serde_json::Value, pointer: &str| {
+        run.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+    };
+    let is_wanted = |run: &&serde_json::Value| {
+        names(&of(run, "/metadata/revision"), wanted)
+            && of(run, "/lastReconciledStatus") == "ReconciliationSucceeded"
+    };
+    runs.as_array()?.iter().find(is_wanted).map(|run| of(run, "/lastReconciled"))
 }
 
 fn unit_blocks(reader: &Reader, unit: &str) -> Answer {
@@ -96,5 +117,40 @@ fn tail(source: &str) -> String {
     match (parts.next(), parts.next()) {
         (Some(namespace), Some(name)) => format!("{name} -n {namespace}"),
         _ => source.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datalog::Engine;
+    use crate::datalog::EngineOptions;
+    use crate::datalog::Fact;
+    use crate::datalog::Transaction;
+    use crate::rules;
+
+    #[test]
+    fn what_was_live_is_superseded_and_not_fetched_again() {
+        let program = rules::load(Vec::new()).expect("the shipped rules check");
+        let mut engine = Engine::new(program, rules::builtins(), EngineOptions::default());
+        let history = r#"[{"lastReconciled": "2026-01-01T00:00:00Z", "lastReconciledStatus":
+            "ReconciliationSucceeded", "metadata": {"revision": "main@sha1:1111aaaa"}}]"#;
+        let shown = vec!["n/a".into(), "history".into(), history.into()];
+        let facts = r#"
+            reconciles("GitRepository")
+            source("GitRepository/n/repo", "s")
+            source_spec("GitRepository/n/repo", "spec")
+            fetched("GitRepository/n/repo", "spec", "main@sha1:2222bbbb", "tree")
+            unit("n/a", "u")
+            unit_source("n/a", "GitRepository/n/repo")
+            renders("n/a", "ConfigMap/n/x", "m", "v1", 4, "015x")
+        "#;
+        let lines = facts.lines().map(str::trim).filter(|line| !line.is_empty());
+        let mut inserts: Vec<Fact> = lines.map(|line| Fact::parse(line).expect("a fact")).collect();
+        inserts.push(Fact::new("unit_shown", shown));
+        engine.transact(Transaction { inserts, deletes: Vec::new() });
+        let object = ObjectRef::new("", "ConfigMap", "n", "x");
+        let told = |wanted| why_not_live(&engine.reader(), wanted, &object).to_text();
+        insta::assert_snapshot!(format!("{}\n{}", told("1111aa"), told("3333cc")));
     }
 }
