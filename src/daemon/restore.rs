@@ -7,11 +7,13 @@ use crate::daemon::rule_files;
 use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::EngineOptions;
+use crate::datalog::Fact;
 use crate::datalog::FileOrigin;
 use crate::datalog::Program;
 use crate::datalog::Reader;
 use crate::datalog::RelationInfo;
 use crate::datalog::RelationKind;
+use crate::datalog::Reversal;
 use crate::facts::FactBase;
 use crate::facts::Recalled;
 use crate::facts::store;
@@ -52,8 +54,18 @@ pub(super) fn open_facts(
     let mut recalled = Recalled::new(&mut engine);
     let (log, recovered) = store::open(dir, &options, &mut recalled)?;
     let generation = recovered.head.generation.max(expected_generation);
-    let delta = recalled.finish(generation + 1);
+    let (delta, reversals) = recalled.finish_and_compare(generation + 1);
+    reversals.iter().for_each(tell);
     Ok((FactBase::new(engine, Some(log)), recovered, delta))
+}
+
+/// Tells what other rules than those of the last run conclude otherwise, before anything is done.
+/// Facts that came behind the last snapshot of that run are in it too.
+fn tell(reversal: &Reversal) {
+    let text = |fact: &Option<Fact>| fact.as_ref().map(ToString::to_string).unwrap_or_default();
+    let Reversal { relation, came, went, .. } = reversal;
+    let (first_come, first_gone) = (text(&reversal.first_come), text(&reversal.first_gone));
+    tracing::warn!(%relation, came, went, first_come, first_gone, "the rules conclude otherwise");
 }
 
 /// The last generation of a stopped daemon, read from a copy of its fact log.

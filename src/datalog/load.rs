@@ -8,6 +8,7 @@
 //! Not here: where the record stands (`facts`).
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use crate::datalog::engine::Engine;
 use crate::datalog::fact::Fact;
 use crate::datalog::fact::Transaction;
 use crate::datalog::fault::Refused;
+use crate::datalog::keep;
+use crate::datalog::keep::Conclusions;
 use crate::datalog::maintain::Work;
 use crate::datalog::store::Interner;
 use crate::datalog::store::Uses;
@@ -110,23 +113,52 @@ pub struct Loader<'e> {
     refused: Vec<Refused>,
     /// The engine as it was, when a kept generation stands in its place.
     before: Option<(World, Option<Uses>)>,
+    /// What other rules had concluded, in a kept generation that is not taken.
+    earlier: Option<Conclusions>,
+}
+
+/// How `.output` relations differ from what other rules had concluded, by name: how many rows came
+/// and went, and the first of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reversal {
+    /// The relation.
+    pub relation: Arc<str>,
+    /// Rows that hold now and did not.
+    pub came: usize,
+    /// Rows that held and do not now.
+    pub went: usize,
+    /// The smallest that came.
+    pub first_come: Option<Fact>,
+    /// The smallest that went.
+    pub first_gone: Option<Fact>,
 }
 
 impl<'e> Loader<'e> {
     pub(crate) fn new(engine: &'e mut Engine) -> Self {
         let (batches, later) = (Batches::default(), HashMap::new());
-        Self { engine, batches, later, refused: Vec::new(), before: None }
+        Self { engine, batches, later, refused: Vec::new(), before: None, earlier: None }
     }
 
     /// Takes a generation that [`Reader::save`](crate::datalog::Reader::save) wrote instead of
-    /// rows, if it is one of this program; only changes may follow. No words may be held.
-    pub fn resume(&mut self, bytes: &[u8]) -> bool {
+    /// rows, if it is one of this program by this build; only changes may follow. No words may be
+    /// held. What is not taken is remembered for [`Loader::finish_and_compare`].
+    pub fn resume(&mut self, bytes: &[u8], is_own: bool) -> bool {
         let before = self.engine.set_aside();
-        let taken = self.engine.restore(bytes);
+        let taken = is_own && self.engine.restore(bytes);
         if taken {
             self.before.get_or_insert(before);
+        } else {
+            self.earlier = keep::conclusions(bytes);
         }
         taken
+    }
+
+    /// As [`Loader::finish`], and says how the conclusions differ from those of the rules before.
+    pub fn finish_and_compare(mut self, generation: u64) -> (Delta, Vec<Reversal>) {
+        let earlier = self.earlier.take();
+        let delta = self.finish(generation);
+        let reversals = earlier.map(|earlier| reversals(&earlier, &delta)).unwrap_or_default();
+        (delta, reversals)
     }
 
     /// Forgets all rows given so far.
@@ -134,6 +166,7 @@ impl<'e> Loader<'e> {
         if let Some((world, uses)) = self.before.take() {
             self.engine.put_in_place(world, uses);
         }
+        self.earlier = None;
         self.batches = Batches::default();
         self.later.clear();
         self.refused.clear();
@@ -234,6 +267,29 @@ impl<'e> Loader<'e> {
             batch.count += 1;
         }
     }
+}
+
+/// What `now`, the delta of a start, has and lacks beside what was concluded earlier.
+fn reversals(earlier: &Conclusions, now: &Delta) -> Vec<Reversal> {
+    let names: BTreeSet<&Arc<str>> = earlier.keys().chain(now.added.keys()).collect();
+    let none = (BTreeSet::new(), Vec::new());
+    let compared = names.into_iter().map(|name| {
+        let before = earlier.get(name).unwrap_or(&none.0);
+        let rows = now.added.get(name).unwrap_or(&none.1);
+        let after: BTreeSet<&Row> = rows.iter().collect();
+        let mut came = rows.iter().filter(|row| !before.contains(*row));
+        let mut went = before.iter().filter(|row| !after.contains(row));
+        let (come, gone) = (came.next(), went.next());
+        let fact = |row: &Row| Fact::new(Arc::clone(name), row.clone());
+        Reversal {
+            relation: Arc::clone(name),
+            came: came.count() + usize::from(come.is_some()),
+            went: went.count() + usize::from(gone.is_some()),
+            first_come: come.map(fact),
+            first_gone: gone.map(fact),
+        }
+    });
+    compared.filter(|reversal| reversal.came + reversal.went > 0).collect()
 }
 
 impl Engine {

@@ -98,6 +98,7 @@ pub use fault::Refused;
 pub use fault::RefusedReason;
 pub use format::format;
 pub use load::Loader;
+pub use load::Reversal;
 pub use load::Word;
 pub use maintain::Effort;
 pub use program::Clause;

@@ -2,9 +2,9 @@
 //!
 //! A plan starts from bindings (one empty one, a changed row, or a wanted head) and extends them
 //! step by step. Filters come as soon as they can; then the condition with the most bound columns;
-//! ties by text order, so the counted work depends on the program alone. A binding has one word per
-//! variable, one per row id that keeps derivations apart where a `_` would merge them, and two at
-//! its end: the highest rank so far, and which start it grew from.
+//! of equals one of a lower stratum, then text order: so the counted work depends on the program
+//! alone. A binding has one word per variable, one per row id that keeps derivations apart where a
+//! `_` would merge them, and two at its end: the highest rank so far, and which start it grew from.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -360,5 +360,6 @@ fn readiness(literal: &CoreLiteral, bound: &BTreeSet<usize>) -> Option<u32> {
     }
     let count = stored.args.iter().filter(|arg| has(arg)).count() as u32;
     let all = count as usize == stored.args.len();
-    Some(if all { 900 } else { 10 + count * 10 })
+    // What a stratum derives from itself is larger than what it is derived from.
+    Some(if all { 900 } else { 10 + count * 10 + u32::from(!stored.recursive) })
 }

@@ -7,6 +7,7 @@ use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::Fact;
 use crate::datalog::Loader;
+use crate::datalog::Reversal;
 use crate::datalog::Row;
 use crate::datalog::Value;
 use crate::datalog::Version;
@@ -74,6 +75,12 @@ impl<'e> Recalled<'e> {
         self.loader.finish(generation)
     }
 
+    /// The same, and how `.output` relations differ from what other rules had concluded of the last
+    /// snapshot, when that was kept.
+    pub fn finish_and_compare(self, generation: u64) -> (Delta, Vec<Reversal>) {
+        self.loader.finish_and_compare(generation)
+    }
+
     fn word(&mut self, texts: &[Box<str>], packed: &Packed) -> Word {
         let (loader, text) = (&mut self.loader, packed.unpack(texts));
         match packed {
@@ -113,8 +120,8 @@ impl FactSink for Recalled<'_> {
         self.row = words;
     }
 
-    fn resume(&mut self, state: &[u8]) -> bool {
-        self.loader.resume(state)
+    fn resume(&mut self, state: &[u8], is_own: bool) -> bool {
+        self.loader.resume(state, is_own)
     }
 
     fn insert(&mut self, relation: &str, row: &[ValueRef<'_>], since: Since) {

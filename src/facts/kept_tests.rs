@@ -113,6 +113,16 @@ fn what_was_derived_before_an_older_snapshot_or_by_other_rules_is_not_used() {
     let without = start(folder.path(), |file| fs::remove_file(file).unwrap());
     assert_eq!(start(folder.path(), |file| fs::write(file, &old).unwrap()), without);
     let rules = RULES.replace("sum S : { size(_, S) }", "count : { size(_, _) }");
+    let dir = StateDir::open(folder.path()).unwrap();
+    let mut other = engine(&rules);
+    let mut recalled = Recalled::new(&mut other);
+    let options = StoreOptions::new(Digest::of(b"t"));
+    let (log, recovered) = store::open(&dir, &options, &mut recalled).unwrap();
+    let (_, reversals) = recalled.finish_and_compare(recovered.head.generation + 1);
+    let [total] = &*reversals else { panic!("only the total: {reversals:?}") };
+    assert_eq!((&*total.relation, total.came, total.went), ("total", 1, 1));
+    assert_eq!(total.first_come, Some(fact("total(3)")));
+    drop((log, dir));
     let (_dir, base, delta) = open(folder.path(), &rules);
     let changed = told(&base, &delta);
     assert_eq!(changed.0, without.0, "the facts are the same");

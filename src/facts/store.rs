@@ -120,9 +120,9 @@ pub trait FactSink {
         self.insert(&texts[relation], &row, since);
     }
 
-    /// Takes what [`FactSource::state`] wrote instead of the rows of a snapshot, when it can: then
-    /// none of them is given.
-    fn resume(&mut self, _state: &[u8]) -> bool {
+    /// Takes what [`FactSource::state`] wrote instead of the rows of a snapshot, when it can and
+    /// this build wrote it: then none of them is given.
+    fn resume(&mut self, _state: &[u8], _is_own: bool) -> bool {
         false
     }
 

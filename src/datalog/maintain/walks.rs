@@ -9,6 +9,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::datalog::check::bind_all;
 use crate::datalog::check::order_given;
@@ -68,10 +69,16 @@ fn note(relation: &mut CoreRelation, args: &[Term], bound: &BTreeSet<usize>) {
         Term::Wildcard => false,
     };
     let known: Vec<usize> = (0..args.len()).filter(is_known).collect();
+    let serves = |columns: &Arc<[usize]>| columns.iter().all(|column| known.contains(column));
     let list = match relation.indexes.iter().position(|columns| **columns == *known) {
         Some(at) => List::OfIndex(at),
         None if known.is_empty() && !args.is_empty() => List::Whole,
-        None => return,
+        None if known.len() == args.len() || relation.indexes.iter().any(serves) => return,
+        None => {
+            // No join looks these rows up; a proof is not to look at all of them.
+            relation.indexes.push(Arc::from(known));
+            List::OfIndex(relation.indexes.len() - 1)
+        }
     };
     if !relation.walks.contains(&list) {
         relation.walks.push(list);

@@ -242,6 +242,18 @@ impl Interner {
         }
     }
 
+    /// The value of a word that may not be one of these.
+    pub(crate) fn known(&self, word: u32) -> Option<Value> {
+        let has = if word & INLINE != 0 {
+            true
+        } else if word & DIGEST != 0 {
+            self.digests.has(word & !DIGEST)
+        } else {
+            self.values.has(word)
+        };
+        has.then(|| self.value(word))
+    }
+
     /// The order of the values of two words.
     pub(crate) fn compare(&self, a: u32, b: u32) -> Ordering {
         if a == b {

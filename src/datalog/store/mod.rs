@@ -13,6 +13,7 @@
 
 pub(crate) mod bytes;
 mod intern;
+mod kept;
 mod pool;
 mod shared;
 mod sorted;

@@ -105,6 +105,10 @@ impl<T: Entry> Pool<T> {
         self.slots as usize
     }
 
+    pub(crate) fn has(&self, slot: u32) -> bool {
+        slot < self.slots
+    }
+
     pub(crate) fn get(&self, slot: u32) -> &T {
         &self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
     }

@@ -10,27 +10,20 @@
 //! a counted relation, the rank in a recursive one, how many solutions the group has for a result
 //! of a fold, and flags for an input.
 
-use std::io;
-use std::io::Write;
 use std::sync::Arc;
 
 use crate::datalog::store::Age;
-use crate::datalog::store::bytes::Bytes;
-use crate::datalog::store::bytes::put_u32;
-use crate::datalog::store::bytes::put_u64;
-use crate::datalog::store::bytes::put_wide;
-use crate::datalog::store::bytes::put_words;
 use crate::datalog::store::shared::Shared;
 use crate::datalog::store::sorted::Items;
 use crate::datalog::store::sorted::Sorted;
 
-const BLOCK: usize = 256;
-const OLD: u32 = 1;
+pub(super) const BLOCK: usize = 256;
+pub(super) const OLD: u32 = 1;
 const NEW: u32 = 2;
 /// Words of a row behind its columns: support, then state.
-const NOTES: usize = 2;
+pub(super) const NOTES: usize = 2;
 /// The state of a slot without a row: in no version, and held since no generation there is.
-const VACANT: u32 = !(OLD | NEW);
+pub(super) const VACANT: u32 = !(OLD | NEW);
 const NONE: u32 = u32::MAX;
 
 /// What is noted of a row.
@@ -54,9 +47,9 @@ impl Meta {
 
 /// A run over some columns: entries are the key above, the row id below.
 #[derive(Clone)]
-struct Index {
+pub(super) struct Index {
     columns: Arc<[usize]>,
-    run: Sorted<u64>,
+    pub(super) run: Sorted<u64>,
 }
 
 /// Rows that a condition may have to choose from.
@@ -71,19 +64,19 @@ pub(crate) enum List {
 /// The rows of one relation. A clone shares all blocks.
 #[derive(Clone)]
 pub(crate) struct Table {
-    arity: usize,
-    blocks: Shared<Arc<[u32]>>,
-    slots: u32,
-    first_vacant: u32,
-    live: usize,
-    by_row: Sorted<u64>,
-    indexes: Vec<Index>,
+    pub(super) arity: usize,
+    pub(super) blocks: Shared<Arc<[u32]>>,
+    pub(super) slots: u32,
+    pub(super) first_vacant: u32,
+    pub(super) live: usize,
+    pub(super) by_row: Sorted<u64>,
+    pub(super) indexes: Vec<Index>,
     /// Rows that are in no index yet but `by_row`.
     unindexed: Vec<u32>,
     /// Row ids in the order of an aggregate, for tables that one folds.
     pub(crate) ordered: Sorted<u32>,
     /// Long lists in order of value, for proofs: per kind of list one run of them all, by key.
-    walks: Vec<(List, Sorted<u32>)>,
+    pub(super) walks: Vec<(List, Sorted<u32>)>,
 }
 
 /// Bits of a key that tell its first word. Rows that begin alike change together more often than
@@ -95,15 +88,14 @@ pub(crate) fn key_of(mut words: impl ExactSizeIterator<Item = u32>) -> u32 {
     if words.len() == 1 {
         return words.next().unwrap_or_default();
     }
+    let first = words.next().unwrap_or_default();
     let step = |hash: u64, word: u32| {
         (hash.rotate_left(5) ^ u64::from(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
     };
-    let first = step(0x9e37_79b9_7f4a_7c15, words.next().unwrap_or_default());
-    let all = words.fold(first, step);
-    // Mixed once more: the step alone puts small neighbouring words onto few points.
-    let near = (first ^ first >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let (near, rest) = ((near >> 32) as u32, (all >> 32) as u32);
-    near >> (32 - NEAR_BITS) << (32 - NEAR_BITS) | rest >> NEAR_BITS
+    let all = words.fold(step(0x9e37_79b9_7f4a_7c15, first), step);
+    // Words are often in sequence: the golden ratio spreads these best.
+    let near = first.wrapping_mul(0x9e37_79b1) >> (32 - NEAR_BITS);
+    near << (32 - NEAR_BITS) | ((all >> 32) as u32) >> NEAR_BITS
 }
 
 fn entry(key: u32, id: u32) -> u64 {
@@ -166,7 +158,7 @@ impl Table {
         self.arity
     }
 
-    fn stride(&self) -> usize {
+    pub(super) fn stride(&self) -> usize {
         self.arity + NOTES
     }
 
@@ -507,57 +499,6 @@ impl Table {
         let state = self.arity + 1;
         let slot = self.slot_mut(id);
         slot[state] = (generation as u32) << 2 | (slot[state] & (OLD | NEW));
-    }
-}
-
-impl Table {
-    /// Writes all rows, with what is sorted of them.
-    pub(crate) fn save(&self, out: &mut dyn Write) -> io::Result<()> {
-        put_u64(out, self.arity as u64)?;
-        put_u64(out, self.indexes.len() as u64)?;
-        put_u64(out, self.walks.len() as u64)?;
-        put_u64(out, self.live as u64)?;
-        put_u32(out, self.slots)?;
-        put_u32(out, self.first_vacant)?;
-        self.blocks.iter().try_for_each(|block| put_words(out, block))?;
-        for run in std::iter::once(&self.by_row).chain(self.indexes.iter().map(|index| &index.run))
-        {
-            put_u64(out, run.len() as u64)?;
-            put_wide(out, &run.iter().copied().collect::<Vec<_>>())?;
-        }
-        for run in std::iter::once(&self.ordered).chain(self.walks.iter().map(|(_, run)| run)) {
-            put_u64(out, run.len() as u64)?;
-            put_words(out, &run.iter().copied().collect::<Vec<_>>())?;
-        }
-        Ok(())
-    }
-
-    /// What [`Table::save`] wrote of a table that was made like this one, which is empty; none when
-    /// it is not that.
-    pub(crate) fn restore(&self, from: &mut Bytes<'_>) -> Option<Self> {
-        let made = [from.len()?, from.len()?, from.len()?];
-        (made == [self.arity, self.indexes.len(), self.walks.len()]).then_some(())?;
-        let mut table = self.clone();
-        table.live = from.len()?;
-        (table.slots, table.first_vacant) = (from.u32()?, from.u32()?);
-        let mut blocks: Vec<Arc<[u32]>> = Vec::new();
-        for _ in 0..(table.slots as usize).div_ceil(BLOCK) {
-            blocks.push(from.words(BLOCK * self.stride())?.collect());
-        }
-        table.blocks = Shared::from_items(blocks);
-        let runs = table.indexes.iter_mut().map(|index| &mut index.run);
-        for run in std::iter::once(&mut table.by_row).chain(runs) {
-            let len = from.len()?;
-            let items: Vec<u64> = from.wide(len)?.collect();
-            *run = Sorted::from_sorted(&items);
-        }
-        let walks = table.walks.iter_mut().map(|(_, run)| run);
-        for run in std::iter::once(&mut table.ordered).chain(walks) {
-            let len = from.len()?;
-            let items: Vec<u32> = from.words(len)?.collect();
-            *run = Sorted::from_sorted(&items);
-        }
-        (table.by_row.len() <= table.slots as usize).then_some(table)
     }
 }
 

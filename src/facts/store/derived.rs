@@ -4,9 +4,9 @@
 //! magic · build · transaction (number, generation, hash) · state · CRC
 //! ```
 //!
-//! It is used for the transaction that it names, by the build that wrote it, when its CRC holds; in
-//! any other case it is as if it were not there. What the state must say, the engine decides: rules
-//! that changed since then do not read it.
+//! It is used for the transaction that it names, when its CRC holds; in any other case it is as if
+//! it were not there. What the state must say, the engine decides: another build, or rules that
+//! changed since then, only compare what it concluded.
 //!
 //! Pure. Not here: the file itself, which is put in place whole (`disk.rs`).
 
@@ -63,11 +63,12 @@ pub(super) fn write(
     Ok(true)
 }
 
-/// The state in the bytes of a file, when it is whole, of `head` and by this build.
-pub(super) fn state<'a>(bytes: &'a [u8], build: u64, head: &LogHead) -> Option<&'a [u8]> {
+/// The state in the bytes of a file, and which build wrote it, when it is whole and of `head`.
+pub(super) fn state<'a>(bytes: &'a [u8], head: &LogHead) -> Option<(&'a [u8], u64)> {
     let end = bytes.len().checked_sub(CRC_BYTES).filter(|end| *end >= HEADER_BYTES)?;
     let (body, crc) = bytes.split_at(end);
+    let build = u64::from_le_bytes(body.get(MAGIC.len()..MAGIC.len() + 8)?.try_into().ok()?);
     let is_ours = body[..HEADER_BYTES] == header(build, head);
     let is_whole = is_ours && crc == crc32fast::hash(body).to_le_bytes();
-    is_whole.then(|| &body[HEADER_BYTES..])
+    is_whole.then(|| (&body[HEADER_BYTES..], build))
 }

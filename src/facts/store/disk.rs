@@ -525,10 +525,10 @@ impl Shelf for SledShelf {
         let _ = keep_derived(&self.path, head, facts);
     }
 
-    fn derived(&self, head: &LogHead, take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    fn derived(&self, head: &LogHead, take: &mut dyn FnMut(&[u8], bool) -> bool) -> bool {
         let (Ok(bytes), Some(build)) = (fs::read(self.path.join(DERIVED)), build()) else {
             return false;
         };
-        derived::state(&bytes, build, head).is_some_and(take)
+        derived::state(&bytes, head).is_some_and(|(state, by)| take(state, by == build))
     }
 }

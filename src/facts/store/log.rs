@@ -293,7 +293,7 @@ fn follow(
     let mut rows = 0;
     if let Some((number, manifest)) = snapshot {
         head = manifest.head;
-        let is_resumed = shelf.derived(&head, &mut |state| sink.resume(state));
+        let is_resumed = shelf.derived(&head, &mut |state, is_own| sink.resume(state, is_own));
         let count = if is_resumed {
             Some(manifest.rows)
         } else {

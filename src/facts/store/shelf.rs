@@ -68,9 +68,9 @@ pub(super) trait Shelf {
     /// may be lost at any time: nothing rests on it, so failures are not told.
     fn keep_derived(&mut self, _head: &LogHead, _facts: &dyn FactSource) {}
 
-    /// Gives `take` what was kept for this transaction, whole or not at all; true when it was
-    /// taken.
-    fn derived(&self, _head: &LogHead, _take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    /// Gives `take` what was kept for this transaction, whole or not at all, and whether this build
+    /// kept it; true when it was taken.
+    fn derived(&self, _head: &LogHead, _take: &mut dyn FnMut(&[u8], bool) -> bool) -> bool {
         false
     }
 }
