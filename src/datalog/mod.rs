@@ -11,7 +11,7 @@
 //!
 //! Read it in this order: `value`, `fact`, `syntax`, `check`, `program` (the language); `store`,
 //! `plan`, `exec`, `maintain` (keeping up to date); `world`, `reader`, `why`, `why_not`, `proof`,
-//! `verify` (answers). `rules/README.md` is the language for people who write rules.
+//! `verify` (answers); `load`, `keep` (starts). `rules/README.md` is the language for people who write rules.
 //!
 //! Promises:
 //! - a transaction costs what it changes, not what there is; [`Effort`] counts it exactly;
@@ -30,11 +30,13 @@
 //! and death need a lock or `unsafe` between reader and writer, and a vacuum behind the oldest
 //! reader; a replica fed by deltas doubles memory and work for each pinned generation.
 //!
-//! Measured at a million facts, on a machine busy with other work: a 50-object change takes 0.72 ms
-//! as a commit that nobody watches and 0.82 ms as a fork, in turn; pinning takes half a
-//! microsecond, dropping fork and reader 0.1 ms. `benches/eval` measures it again, and a replica
-//! beside it. Directories of one level and pieces of 512 were given up: the writer copied whole
-//! directories beside a reader.
+//! Measured at a million facts, on two cores that others kept busy (load 7): a 50-object change
+//! takes 1.8 ms as a commit that nobody watches and 2.0 ms as a fork, in turn (medians; evaluation
+//! in full takes 2.9 s); pinning takes 3.4 µs, dropping fork and reader 0.17 ms. A replica takes
+//! as long to follow as the engine to commit, and 224 MiB. A commit beside a reader that is pinned
+//! anew each time pays a third more: the directories' counters are what it copies. `benches/eval`
+//! measures it again. Directories of one level and pieces of 512 were given up: the writer copied
+//! whole directories beside a reader.
 //!
 //! Pure: no clock, no files, no threads of its own. Nothing here knows what the facts are about.
 

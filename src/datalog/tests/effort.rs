@@ -161,6 +161,21 @@ fn delete_edges(edges: &[(usize, usize)], victims: &[(usize, usize)]) {
 }
 
 #[test]
+fn a_search_for_another_support_begins_below_the_stratum() {
+    let mut engine = engine(
+        ".input e(a: number, b: number)\n.output r(a: number, b: number)\n\
+         r(A, B) :- e(A, B).\nr(A, C) :- r(A, B), e(B, C).",
+    );
+    let edge = |at: i64| Fact::new("e", vec![Value::from(at), Value::from((at + 1) % 100)]);
+    engine.transact(insert((0..100).map(edge).collect()));
+    engine.transact(delete(vec![edge(7)]));
+    let effort = engine.effort();
+    assert_eq!(effort.overdeleted, 5_050);
+    // Of the hundred rows that begin alike, only the one before the last edge is looked at.
+    assert!(effort.probed < 10 * effort.overdeleted, "{effort:?}");
+}
+
+#[test]
 fn deletion_takes_out_only_what_must_move() {
     let mut layered = Vec::new();
     for layer in 0..6 {
