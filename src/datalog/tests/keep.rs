@@ -46,7 +46,7 @@ fn step(engine: &mut Engine, dice: &mut Dice) -> Delta {
     for _ in 0..dice.roll(12) {
         let (a, b, n) = (dice.roll(9), dice.roll(9), dice.roll(7));
         let fact = match dice.roll(6) {
-            0 | 1 | 2 => format!(r#"e("n{a}", "n{b}")"#),
+            0..=2 => format!(r#"e("n{a}", "n{b}")"#),
             3 => format!(r#"size("n{a}", {n})"#),
             4 => format!(r#"note("n{a}", {n}s, v"1.{b}.0", t"2026-01-0{}T00:00:00Z")"#, n + 1),
             _ => format!(r#"mode("speed", "sha256:{:064x}")"#, a),
