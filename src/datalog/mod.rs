@@ -11,7 +11,8 @@
 //!
 //! Read it in this order: `value`, `fact`, `syntax`, `check`, `program` (the language); `store`,
 //! `plan`, `exec`, `maintain` (keeping up to date); `world`, `reader`, `why`, `why_not`, `proof`,
-//! `verify` (answers); `load`, `keep` (starts). `rules/README.md` is the language for people who write rules.
+//! `verify` (answers); `load`, `keep` (starts). `rules/README.md` is the language for people who
+//! write rules.
 //!
 //! Promises:
 //! - a transaction costs what it changes, not what there is; [`Effort`] counts it exactly;
