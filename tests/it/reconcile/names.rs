@@ -2,6 +2,7 @@
 //! whoever bore its name before.
 
 use super::shared;
+use crate::reconcile::world::SOURCE;
 use crate::reconcile::world::World;
 use crate::reconcile::world::map;
 use crate::support::flux;
@@ -131,6 +132,22 @@ async fn a_restart_moves_no_object_and_a_namesake_inherits_none() {
     let entries = json!([{ "id": format!("{}_b__ConfigMap", world.namespace), "v": "v1" }]);
     assert_eq!(unit.data["status"]["inventory"]["entries"], entries);
     assert!(world.map("a").await.is_some(), "the new unit never had it");
+    assert_eq!(world.pruned().await, [""; 0]);
+
+    // So it is with a source: what the old one brought is not what the new one has.
+    world.site.own().stop().await;
+    let sources = world.flux(flux::GIT_REPOSITORY);
+    sources.patch(SOURCE, &PatchParams::default(), &bare).await.unwrap();
+    sources.delete(SOURCE, &DeleteParams::default()).await.unwrap();
+    let other = json!({
+        "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+        "metadata": { "name": SOURCE },
+        "spec": { "interval": "1h", "url": world.host.url("nowhere"), "ref": { "branch": "main" } },
+    });
+    flux::apply(&sources, SOURCE, &other).await;
+    world.site.own().start(&[]);
+    world.shows("app", "False", "Source artifact not found").await;
+    assert!(world.map("b").await.is_some());
     assert_eq!(world.pruned().await, [""; 0]);
 }
 
