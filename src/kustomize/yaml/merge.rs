@@ -25,12 +25,13 @@ fn is_merge(entry: &Entry) -> bool {
     entry.key.tag() == Tag::Merge
 }
 
-fn own_keys_win(entries: Vec<Entry>) -> Result<Vec<Entry>, YamlError> {
-    let (merges, mut own): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_merge);
-    if merges.is_empty() {
-        // kyaml removes a quoted `<<` too, though it merges nothing.
-        own.retain(|entry| entry.key.text() != Some("<<"));
+fn own_keys_win(mut entries: Vec<Entry>) -> Result<Vec<Entry>, YamlError> {
+    // kyaml takes the first `<<` away, though it be quoted and merge nothing.
+    let first = entries.iter().position(|entry| entry.key.text() == Some("<<"));
+    if let Some(first) = first.filter(|&first| !is_merge(&entries[first])) {
+        entries.remove(first);
     }
+    let (merges, mut own): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_merge);
     if let Some(second) = merges.get(1) {
         return Err(YamlError::Merge { at: second.key.place() });
     }
