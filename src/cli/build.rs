@@ -29,6 +29,9 @@ pub(super) mod origins;
 #[cfg(test)]
 mod tests;
 
+/// Printed at once, or a little more.
+const PIECE_BYTES: usize = 32 * 1024;
+
 /// What to build.
 #[derive(Debug, Default, Args)]
 pub(super) struct BuildArgs {
@@ -140,10 +143,7 @@ pub(super) fn build(args: &BuildArgs) -> Result<Outcome, Failure> {
             let objects = built.resources.iter().map(Resource::json).collect();
             print(&BuiltObjects { version: "build.v1", objects });
         }
-        (false, Form::Text) => built.resources.iter().enumerate().for_each(|(i, resource)| {
-            output::data(if i == 0 { "" } else { "---\n" });
-            output::data(resource.text());
-        }),
+        (false, Form::Text) => print_text(&built),
         (true, Form::Text) => output::data(&origins::text(&built, &here)),
         (true, Form::Json) => print(&origins::of(&built, &here)),
     }
@@ -152,6 +152,21 @@ pub(super) fn build(args: &BuildArgs) -> Result<Outcome, Failure> {
 
 fn print(found: &impl Serialize) {
     output::json(&serde_json::to_value(found).unwrap_or_default());
+}
+
+/// Prints the objects in a few large pieces: who reads them is not woken for each one, and they do
+/// not stand in memory twice.
+fn print_text(built: &Built) {
+    let mut piece = String::with_capacity(2 * PIECE_BYTES);
+    for (i, resource) in built.resources.iter().enumerate() {
+        piece.push_str(if i == 0 { "" } else { "---\n" });
+        piece.push_str(resource.text());
+        if piece.len() >= PIECE_BYTES {
+            output::data(&piece);
+            piece.clear();
+        }
+    }
+    output::data(&piece);
 }
 
 /// Builds; `here` is the directory from which messages name files.
