@@ -35,12 +35,13 @@ use crate::cluster::Resource;
 use crate::cluster::Writer;
 use crate::cluster::read::ListOptions;
 use crate::cluster::write::Deletion;
+use crate::cluster::write::LeaseRecord;
 use crate::cluster::write::Preconditions;
 use crate::cluster::write::Propagation;
 use crate::cluster::write::WriteGate;
-use crate::daemon::JOURNAL_HEAD;
 use crate::daemon::http::READER;
 use crate::daemon::lease_name;
+use crate::daemon::noted_head;
 
 /// How to uninstall.
 #[derive(Debug, Args)]
@@ -93,25 +94,6 @@ fn confirmed(namespace: &str) -> Result<bool, CliError> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(CliError::Runtime)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
-}
-
-/// A lease that a daemon of ours holds.
-struct Held {
-    holder: String,
-    renewed: String,
-    lasts: Duration,
-}
-
-impl Held {
-    /// Only hence writes the head of its journal onto a lease.
-    fn of(lease: &Observed) -> Option<Self> {
-        let text = |field: &str| lease.raw["spec"][field].as_str().unwrap_or_default().to_owned();
-        lease.raw["metadata"]["annotations"][JOURNAL_HEAD].as_str()?;
-        let seconds = lease.raw["spec"]["leaseDurationSeconds"].as_u64().unwrap_or(0);
-        let (holder, renewed) = (text("holderIdentity"), text("renewTime"));
-        let lasts = Duration::from_secs(seconds);
-        (!holder.is_empty()).then_some(Self { holder, renewed, lasts })
-    }
 }
 
 impl Cleaning<'_> {
@@ -175,11 +157,13 @@ impl Cleaning<'_> {
     /// Waits until no daemon of ours holds the lease. One that is renewed meanwhile is held by a
     /// daemon that runs elsewhere.
     async fn nobody_holds(&self, lease: &str) -> Result<(), CliError> {
-        let leases = Resource::known("coordination.k8s.io", "v1", "Lease", "leases", true);
         let first = Mutex::new(None);
         poll(&format!("the end of the lease {lease}"), || async {
-            let found = self.cluster.get(&leases, self.namespace, lease).await?;
-            let Some(held) = found.as_ref().and_then(Held::of) else { return Ok(Some(())) };
+            let found = self.cluster.lease(self.namespace, lease).await?;
+            // Only hence notes the end of its journal on a lease.
+            let is_ours =
+                |held: &LeaseRecord| !held.holder.is_empty() && noted_head(held).is_some();
+            let Some(held) = found.filter(is_ours) else { return Ok(Some(())) };
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
             let (since, renewed) =
                 first.get_or_insert_with(|| (Instant::now(), held.renewed.clone()));
@@ -188,7 +172,8 @@ impl Cleaning<'_> {
                 return Err(CliError::DaemonRuns { lease, holder });
             }
             // What was not renewed for as long as that has nobody behind it.
-            Ok((since.elapsed() >= held.lasts || self.dry_run).then_some(()))
+            let lasts = Duration::from_secs(held.duration_s.max(0).unsigned_abs());
+            Ok((since.elapsed() >= lasts || self.dry_run).then_some(()))
         })
         .await
     }

@@ -27,7 +27,7 @@ use crate::model::Digest;
 use crate::model::Timestamp;
 
 /// The annotation that carries the journal's head.
-pub const JOURNAL_HEAD: &str = "hence.dev/journal-head";
+const JOURNAL_HEAD: &str = "hence.dev/journal-head";
 
 /// The lease of the controller that reconciles this kind.
 pub fn lease_name(kind: &str) -> &'static str {

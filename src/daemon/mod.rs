@@ -49,7 +49,6 @@ use crate::facts::store::StoreError;
 use crate::model::GroupKind;
 
 pub use clock::SystemClock;
-pub use lease::JOURNAL_HEAD;
 pub use lease::LeaseTiming;
 pub use lease::lease_name;
 pub use lease::noted_head;

@@ -221,40 +221,20 @@ impl Watcher {
                 let labels = keys::OWNER_NAME.to_owned();
                 (kind.clone(), ListOptions { labels, ..ListOptions::default() })
             }
-            Subject::Values(object) => {
-                let options = ListOptions {
-                    namespace: object.namespace.clone(),
-                    fields: format!("metadata.name={}", object.name),
-                    ..ListOptions::default()
-                };
-                (object.group_kind(), options)
-            }
-            Subject::Health(object) => {
-                // The second field tells this watch from one that reads the values.
-                let (namespace, name) = (&object.namespace, &object.name);
-                let options = ListOptions {
-                    namespace: namespace.clone(),
-                    fields: match namespace.is_empty() {
-                        true => format!("metadata.name={name}"),
-                        false => format!("metadata.namespace={namespace},metadata.name={name}"),
-                    },
-                    ..ListOptions::default()
-                };
-                (object.group_kind(), options)
-            }
-            Subject::Alone(object) => {
-                // So does the order of the fields.
-                let (namespace, name) = (&object.namespace, &object.name);
-                let options = ListOptions {
-                    namespace: namespace.clone(),
-                    fields: match namespace.is_empty() {
-                        true => format!("metadata.name={name},metadata.name={name}"),
-                        false => format!("metadata.name={name},metadata.namespace={namespace}"),
-                    },
-                    ..ListOptions::default()
-                };
-                (object.group_kind(), options)
-            }
+            // The fields, in their order, tell watches of one object apart.
+            Subject::Values(object) => by_name(object, format!("metadata.name={}", object.name)),
+            Subject::Health(object) => match (&*object.namespace, &*object.name) {
+                ("", name) => by_name(object, format!("metadata.name={name}")),
+                (namespace, name) => {
+                    by_name(object, format!("metadata.namespace={namespace},metadata.name={name}"))
+                }
+            },
+            Subject::Alone(object) => match (&*object.namespace, &*object.name) {
+                ("", name) => by_name(object, format!("metadata.name={name},metadata.name={name}")),
+                (namespace, name) => {
+                    by_name(object, format!("metadata.name={name},metadata.namespace={namespace}"))
+                }
+            },
             Subject::Definitions => {
                 let kind = group_kind("apiextensions.k8s.io", "CustomResourceDefinition");
                 (kind, ListOptions::default())
@@ -374,16 +354,8 @@ impl Watcher {
         object: &ObjectRef,
         event: WatchEvent<Observed>,
     ) -> Result<(), Unheard> {
-        let values = match event {
-            WatchEvent::Listed(list) => list.items.first().map(|seen| values(&seen.raw)),
-            WatchEvent::Changed(seen) => Some(values(&seen.raw)),
-            WatchEvent::Gone(_) => None,
-            WatchEvent::Stale => return Ok(()),
-            WatchEvent::Failed { error, .. } => {
-                tracing::warn!(%object, %error, "watch failed");
-                return Ok(());
-            }
-        };
+        let Some(seen) = only(object, event) else { return Ok(()) };
+        let values = seen.map(|seen| values(&seen.raw));
         self.say(Observation::Values(object.clone(), values)).await
     }
 
@@ -392,15 +364,15 @@ impl Watcher {
         object: &ObjectRef,
         event: WatchEvent<Observed>,
     ) -> Result<(), Unheard> {
-        let health = match event {
-            WatchEvent::Listed(list) => list.items.first().map(|seen| health::status(&seen.raw)),
-            WatchEvent::Changed(seen) => Some(health::status(&seen.raw)),
-            WatchEvent::Gone(_) | WatchEvent::Stale => None,
-            WatchEvent::Failed { error, .. } => {
-                tracing::warn!(%object, %error, "watch failed");
-                return Ok(());
-            }
+        let seen = match event {
+            // How it fares is not known any more.
+            WatchEvent::Stale => None,
+            event => match only(object, event) {
+                Some(seen) => seen,
+                None => return Ok(()),
+            },
         };
+        let health = seen.map(|seen| health::status(&seen.raw));
         self.say(Observation::Health(object.clone(), health)).await
     }
 
@@ -409,17 +381,8 @@ impl Watcher {
         object: &ObjectRef,
         event: WatchEvent<Observed>,
     ) -> Result<(), Unheard> {
-        let live = match event {
-            WatchEvent::Listed(list) => list.items.into_iter().next().map(|seen| seen.raw),
-            WatchEvent::Changed(seen) => Some(seen.raw),
-            WatchEvent::Gone(_) => None,
-            WatchEvent::Stale => return Ok(()),
-            WatchEvent::Failed { error, .. } => {
-                tracing::warn!(%object, %error, "watch failed");
-                return Ok(());
-            }
-        };
-        let result = EffectResult::Observed(live.map(Arc::new));
+        let Some(seen) = only(object, event) else { return Ok(()) };
+        let result = EffectResult::Observed(seen.map(|seen| Arc::new(seen.raw)));
         let (unit, object) = (None, object.clone());
         self.say(Observation::Effect(Effect { unit, object, result })).await
     }
@@ -455,6 +418,26 @@ impl Watcher {
                 tracing::warn!(%kind, %error, "watch failed");
                 Ok(())
             }
+        }
+    }
+}
+
+/// How to watch one object by its name.
+fn by_name(object: &ObjectRef, fields: String) -> (GroupKind, ListOptions) {
+    let namespace = object.namespace.clone();
+    (object.group_kind(), ListOptions { namespace, fields, ..ListOptions::default() })
+}
+
+/// What the watch of one object says: it, or that it does not exist; nothing while it fails.
+fn only(object: &ObjectRef, event: WatchEvent<Observed>) -> Option<Option<Observed>> {
+    match event {
+        WatchEvent::Listed(list) => Some(list.items.into_iter().next()),
+        WatchEvent::Changed(seen) => Some(Some(seen)),
+        WatchEvent::Gone(_) => Some(None),
+        WatchEvent::Stale => None,
+        WatchEvent::Failed { error, .. } => {
+            tracing::warn!(%object, %error, "watch failed");
+            None
         }
     }
 }

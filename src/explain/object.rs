@@ -95,10 +95,7 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
         (Some(_), false) => (Verdict::Unknown, "WAS APPLIED, its live state is not known"),
         (None, _) => (Verdict::False, "NOT APPLIED YET"),
     };
-    let source = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1));
-    let place = row(reader, "declared_at", &[Some(unit), Some(&name)]).map(|place| {
-        format!("{}:{} of {}", text(&place, 2), text(&place, 3), source.clone().unwrap_or_default())
-    });
+    let place = declared_place(reader, unit, &name);
     let mut answer = Answer::new(verdict, format!("{object}  {word}"), reader.generation())
         .line("because", format!("Kustomization {unit} declares it at {revision}"))
         .line_if("from", place)
@@ -130,6 +127,13 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
         Verdict::True => answer,
         _ => answer.next(format!("hence why-not ready ks/{}", in_namespace(unit))),
     }
+}
+
+/// The file and line in which the unit declares the object, and its source.
+pub(super) fn declared_place(reader: &Reader, unit: &str, object: &str) -> Option<String> {
+    let place = row(reader, "declared_at", &[Some(unit), Some(object)])?;
+    let source = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1));
+    Some(format!("{}:{} of {}", text(&place, 2), text(&place, 3), source.unwrap_or_default()))
 }
 
 /// `namespace/name` as `name -n namespace`.

@@ -13,6 +13,7 @@ use crate::explain::ask::text;
 use crate::explain::live::advised;
 use crate::explain::live::fetch_again;
 use crate::explain::object::asked;
+use crate::explain::object::declared_place;
 use crate::explain::object::in_namespace;
 use crate::explain::refusal::Remedy;
 use crate::explain::refusal::remedy;
@@ -185,7 +186,6 @@ fn evidence(reader: &Reader, unit: &str, mut answer: Answer) -> Answer {
 
 /// The objects that the server refused: where each is written, what the refusal means, what helps.
 fn refusals(reader: &Reader, unit: &str, mut answer: Answer) -> Answer {
-    let source = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1));
     let retry = row(reader, "unit_timing", &[Some(unit)]).map(|timing| text(&timing, 2));
     for refused in rows(reader, "refused", &[Some(unit)]).iter().take(LISTED_MAX) {
         let (object, manifest) = (text(refused, 1), text(refused, 2));
@@ -194,10 +194,7 @@ fn refusals(reader: &Reader, unit: &str, mut answer: Answer) -> Answer {
         }
         let again = retry.as_ref().map(|retry| format!(", tried again every {retry}"));
         let at = format!("at {}{}", text(refused, 5), again.unwrap_or_default());
-        let place = row(reader, "declared_at", &[Some(unit), Some(&object)]).map(|place| {
-            let source = source.clone().unwrap_or_default();
-            format!("{}:{} of {source}", text(&place, 2), text(&place, 3))
-        });
+        let place = declared_place(reader, unit, &object);
         let Remedy { code, help } = remedy(&text(refused, 3), &text(refused, 4));
         answer = answer
             .line("object", format!("{} was refused {at}", show(&object)))
