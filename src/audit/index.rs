@@ -300,6 +300,11 @@ impl Index {
         self.by_object.get(object).map_or(&[], Vec::as_slice)
     }
 
+    /// The objects that records are about, in no order.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &'_ Object> {
+        self.by_object.keys()
+    }
+
     /// Records of `unit`, oldest first.
     pub(super) fn of_unit(&self, unit: &str) -> &[usize] {
         self.by_unit.get(unit).map_or(&[], Vec::as_slice)

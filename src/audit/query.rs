@@ -127,6 +127,11 @@ impl<'a> View<'a> {
         Ok(Page { items, next })
     }
 
+    /// The objects that records are about, in no order.
+    pub fn objects(&self) -> impl Iterator<Item = &'a Object> {
+        self.index.objects()
+    }
+
     /// How many records `query` asks for in all, whatever its page.
     pub fn count(&self, query: &Query) -> usize {
         self.index.matching(&Query { after: None, ..query.clone() }).count()

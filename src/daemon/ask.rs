@@ -272,7 +272,7 @@ fn from_facts(
             let object = resolve(object, &kinds, Some(reader))?;
             field::why_field(reader, &object, field, known.recipes)
         }
-        Question::WhyPruned(asked) => pruned(&resolve(asked, &kinds, None)?, known),
+        Question::WhyPruned(asked) => pruned(&recorded(asked, kinds, known)?, known),
         Question::WhyNotReady(asked) => explain::why_not_ready(reader, &unit(asked, &kinds)?),
         Question::WhyNotLive { revision, object } => {
             let object = resolve(object, &kinds, Some(reader))?;
@@ -324,7 +324,7 @@ fn without_facts(
     known: &Knowledge<'_>,
 ) -> Result<Answer, ObjectError> {
     if let (Question::WhyPruned(asked), Ok(_)) = (question, &known.journal) {
-        return Ok(pruned(&resolve(asked, &[], None)?, known));
+        return Ok(pruned(&recorded(asked, Vec::new(), known)?, known));
     }
     Ok(match &known.journal {
         Ok(_) => unreadable("the facts cannot be read now; only the journal can", reason)
@@ -355,6 +355,24 @@ fn resolve(
     let [namespaced, cluster] = query.candidates(&kind);
     let is_cluster = reader.is_some_and(|reader| explain::is_cluster_scoped(reader, &kind));
     Ok(if is_cluster || ObjectQuery::is_cluster_kind(&kind) { cluster } else { namespaced })
+}
+
+/// The object of the journal that is meant: its kind need not be known any more.
+fn recorded(
+    asked: &Asked,
+    mut kinds: Vec<GroupKind>,
+    known: &Knowledge<'_>,
+) -> Result<ObjectRef, ObjectError> {
+    let journal = known.journal.as_ref().map(JournalReader::view);
+    let objects = journal.iter().flat_map(|view| view.objects()).map(ObjectRef::from);
+    let objects: Vec<ObjectRef> = objects.collect();
+    kinds.extend(objects.iter().map(ObjectRef::group_kind));
+    let query = ObjectQuery::parse(&asked.object, &asked.namespace)?;
+    let kind = query.kind(&kinds)?;
+    let [namespaced, cluster] = query.candidates(&kind);
+    let is_cluster = !objects.contains(&namespaced)
+        && (objects.contains(&cluster) || ObjectQuery::is_cluster_kind(&kind));
+    Ok(if is_cluster { cluster } else { namespaced })
 }
 
 fn unit(asked: &Asked, known: &[GroupKind]) -> Result<UnitName, ObjectError> {

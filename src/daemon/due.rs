@@ -7,8 +7,8 @@
 //! it: proving and journalling a thousand statuses takes a second, and no apply is to wait for
 //! that.
 //!
-//! An action that ended and is derived again from the very same rows is held back for a while: its
-//! outcome changed nothing, so doing it at once again would only turn in circles.
+//! An action that ended and is derived again from the very same rows was in vain. That is said as a
+//! fact; whether and how long it is held back is for the rules (`paused`).
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -20,14 +20,13 @@ use crate::actions::Action;
 use crate::actions::ActionError;
 use crate::actions::RELATIONS;
 use crate::datalog::Delta;
+use crate::datalog::Fact;
 use crate::datalog::Row;
+use crate::datalog::Value;
 use crate::executor::Urgency;
+use crate::facts::Statement;
+use crate::facts::relation;
 use crate::model::Timestamp;
-
-/// First pause of an action whose outcome changed nothing.
-const PAUSE_FIRST_MS: i64 = 1_000;
-/// Longest pause.
-const PAUSE_MAX_MS: i64 = 60_000;
 
 /// Most statuses and events that are planned at once.
 const TELLING_MAX: usize = 64;
@@ -66,13 +65,22 @@ pub(super) struct Due {
     rows: BTreeMap<String, Rows>,
     fresh: BTreeSet<String>,
     underway: BTreeMap<String, Rows>,
-    paused: BTreeMap<String, Pause>,
+    vain: BTreeMap<String, Vain>,
+    paused: BTreeSet<String>,
+    statements: Vec<Statement>,
 }
 
-struct Pause {
+/// An action that was done so many times in a row because of the same rows.
+struct Vain {
     rows: Rows,
-    until: Timestamp,
-    times: u32,
+    times: i64,
+    at: Timestamp,
+}
+
+impl Vain {
+    fn fact(&self, key: &str) -> Fact {
+        relation::vain(key, &self.times, &self.at)
+    }
 }
 
 impl Due {
@@ -103,7 +111,34 @@ impl Due {
                 self.fresh.insert(key);
             }
         }
+        self.follow_pauses(delta);
         Ok(())
+    }
+
+    fn follow_pauses(&mut self, delta: &Delta) {
+        let keys = |rows: Option<&Vec<Row>>| -> Vec<String> {
+            let keys = rows.into_iter().flatten().filter_map(|row| match row.first() {
+                Some(Value::Symbol(key)) => Some(key.to_string()),
+                _ => None,
+            });
+            keys.collect()
+        };
+        let began = keys(delta.added.get("paused"));
+        for key in keys(delta.removed.get("paused")) {
+            self.paused.remove(&key);
+            if self.rows.contains_key(&key) {
+                self.fresh.insert(key);
+            } else if !began.contains(&key) {
+                self.forget_vain(&key);
+            }
+        }
+        self.paused.extend(began);
+    }
+
+    fn forget_vain(&mut self, key: &str) {
+        if let Some(vain) = self.vain.remove(key) {
+            self.statements.push(Statement::Fails(vain.fact(key)));
+        }
     }
 
     fn remove(&mut self, relation: &str, row: &Row) -> Result<(), ActionError> {
@@ -122,15 +157,7 @@ impl Due {
 
     /// The rows to plan now. Those of actions that are underway or paused stay for later, and so
     /// does what tells of the world beyond a slice: [`Due::has_more`].
-    pub(super) fn take(&mut self, now: Timestamp) -> Vec<(String, Row)> {
-        let over = |pause: &Pause| pause.until <= now;
-        let woken: Vec<String> = self
-            .paused
-            .iter()
-            .filter(|(key, pause)| over(pause) && !self.underway.contains_key(*key))
-            .map(|(key, _)| key.clone())
-            .collect();
-        self.fresh.extend(woken.into_iter().filter(|key| self.rows.contains_key(key)));
+    pub(super) fn take(&mut self) -> Vec<(String, Row)> {
         let mut keys: Vec<String> = std::mem::take(&mut self.fresh).into_iter().collect();
         keys.sort_by_key(|key| urgency(key));
         let acting = keys.partition_point(|key| urgency(key) == Urgency::World);
@@ -141,8 +168,8 @@ impl Due {
                 continue;
             }
             let Some(rows) = self.rows.get(&key) else { continue };
-            let waits = |pause: &Pause| pause.rows == *rows && pause.until > now;
-            if !self.paused.get(&key).is_some_and(waits) {
+            let same = self.vain.get(&key).is_some_and(|vain| vain.rows == *rows);
+            if !(same && self.paused.contains(&key)) {
                 taken.extend(rows.iter().cloned());
             }
         }
@@ -160,29 +187,29 @@ impl Due {
         self.underway.insert(key.to_owned(), rows);
     }
 
-    /// The action with this key ended. Call it after the commit of its outcome.
+    /// The action with this key ended. Call it after the commit of its outcome, and commit what it
+    /// has to say ([`Due::statements`]) before the next [`Due::take`].
     pub(super) fn end(&mut self, key: &str, now: Timestamp) {
         let Some(begun) = self.underway.remove(key) else { return };
         match self.rows.get(key) {
             Some(rows) if *rows == begun => {
-                let times = self.paused.get(key).filter(|p| p.rows == begun).map_or(0, |p| p.times);
-                let pause = PAUSE_FIRST_MS.saturating_mul(1 << times.min(10)).min(PAUSE_MAX_MS);
-                let until = now.plus_ms(pause);
-                self.paused.insert(key.to_owned(), Pause { rows: begun, until, times: times + 1 });
+                let before = self.vain.get(key).filter(|vain| vain.rows == begun);
+                let times = before.map_or(1, |vain| vain.times.saturating_add(1));
+                let vain = Vain { rows: begun, times, at: now };
+                self.statements.push(Statement::Holds(vain.fact(key)));
+                self.vain.insert(key.to_owned(), vain);
             }
             Some(_) => {
-                self.paused.remove(key);
+                self.forget_vain(key);
                 self.fresh.insert(key.to_owned());
             }
-            None => {
-                self.paused.remove(key);
-            }
+            None => self.forget_vain(key),
         }
     }
 
-    /// When the next pause after `now` ends.
-    pub(super) fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
-        self.paused.values().map(|pause| pause.until).filter(|until| *until > now).min()
+    /// What became known by ends of actions since this was last asked.
+    pub(super) fn statements(&mut self) -> Vec<Statement> {
+        std::mem::take(&mut self.statements)
     }
 
     /// Whether an action is underway whose key begins so.
@@ -205,7 +232,6 @@ fn urgency(key: &str) -> Urgency {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::datalog::Value;
 
     fn delta(added: &[&str], removed: &[&str]) -> Delta {
         let rows = |objects: &[&str]| {
@@ -219,12 +245,12 @@ mod tests {
     fn an_action_is_planned_once_until_it_ends() {
         let mut due = Due::default();
         due.update(&delta(&["ConfigMap/a/b"], &[])).expect("a well-formed row");
-        assert_eq!(due.take(Timestamp(0)).len(), 1);
+        assert_eq!(due.take().len(), 1);
         due.begin("observe ConfigMap/a/b");
-        assert!(due.take(Timestamp(0)).is_empty());
+        assert!(due.take().is_empty());
         due.update(&delta(&[], &["ConfigMap/a/b"])).expect("a well-formed row");
         due.end("observe ConfigMap/a/b", Timestamp(0));
-        assert!(due.take(Timestamp(1_000_000)).is_empty());
+        assert!(due.take().is_empty());
     }
 
     #[test]
@@ -252,26 +278,35 @@ mod tests {
         let mut all = delta(&["ConfigMap/a/b"], &[]);
         all.added.insert("act_status".into(), statuses);
         due.update(&all).expect("well-formed rows");
-        let first = due.take(Timestamp(0));
+        let first = due.take();
         assert_eq!((first[0].0.as_str(), first.len()), ("act_observe", 1 + TELLING_MAX));
         assert!(due.has_more());
-        assert_eq!(due.take(Timestamp(0)).len(), 1);
+        assert_eq!(due.take().len(), 1);
         assert!(!due.has_more());
     }
 
     #[test]
-    fn an_outcome_that_changes_nothing_is_not_repeated_at_once() {
+    fn an_outcome_that_changes_nothing_is_counted_and_waits_while_the_rules_say_so() {
+        let key = "observe ConfigMap/a/b";
+        let vain = |times, at| relation::vain(key, &times, &Timestamp(at));
+        let paused = |until| -> Row { vec![key.into(), Value::Time(until)] };
         let mut due = Due::default();
         due.update(&delta(&["ConfigMap/a/b"], &[])).expect("a well-formed row");
-        for (round, pause) in [1_000, 2_000, 4_000].into_iter().enumerate() {
-            let start = Timestamp(i64::try_from(round).expect("small") * 1_000_000);
-            assert_eq!(due.take(start).len(), 1, "round {round}");
-            due.begin("observe ConfigMap/a/b");
-            due.end("observe ConfigMap/a/b", start);
-            assert!(due.take(start.plus_ms(pause - 1)).is_empty(), "round {round}");
+        for (times, at) in [(1, 1_000), (2, 3_000)] {
+            assert_eq!(due.take().len(), 1, "time {times}");
+            due.begin(key);
+            due.end(key, Timestamp(at));
+            assert_eq!(due.statements(), [Statement::Holds(vain(times, at))]);
+            let began = [("paused".into(), vec![paused(at + 1_000)])].into();
+            due.update(&Delta { added: began, ..Delta::default() }).expect("no action");
+            assert!(due.take().is_empty(), "time {times}");
+            let over = [("paused".into(), vec![paused(at + 1_000)])].into();
+            due.update(&Delta { removed: over, ..Delta::default() }).expect("no action");
         }
+        due.take();
+        due.begin(key);
         due.update(&delta(&[], &["ConfigMap/a/b"])).expect("a well-formed row");
-        due.update(&delta(&["ConfigMap/a/b"], &[])).expect("a well-formed row");
-        assert_eq!(due.next_wake(Timestamp(2_000_000)), Some(Timestamp(2_004_000)));
+        due.end(key, Timestamp(9_000));
+        assert_eq!(due.statements(), [Statement::Fails(vain(2, 3_000))]);
     }
 }

@@ -92,8 +92,8 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
     let mut state = state;
     compare_heads(&options, &cluster, &mut state, clock.as_ref()).await?;
     published.set_head(state.journal.head());
-    let (gate, leader) =
-        hold_leases(&options, &cluster, &clock, &published, (&stop, &cancel)).await?;
+    let held = hold_leases(&options, &cluster, &clock, &published, (&stop, &cancel)).await;
+    let Some((gate, leader)) = held else { return Ok(()) };
     let kinds = cluster.discover().await?;
     let known = watcher::served(&kinds);
     let kinds = Arc::new(RwLock::new(Arc::new(kinds)));
@@ -433,16 +433,17 @@ fn lease_names(options: &DaemonOptions) -> Vec<String> {
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Waits for the leases; from then on losing one stops the daemon.
+/// Waits for the leases; from then on losing one stops the daemon. Nothing when it is to stop
+/// before: what it held already is given back.
 async fn hold_leases(
     options: &DaemonOptions,
     cluster: &Cluster,
     clock: &Arc<dyn Clock>,
     published: &Arc<Published>,
     (stop, ended): (&CancellationToken, &CancellationToken),
-) -> Result<(WriteGate, Option<JoinHandle<()>>), DaemonError> {
+) -> Option<(WriteGate, Option<JoinHandle<()>>)> {
     if !options.leader_election {
-        return Ok((WriteGate::open(), None));
+        return Some((WriteGate::open(), None));
     }
     let gate = WriteGate::until_deadline(Arc::clone(clock));
     let names = lease_names(options);
@@ -466,10 +467,13 @@ async fn hold_leases(
         }
     });
     tokio::select! {
-        _ = is_held => Ok((gate, options.release_leases.then_some(leader))),
-        () = stop.cancelled() => Err(DaemonError::LeaseLost {
-            name: "all".to_owned(),
-            holder: "nobody: stopped while waiting".to_owned(),
-        }),
+        _ = is_held => return Some((gate, options.release_leases.then_some(leader))),
+        () = stop.cancelled() => {}
     }
+    tracing::info!("stopped while waiting for leases");
+    ended.cancel();
+    if options.release_leases {
+        tokio::time::timeout(options.drain, leader).await.ok();
+    }
+    None
 }

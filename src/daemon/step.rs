@@ -154,7 +154,7 @@ impl StepLoop {
         let now = self.clock.now();
         let more = (mode == Mode::Running && self.due.has_more()).then_some(now);
         let end = if let Mode::Stopping(end) = mode { Some(end) } else { None };
-        let wakes = [self.timers.next(), self.due.next_wake(now), more, end];
+        let wakes = [self.timers.next(), more, end];
         let next = wakes.into_iter().flatten().min();
         let mut messages = Vec::new();
         let Some(at) = next else {
@@ -178,13 +178,15 @@ impl StepLoop {
         for key in ended {
             self.due.end(&key, now);
         }
+        let vain = self.due.statements();
+        self.commit(vain, now)?;
         if mode != Mode::Running {
             return Ok(());
         }
         if self.collector.begins(&self.due, &self.ingest, now) {
             self.outlets.collect(self.ingest.holdings(), now);
         }
-        let plan = self.plan(now)?;
+        let plan = self.plan()?;
         let orders = self.journal_intents(plan, now)?;
         self.outlets.dispatch(orders, &self.ingest, now);
         Ok(())
@@ -261,8 +263,8 @@ impl StepLoop {
     }
 
     /// The plan of this generation: ordered and checked.
-    fn plan(&mut self, now: Timestamp) -> Result<Plan, DaemonError> {
-        let rows = self.due.take(now);
+    fn plan(&mut self) -> Result<Plan, DaemonError> {
+        let rows = self.due.take();
         let generation = self.facts.reader().generation();
         let plan = Plan::build(generation, rows, &Default::default())?;
         plan.lint().map_err(DaemonError::Lint)?;

@@ -37,6 +37,7 @@ pub fn pending(reader: &Reader) -> Answer {
     for row in rows(reader, "freeze", &[]) {
         held.push(format!("{}: frozen: {}", text(&row, 0), text(&row, 1)));
     }
+    held.extend(rows(reader, "paused", &[]).into_iter().map(|row| phrase(&fact("paused", row))));
     let mut waits: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows(reader, "waits_for", &[]) {
         waits.entry(text(&row, 0)).or_default().push(text(&row, 1));

@@ -33,6 +33,7 @@ use crate::model::Timestamp;
 pub const VOLATILE: &[&str] = &[
     "elapsed",
     "lasting",
+    "vain",
     "reconciles",
     "switch",
     "setting",

@@ -101,6 +101,7 @@ pub mod relation {
         default_account(name: str);
         own_namespace(name: str);
         lasting(action: str);
+        vain(action: str, times: i64, at: Timestamp);
         rules_rejected(message: str);
         state_lost(message: str);
 

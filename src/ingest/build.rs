@@ -40,6 +40,7 @@ use crate::model::DigestKey;
 use crate::model::Entry;
 use crate::model::FileTree;
 use crate::model::GroupKind;
+use crate::model::LeftOut;
 use crate::model::Manifest;
 use crate::model::ObjectRef;
 use crate::model::Timestamp;
@@ -444,6 +445,10 @@ impl FileTree for Watched<'_> {
             self.damaged.store(true, Ordering::Relaxed);
         }
         read
+    }
+
+    fn left_out(&self, path: &str) -> Option<(&str, &LeftOut)> {
+        self.tree.left_out(path)
     }
 
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {

@@ -107,6 +107,17 @@ impl<'t> Build<'t> {
         self.cache.file_name(id)
     }
 
+    /// A place in a file of `tree`, or of elsewhere, as users know it.
+    pub(crate) fn shown(&self, place: Place, tree: &Tree<'_>) -> Option<String> {
+        let name = self.file_name(place.file);
+        let file = if remote::is_http(&name) { name.to_string() } else { tree.shown(&name) };
+        match (name.is_empty(), place.line) {
+            (true, _) => None,
+            (false, 0) => Some(file),
+            (false, line) => Some(format!("{file}:{line}")),
+        }
+    }
+
     /// The file at `path`, from the kustomization's tree or from elsewhere.
     pub(crate) fn load(&self, loader: &Rc<Loader<'t>>, path: &str) -> Result<File> {
         if !remote::is_http(path) {

@@ -5,6 +5,7 @@ use std::fmt;
 use miette::Diagnostic;
 
 use super::loader::ReadSet;
+use super::yaml::Place;
 
 /// What went wrong, by whom it is to be mended. The codes are public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,6 +134,8 @@ struct Inner {
     line: u32,
     help: Option<String>,
     reads: Option<ReadSet>,
+    /// Where the two objects with one id were written.
+    twins: Option<[Place; 2]>,
 }
 
 impl BuildError {
@@ -148,6 +151,7 @@ impl BuildError {
             line: 0,
             help: None,
             reads: None,
+            twins: None,
         }))
     }
 
@@ -194,6 +198,26 @@ impl BuildError {
     /// The same failure with a better next step.
     pub(crate) fn advise(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
+        self
+    }
+
+    /// The same failure, about two objects that were written at these places.
+    pub(crate) fn about_twins(mut self, places: [Place; 2]) -> Self {
+        self.0.twins = Some(places);
+        self
+    }
+
+    /// The same failure, its message with the places of the objects that it is about. `shown`
+    /// writes one, unless it is not known.
+    pub(crate) fn placed(mut self, shown: impl Fn(Place) -> Option<String>) -> Self {
+        let places = self.0.twins.take().map(|places| places.map(shown));
+        if let Some([Some(first), Some(second)]) = places {
+            let both = match first == second {
+                true => format!("both times from {first}"),
+                false => format!("in {first} and in {second}"),
+            };
+            self.0.message = format!("{}: {both}", self.0.message);
+        }
         self
     }
 

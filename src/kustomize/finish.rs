@@ -2,7 +2,7 @@
 //!
 //! Upstream: `api/krusty/kustomizer.go`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::BuildOptions;
@@ -15,7 +15,6 @@ use super::builtins::name_reference_transformer;
 use super::builtins::ref_var_transformer;
 use super::builtins::sort_order_transformer;
 use super::error::BuildError;
-use super::error::ErrorKind;
 use super::error::Result;
 use super::loader::Loader;
 use super::loader::Tree;
@@ -24,8 +23,8 @@ use super::origins;
 use super::output::Built;
 use super::path;
 use super::plugin::Transformer as _;
+use super::resmap;
 use super::resmap::ResMap;
-use super::resmap::shown;
 use super::resource;
 use super::resource::Object;
 use super::resource::annotation;
@@ -52,7 +51,9 @@ pub fn build(
         return Ok(Outcome::Needs(build.take_needs()));
     }
     let made = outcome.and_then(|map| Built::new(map, tree.reads(), &build));
-    made.map(Outcome::Built).map_err(|error| error.after_reading(tree.reads_of_failure()))
+    made.map(Outcome::Built).map_err(|error| {
+        error.placed(|place| build.shown(place, &tree)).after_reading(tree.reads_of_failure())
+    })
 }
 
 fn run<'t>(build: &Build<'t>, tree: &Rc<Tree<'t>>, root: &str) -> Result<ResMap> {
@@ -113,7 +114,7 @@ fn noted(
 
 /// Drops objects that are for the build alone, and refuses what has become ambiguous.
 fn drop_local(map: &mut ResMap) -> Result<()> {
-    let mut ids = HashSet::with_capacity(map.len());
+    let mut ids = HashMap::with_capacity(map.len());
     let mut local = Vec::new();
     for (i, object) in map.objects().iter().enumerate() {
         if object.is_empty() {
@@ -125,10 +126,8 @@ fn drop_local(map: &mut ResMap) -> Result<()> {
             Some(text) if text != "false" => local.push(i),
             _ => {
                 let id = object.id();
-                if !ids.insert(id.key()) {
-                    let words = format!("may not add resource with an already registered id: {id}");
-                    return Err(BuildError::new(ErrorKind::DuplicateId, words)
-                        .says(format!("`{}` is there twice", shown(id))));
+                if let Some(first) = ids.insert(id.key(), object.place) {
+                    return Err(resmap::registered_twice(id, [first, object.place]));
                 }
             }
         }

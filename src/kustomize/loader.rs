@@ -16,6 +16,7 @@ use super::remote::RepoSpec;
 use crate::model::ContentId;
 use crate::model::Entry;
 use crate::model::FileTree;
+use crate::model::LeftOut;
 use crate::model::TreeError;
 
 /// Most links that one path may lead through (Linux: 40).
@@ -422,8 +423,8 @@ impl<'t> Loader<'t> {
                     ),
                     Load::WithinTree => format!("open {shown}: no such file or directory"),
                 };
-                let says = format!("there is no file `{shown}`");
-                Err(BuildError::new(ErrorKind::MissingFile, words).says(says))
+                let at = joined.as_deref().unwrap_or_default();
+                Err(absent(self.tree.tree, at, words, format!("there is no file `{shown}`")))
             }
             Found::Outside => Err(outside(&format!(
                 "security; file '{}' is not in or below '{}'",
@@ -436,6 +437,48 @@ impl<'t> Loader<'t> {
 
 fn outside(words: &str) -> BuildError {
     BuildError::new(ErrorKind::OutsideRoot, words)
+}
+
+/// Nothing stands at `path`: says why, when the origin has something there.
+fn absent(tree: &dyn FileTree, path: &str, words: String, says: String) -> BuildError {
+    let error = BuildError::new(ErrorKind::MissingFile, words);
+    let Some((at, why)) = tree.left_out(path) else { return error.says(says) };
+    let error = error.says(format!("{says}: {}", left_out_words(at, why)));
+    match why {
+        LeftOut::Symlink(target) if leads_out(at, target) => error
+            .kinded(ErrorKind::OutsideRoot)
+            .advise("commit the file itself, or share it by making a base of the repository"),
+        LeftOut::Symlink(_) => error.advise("name what the link leads to, or commit a copy"),
+        LeftOut::Ignored => error.advise("let `.sourceignore` and `spec.ignore` include it"),
+        LeftOut::Submodule => error.advise("commit the files themselves"),
+        LeftOut::Special | LeftOut::Name => error,
+    }
+}
+
+/// Why the tree lacks what its origin has at `path`, in words.
+pub(crate) fn why_left_out(tree: &dyn FileTree, path: &str) -> Option<String> {
+    tree.left_out(path).map(|(at, why)| left_out_words(at, why))
+}
+
+fn left_out_words(at: &str, why: &LeftOut) -> String {
+    match why {
+        LeftOut::Ignored => format!("`{at}` is left out by an ignore rule"),
+        LeftOut::Symlink(target) if leads_out(at, target) => {
+            format!("`{at}` is a symbolic link to `{target}`, which leaves the repository")
+        }
+        LeftOut::Symlink(target) => {
+            format!("`{at}` is a symbolic link to `{target}`, and artifacts hold no links")
+        }
+        LeftOut::Submodule => format!("`{at}` is a submodule, and those are not fetched"),
+        LeftOut::Special => format!("`{at}` is neither a file nor a directory"),
+        LeftOut::Name => format!("the name `{at}` is not UTF-8"),
+    }
+}
+
+/// Whether the target of the link at `path` is not in the tree.
+fn leads_out(path: &str, target: &str) -> bool {
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    target.starts_with('/') || join(directory, target).is_none()
 }
 
 fn not_a_directory(tree: &Tree<'_>, path: &str, found: &Found) -> BuildError {
@@ -451,8 +494,7 @@ fn not_a_directory(tree: &Tree<'_>, path: &str, found: &Found) -> BuildError {
             let words = format!(
                 "evalsymlink failure on '{shown}' : lstat {shown}: no such file or directory"
             );
-            BuildError::new(ErrorKind::MissingFile, words)
-                .says(format!("there is no directory `{shown}`"))
+            absent(tree.tree, path, words, format!("there is no directory `{shown}`"))
         }
     }
 }

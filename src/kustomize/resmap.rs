@@ -12,6 +12,7 @@ use super::gvk::ResId;
 use super::origins;
 use super::resource::Object;
 use super::resource::annotation;
+use super::yaml::Place;
 
 /// Objects in the order in which they were added.
 #[derive(Clone, Debug, Default)]
@@ -65,9 +66,9 @@ impl ResMap {
         let count = self.index().entry(object.id().key()).or_insert(0);
         if *count > 0 {
             let id = object.id();
-            let words = format!("may not add resource with an already registered id: {id}");
-            return Err(BuildError::new(ErrorKind::DuplicateId, words)
-                .says(format!("`{}` is there twice", shown(id))));
+            let first = self.objects.iter().find(|have| have.id().key() == id.key());
+            let first = first.map_or_else(Place::default, |first| first.place);
+            return Err(registered_twice(id, [first, object.place]));
         }
         *count += 1;
         self.objects.push(object);
@@ -211,6 +212,14 @@ fn merge_generated(object: &mut Object, old: &Object) -> Result<()> {
         object.put_annotation(annotation::ORIGIN, &origin)?;
     }
     Ok(())
+}
+
+/// Two objects, written at these places, have this id.
+pub(crate) fn registered_twice(id: &ResId, places: [Place; 2]) -> BuildError {
+    let words = format!("may not add resource with an already registered id: {id}");
+    BuildError::new(ErrorKind::DuplicateId, words)
+        .says(format!("`{}` is there twice", shown(id)))
+        .about_twins(places)
 }
 
 /// An id in words for users.

@@ -38,4 +38,5 @@ pub use time::Timestamp;
 pub use tree::ContentId;
 pub use tree::Entry;
 pub use tree::FileTree;
+pub use tree::LeftOut;
 pub use tree::TreeError;

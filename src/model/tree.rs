@@ -55,6 +55,21 @@ pub enum Entry {
     },
 }
 
+/// Why a tree does not hold something that its origin has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// An ignore rule excludes it.
+    Ignored,
+    /// A symbolic link with this target: artifacts hold none.
+    Symlink(String),
+    /// A submodule: not fetched.
+    Submodule,
+    /// A file that is neither regular nor a directory.
+    Special,
+    /// A name that is not UTF-8, shown with replacements.
+    Name,
+}
+
 /// Why a tree could not be read. Absence is not an error: see [`FileTree::entry`].
 #[derive(Debug, Error, Diagnostic)]
 pub enum TreeError {
@@ -97,6 +112,12 @@ pub trait FileTree: Send + Sync {
 
     /// The bytes of the file at `path`.
     fn read(&self, path: &str) -> Result<Arc<[u8]>, TreeError>;
+
+    /// Why nothing stands at `path`, where the origin has something, and the path of what was left
+    /// out: this one, or one that it lies below. `None` when nothing is known to have been.
+    fn left_out(&self, _path: &str) -> Option<(&str, &LeftOut)> {
+        None
+    }
 
     /// The entries of the directory at `path`, sorted by name bytewise; empty when it is not one.
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError>;

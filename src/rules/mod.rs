@@ -54,6 +54,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rules/health.dl", include_str!("../../rules/health.dl")),
     ("rules/status.dl", include_str!("../../rules/status.dl")),
     ("rules/attempts.dl", include_str!("../../rules/attempts.dl")),
+    ("rules/pauses.dl", include_str!("../../rules/pauses.dl")),
     ("rules/shows.dl", include_str!("../../rules/shows.dl")),
     ("rules/source_status.dl", include_str!("../../rules/source_status.dl")),
     ("rules/events.dl", include_str!("../../rules/events.dl")),

@@ -100,7 +100,7 @@ fn an_object_that_is_there_twice() {
     ]), @"
     kustomize::duplicate_id
 
-      × overlay/kustomization.yaml:3: `Deployment web` is there twice
+      × overlay/kustomization.yaml:3: `Deployment web` is there twice: in HERE/overlay/app.yaml:1 and in HERE/overlay/again.yaml:1
       help: remove or rename one of the objects, or use a patch to change it
     ");
 }

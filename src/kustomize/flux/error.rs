@@ -124,10 +124,14 @@ pub enum SubstituteError {
 pub enum FluxBuildError {
     /// `spec.path` leads nowhere.
     #[error("kustomization path not found: stat {path}: no such file or directory")]
-    #[diagnostic(code(flux::path_not_found), help("correct `spec.path`, or add the directory"))]
+    #[diagnostic(code(flux::path_not_found), help("{}", Self::path_help(left_out.as_deref())))]
     PathNotFound {
         /// The path, from the root of the artifact.
         path: String,
+        /// What decides this; `None` when that is not known.
+        reads: Option<ReadSet>,
+        /// Why the artifact lacks what the origin has there.
+        left_out: Option<String>,
     },
     /// A file without kustomization beside it is no manifest.
     #[error("failed to decode Kubernetes YAML from {path}: {source}")]
@@ -201,11 +205,19 @@ pub enum FluxBuildError {
 }
 
 impl FluxBuildError {
+    fn path_help(left_out: Option<&str>) -> String {
+        match left_out {
+            Some(why) => format!("{why}: correct `spec.path`, or the repository"),
+            None => "correct `spec.path`, or add the directory".to_owned(),
+        }
+    }
+
     /// What the build had read when it failed: as long as that, the spec and the variables stay, it
     /// fails again. `None` when that is not known.
     pub fn reads(&self) -> Option<&ReadSet> {
         match self {
             Self::Build { source } | Self::NotAManifest { source, .. } => source.reads(),
+            Self::PathNotFound { reads, .. } => reads.as_ref(),
             _ => None,
         }
     }

@@ -85,7 +85,10 @@ impl Walk<'_> {
         let shown = layers::rooted(path);
         let bytes = match layers::standing(self.tree, path)? {
             Standing::File(path) => self.tree.read(&path)?,
-            _ => return Err(FluxBuildError::PathNotFound { path: shown }),
+            _ => {
+                let (reads, left_out) = (None, None);
+                return Err(FluxBuildError::PathNotFound { path: shown, reads, left_out });
+            }
         };
         match self.build.nodes(&bytes, Place::made_by(self.build.file_id(path))) {
             Ok(_) => Ok(()),

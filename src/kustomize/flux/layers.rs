@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::kustomize::ReadSet;
 use crate::model::ContentId;
 use crate::model::Digest;
 use crate::model::Entry;
 use crate::model::FileTree;
+use crate::model::LeftOut;
 use crate::model::TreeError;
 
 /// Most links that one path may lead through.
@@ -60,6 +62,23 @@ pub(super) fn standing(tree: &dyn FileTree, path: &str) -> Result<Standing, Tree
     Ok(Standing::Directory(at))
 }
 
+/// What decides that `path` leads to no directory: the first part of it that is none. `None` when a
+/// link is on the way.
+pub(super) fn obstacle(tree: &dyn FileTree, path: &str) -> Option<(String, ReadSet)> {
+    let mut at = String::new();
+    for part in rooted(path).split('/').filter(|part| !part.is_empty()) {
+        at = below(&at, part);
+        let found = match tree.entry(&at).ok()? {
+            Some(Entry::Directory { .. }) => continue,
+            Some(Entry::File { id }) => Some(id),
+            Some(Entry::Symlink { .. }) => return None,
+            None => None,
+        };
+        return Some((at.clone(), ReadSet::from([(at, found)])));
+    }
+    None
+}
+
 /// A tree in which one file has other content.
 pub(super) struct Layered<'t> {
     base: &'t dyn FileTree,
@@ -99,6 +118,10 @@ impl FileTree for Layered<'_> {
 
     fn read(&self, path: &str) -> Result<Arc<[u8]>, TreeError> {
         if path == self.path { Ok(Arc::clone(&self.bytes)) } else { self.base.read(path) }
+    }
+
+    fn left_out(&self, path: &str) -> Option<(&str, &LeftOut)> {
+        self.base.left_out(path)
     }
 
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {

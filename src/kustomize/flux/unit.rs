@@ -25,6 +25,7 @@ use crate::kustomize::ReadSet;
 use crate::kustomize::RemoteRef;
 use crate::kustomize::Resource;
 use crate::kustomize::build;
+use crate::kustomize::loader;
 use crate::kustomize::yaml::FileId;
 use crate::kustomize::yaml::Node;
 use crate::kustomize::yaml::Place;
@@ -92,7 +93,7 @@ pub fn build_unit(
     options: &BuildOptions,
 ) -> Result<UnitOutcome, FluxBuildError> {
     let Standing::Directory(directory) = layers::standing(tree, path)? else {
-        return Err(FluxBuildError::PathNotFound { path: layers::rooted(path) });
+        return Err(path_not_found(tree, path));
     };
     let mut reads = ReadSet::new();
     let (file, node, text) = kustomization(tree, &directory, unit, options, &mut reads)?;
@@ -122,6 +123,12 @@ pub fn build_unit(
             Ok(UnitOutcome::Built(UnitBuilt { objects, reads }))
         }
     }
+}
+
+fn path_not_found(tree: &dyn FileTree, path: &str) -> FluxBuildError {
+    let (at, reads) = layers::obstacle(tree, path).unzip();
+    let left_out = at.and_then(|at| loader::why_left_out(tree, &at));
+    FluxBuildError::PathNotFound { path: layers::rooted(path), reads, left_out }
 }
 
 /// The kustomization file's path, and what the build is to see in it, as a tree and as text.

@@ -32,13 +32,13 @@ use sha2::Sha256;
 use crate::model::ContentId;
 use crate::model::Digest;
 use crate::model::Entry;
+use crate::model::LeftOut;
 use crate::model::TreeError;
 use crate::model::limits;
 use crate::sources::artifact::ArtifactError;
 use crate::sources::artifact::error::failed;
 use crate::sources::disk;
 use crate::sources::tree::Blobs;
-use crate::sources::tree::DroppedWhy;
 use crate::sources::tree::SourceTree;
 use crate::sources::tree::TreeBuilder;
 use crate::sources::tree::TreeLimit;
@@ -251,7 +251,7 @@ fn build(items: &Items, blobs: Arc<dyn Blobs>) -> Result<SourceTree, ArtifactErr
                 if let Some(parent) = directories.get_mut(parent) {
                     parent.remove(name);
                 }
-                builder.dropped(path, DroppedWhy::Symlink(target.clone()));
+                builder.dropped(path, LeftOut::Symlink(target.clone()));
             }
         }
     }

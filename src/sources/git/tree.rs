@@ -17,11 +17,11 @@ use gix::odb::HeaderExt;
 
 use crate::model::ContentId;
 use crate::model::Entry;
+use crate::model::LeftOut;
 use crate::model::TreeError;
 use crate::model::limits;
 use crate::sources::git::StoreError;
 use crate::sources::tree::Blobs;
-use crate::sources::tree::DroppedWhy;
 use crate::sources::tree::SourceTree;
 use crate::sources::tree::TreeBuilder;
 use crate::sources::tree::join;
@@ -59,7 +59,7 @@ impl Walk {
         for found in &tree.entries {
             let Ok(name) = found.filename.to_str() else {
                 let at = join(path, &found.filename.to_str_lossy());
-                self.builder.dropped(&at, DroppedWhy::Name);
+                self.builder.dropped(&at, LeftOut::Name);
                 continue;
             };
             if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
@@ -109,7 +109,7 @@ impl Walk {
                 Ok(Some(Entry::Symlink { target: blob.data.to_str_lossy().into_owned() }))
             }
             EntryKind::Commit => {
-                self.builder.dropped(path, DroppedWhy::Submodule);
+                self.builder.dropped(path, LeftOut::Submodule);
                 Ok(None)
             }
         }

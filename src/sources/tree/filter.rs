@@ -13,6 +13,7 @@ use crate::model::ContentId;
 use crate::model::Digest;
 use crate::model::Entry;
 use crate::model::FileTree;
+use crate::model::LeftOut;
 use crate::model::TreeError;
 use crate::sources::ignore::IGNORE_FILE;
 use crate::sources::ignore::IgnoreRules;
@@ -26,22 +27,7 @@ pub struct Dropped {
     /// Its path; of an ignored directory with nothing kept, that directory's.
     pub path: String,
     /// Why.
-    pub why: DroppedWhy,
-}
-
-/// Why something is left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DroppedWhy {
-    /// An ignore rule excludes it.
-    Ignored,
-    /// A symbolic link with this target: artifacts hold none.
-    Symlink(String),
-    /// A submodule: not fetched.
-    Submodule,
-    /// A file that is neither regular nor a directory.
-    Special,
-    /// A name that is not UTF-8, shown with replacements.
-    Name,
+    pub why: LeftOut,
 }
 
 impl Dropped {
@@ -135,14 +121,14 @@ impl<'a> Walk<'a> {
                 }
                 // One line for the directory, not one for each file in it.
                 self.view.dropped.truncate(dropped);
-                DroppedWhy::Ignored
+                LeftOut::Ignored
             }
             Entry::File { .. } if !ignored => {
                 self.view.files += 1;
                 return Some(entry.clone());
             }
-            Entry::Symlink { target } if !ignored => DroppedWhy::Symlink(target.clone()),
-            Entry::File { .. } | Entry::Symlink { .. } => DroppedWhy::Ignored,
+            Entry::Symlink { target } if !ignored => LeftOut::Symlink(target.clone()),
+            Entry::File { .. } | Entry::Symlink { .. } => LeftOut::Ignored,
         };
         self.view.dropped.push(Dropped { path: path.to_owned(), why });
         None

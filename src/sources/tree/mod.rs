@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::model::ContentId;
 use crate::model::Entry;
 use crate::model::FileTree;
+use crate::model::LeftOut;
 use crate::model::TreeError;
 use crate::model::limits;
 
@@ -29,7 +30,6 @@ mod filter;
 mod local;
 
 pub use filter::Dropped;
-pub use filter::DroppedWhy;
 pub(crate) use filter::listing_id;
 pub use local::LocalTree;
 
@@ -125,7 +125,7 @@ impl TreeBuilder {
     }
 
     /// Remembers an entry of the origin that the tree does not hold.
-    pub fn dropped(&mut self, path: &str, why: DroppedWhy) {
+    pub fn dropped(&mut self, path: &str, why: LeftOut) {
         self.tree.dropped.push(Dropped { path: path.to_owned(), why });
     }
 
@@ -157,11 +157,6 @@ impl SourceTree {
     /// What the origin holds at these paths and this tree leaves out, in path order.
     pub fn dropped(&self) -> &[Dropped] {
         &self.dropped
-    }
-
-    /// Why nothing stands at `path` though the origin has something there.
-    pub fn why_absent(&self, path: &str) -> Option<&Dropped> {
-        self.dropped.iter().find(|dropped| dropped.covers(path))
     }
 }
 
@@ -198,6 +193,11 @@ impl FileTree for SourceTree {
             Some(Entry::File { id }) => self.blobs.read(path, &id),
             _ => Err(TreeError::NotAFile { path: path.to_owned() }),
         }
+    }
+
+    fn left_out(&self, path: &str) -> Option<(&str, &LeftOut)> {
+        let found = self.dropped.iter().find(|dropped| dropped.covers(path));
+        found.map(|dropped| (dropped.path.as_str(), &dropped.why))
     }
 
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {

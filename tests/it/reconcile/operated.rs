@@ -291,4 +291,9 @@ async fn who_waits_for_a_lease_claims_to_know_nothing(world: &World, leases: &Ap
     assert!(plan.stdout.contains(&waits), "{plan:?}");
     let pruned = place.hence(&["why", "pruned", "cm/x", "--state", &state]);
     assert_eq!(pruned.code, Some(1), "the journal is whole: {pruned:?}");
+    let log = daemon.log();
+    assert!(daemon.terminate().await.success(), "it stops before it leads: {log}");
+    let other = leases.get("source-controller-leader-election").await.expect("it was held");
+    let holder = other.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
+    assert_eq!(holder, "", "what was held already is given back: {log}");
 }

@@ -109,6 +109,7 @@ renders("n/api", "Deployment.apps/n/kustomize-controller", "m5", "v1", 4, "020k"
 ours("n/api", "Deployment.apps/n/kustomize-controller", "o4", "adopted")
 live("Deployment.apps/n/kustomize-controller", "o5", "9")
 scaled_down("Deployment.apps/n/kustomize-controller")
+vain("observe ConfigMap/n/a", 2, t"2026-01-01T00:00:02Z")
 "#;
 
 /// Facts for `program`: most of a world that is in order, and disorder in it.

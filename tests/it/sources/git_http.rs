@@ -395,10 +395,10 @@ fn links_submodules_and_modes_are_seen() {
     assert!(tree.is_executable("run.sh") && !tree.is_executable("dir/a.yaml"));
     let link = hence::model::Entry::Symlink { target: "dir/a.yaml".to_owned() };
     assert_eq!(tree.entry("link.yaml").expect("readable"), Some(link));
-    assert_eq!(tree.why_absent("sub/x").expect("a submodule").path, "sub");
+    assert_eq!(tree.left_out("sub/x"), Some(("sub", &hence::model::LeftOut::Submodule)));
     let view = tree.filtered(&tree.ignore_rules(None).expect("readable"));
     assert_eq!(view.entry("link.yaml").expect("readable"), None);
-    assert!(view.why_absent("link.yaml").is_some());
+    assert!(view.left_out("link.yaml").is_some());
 }
 
 #[test]
