@@ -127,6 +127,12 @@ impl<'a> View<'a> {
         Ok(Page { items, next })
     }
 
+    /// When the first and the last record were written.
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        let (first, last) = (self.index.entries.first()?, self.index.entries.last()?);
+        Some((first.at, last.at))
+    }
+
     /// The objects that records are about, in no order.
     pub fn objects(&self) -> impl Iterator<Item = &'a Object> {
         self.index.objects()

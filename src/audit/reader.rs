@@ -57,6 +57,17 @@ impl<S: JournalStorage> JournalReader<S> {
         &self.walk.problems
     }
 
+    /// Bytes at the very end that are no record: one that is being written, or what a crash left.
+    pub fn tail_bytes(&self) -> u64 {
+        self.walk.tail.as_ref().map_or(0, |tail| tail.bytes.len() as u64)
+    }
+
+    /// The number of the record before the first one that is there: not 0 when older ones were
+    /// archived.
+    pub fn starts_after(&self) -> u64 {
+        self.walk.start.map_or(0, |start| start.seq)
+    }
+
     /// Answers questions.
     pub fn view(&self) -> View<'_> {
         View::new(&self.storage, &self.index)

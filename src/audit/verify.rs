@@ -31,6 +31,9 @@ pub struct Verification {
     pub unverifiable: u64,
     /// Records whose body an export left out: counted, chained, but not shown.
     pub left_out: u64,
+    /// Bytes at the very end that are no record: one that is being written, or what a crash left.
+    /// Whether records stood there cannot be told from here.
+    pub tail_bytes: u64,
     /// Everything that is wrong.
     pub problems: Vec<Problem>,
 }
@@ -52,6 +55,7 @@ impl Verification {
             rule_sets: index.rule_set_count() as u64,
             unverifiable: 0,
             left_out: 0,
+            tail_bytes: 0,
             problems,
         }
     }
@@ -67,7 +71,7 @@ pub fn verify(
     walk.advance(storage, &mut |place, frame, head, problems| {
         index.add(place, frame, head, problems);
     })?;
-    let Walk { head, start, mut problems, .. } = walk;
+    let Walk { head, start, tail, mut problems, .. } = walk;
     if let Some(expected) = expected
         && expected.seq > 0
         && !index.holds(&expected)
@@ -76,5 +80,6 @@ pub fn verify(
         problems.push(Problem::RolledBack { seq, hash, ends_at: head.seq });
     }
     let start = start.unwrap_or(Head::empty());
-    Ok(Verification::of(&index, start, head, problems))
+    let tail_bytes = tail.map_or(0, |tail| tail.bytes.len() as u64);
+    Ok(Verification { tail_bytes, ..Verification::of(&index, start, head, problems) })
 }

@@ -28,6 +28,9 @@ use crate::daemon::journal_view::AuditCheck;
 use crate::daemon::journal_view::ListOptions;
 use crate::facts::store;
 
+/// The exit code when it cannot be told whether all is there.
+const PARTIAL: u8 = 2;
+
 /// What to do with the journal.
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
@@ -103,10 +106,13 @@ pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
     print(&reply, args.output)
 }
 
-/// The journal in the state directory, which must be one.
+/// The journal in the state directory, which must be one; the version of its facts is no matter.
 fn journal(args: &AuditArgs) -> Result<PathBuf, Failure> {
-    store::expect_state(&args.state).map_err(Failure::unknown)?;
-    Ok(args.state.join("journal"))
+    let journal = args.state.join("journal");
+    if !journal.is_dir() {
+        store::expect_state(&args.state).map_err(Failure::unknown)?;
+    }
+    Ok(journal)
 }
 
 /// What an error of the journal comes down to.
@@ -116,6 +122,12 @@ fn failed(error: AuditError) -> Failure {
 
 fn print(reply: &Reply, form: Form) -> Result<Outcome, Failure> {
     let json = |value: Result<serde_json::Value, _>| output::json(&value.unwrap_or_default());
+    let mut ending = Outcome::Done;
+    if let Reply::AuditList(list) = reply
+        && !list.problems.is_empty()
+    {
+        ending = Outcome::Code(PARTIAL);
+    }
     match (reply, form) {
         (Reply::AuditList(list), Form::Text) => output::data(&list.to_text()),
         (Reply::AuditList(list), Form::Json) => json(serde_json::to_value(list)),
@@ -128,7 +140,7 @@ fn print(reply: &Reply, form: Form) -> Result<Outcome, Failure> {
             return Err(Failure::world(CliError::Refused(text)));
         }
     }
-    Ok(Outcome::Done)
+    Ok(ending)
 }
 
 fn checked(check: &AuditCheck, form: Form) -> Outcome {
@@ -136,7 +148,11 @@ fn checked(check: &AuditCheck, form: Form) -> Outcome {
         Form::Text => output::data(&check.to_text()),
         Form::Json => output::json(&serde_json::to_value(check).unwrap_or_default()),
     }
-    if check.sound { Outcome::Done } else { Outcome::Code(1) }
+    match (check.sound, check.tail_bytes) {
+        (false, _) => Outcome::Code(1),
+        (true, 0) => Outcome::Done,
+        (true, _) => Outcome::Code(PARTIAL),
+    }
 }
 
 fn unwritten(file: &Path) -> impl FnOnce(io::Error) -> Failure {

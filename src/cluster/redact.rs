@@ -18,6 +18,8 @@ use super::error::Status;
 const BLOT: &str = "[redacted]";
 /// Shorter values are too common as words: blotting them out would say nothing and hide all.
 const BYTES_MIN: usize = 3;
+/// The same for words of a value.
+const WORD_BYTES_MIN: usize = 4;
 
 /// Values that must not be seen. Erased from memory when dropped, never printed.
 #[derive(Clone, Default)]
@@ -41,6 +43,8 @@ impl SecretTexts {
             forms.push(text);
         }
         forms.extend(value.lines().map(str::to_owned));
+        forms.push(percent_encoded(value));
+        forms.extend(quoted_by_go(value));
         for form in forms {
             if form.len() >= BYTES_MIN && !self.0.contains(&form) {
                 self.0.push(form);
@@ -48,6 +52,13 @@ impl SecretTexts {
         }
         // The longest first, so that no part of one is left after a shorter one is gone.
         self.0.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    }
+
+    /// Adds a value of which a secret is a part: a server may quote any word of it.
+    pub fn add_with_words(&mut self, value: &str) {
+        self.add(value);
+        let words = value.split(|c: char| !c.is_alphanumeric());
+        words.filter(|word| word.len() >= WORD_BYTES_MIN).for_each(|word| self.add(word));
     }
 
     /// The values of a core `Secret`: everything below `data` and `stringData`.
@@ -100,6 +111,36 @@ impl SecretTexts {
     }
 }
 
+/// `value` as Go's encoding/json and strconv.Quote print it, where that differs from other JSON.
+fn quoted_by_go(value: &str) -> [String; 2] {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let json = json.trim_matches('"');
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => escaped.push(c),
+        }
+    }
+    let plain = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    [escaped, plain.replace('\t', "\\t").replace('\r', "\\r")]
+}
+
+/// `value` as the path of a URL shows it (RFC 3986, unreserved characters).
+fn percent_encoded(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
 /// Go's JSON decoder quotes the bytes around an error; such a quote starts with `error found in #`
 /// and goes to the end, across newlines.
 fn cut_quotes(message: &str) -> String {
@@ -148,6 +189,20 @@ mod tests {
             ("nothing to see",          "nothing to see"),
         ];
         for &(message, want) in cases {
+            assert_eq!(texts.blot(message), want, "{message}");
+        }
+        let mut texts = SecretTexts::none();
+        texts.add_with_words("0 0 * * CANARYone-CANARYtwo");
+        texts.add_with_words("four<&>\"q five");
+        let cases = [
+            (
+                r#"Invalid value: "four\u003c\u0026\u003e\"q five""#,
+                r#"Invalid value: "[redacted]""#,
+            ),
+            ("cannot parse CANARYone at all", "cannot parse [redacted] at all"),
+            ("the URL (four%3C%26%3E%22q%20five)", "the URL ([redacted])"),
+        ];
+        for (message, want) in cases {
             assert_eq!(texts.blot(message), want, "{message}");
         }
         assert!(!format!("{texts:?}").contains("hunter2"));

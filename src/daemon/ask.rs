@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -49,6 +50,8 @@ use crate::model::UnitName;
 
 /// Deletes of one object that are looked at, newest first.
 const DELETES_MAX: usize = 50;
+/// How long a daemon may take to write one record.
+const WRITING: Duration = Duration::from_millis(200);
 
 /// What can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,6 +131,8 @@ pub struct Knowledge<'a> {
     pub recipes: Option<&'a Recipes>,
     /// What is awaited before the facts are those of the present.
     pub lacks: Option<String>,
+    /// Until when anything was known, where no daemon answers.
+    pub as_of: Option<String>,
 }
 
 impl<'a> Knowledge<'a> {
@@ -135,7 +140,16 @@ impl<'a> Knowledge<'a> {
     pub fn new(facts: Result<&'a Reader, Unanswered>, journal: &Path) -> Self {
         let journal = DiskStorage::of_existing(journal).and_then(JournalReader::open);
         let journal = journal.map_err(|error| Unanswered::of(&error));
-        Self { facts, journal, recipes: None, lacks: None }
+        Self { facts, journal, recipes: None, lacks: None, as_of: None }
+    }
+
+    /// What a stopped daemon left: it knew nothing after the last record of its journal.
+    #[must_use]
+    pub fn left_behind(mut self) -> Self {
+        let span = self.journal.as_ref().ok().and_then(|journal| journal.view().span());
+        let until = span.map_or_else(|| "an unknown time".to_owned(), |(_, last)| last.to_string());
+        self.as_of = Some(until);
+        self
     }
 
     fn journal(&self) -> Result<&JournalReader<DiskStorage>, Unanswered> {
@@ -168,6 +182,13 @@ pub fn reply(question: &Question, published: &Published, journal: &Path) -> Repl
 /// The question cannot be answered.
 pub fn reply_of_journal(question: &Question, journal: &Path) -> Result<Reply, Unanswered> {
     if let Question::AuditVerify = question {
+        let checked = verified(journal)?;
+        // A record that is being written now is whole in a moment.
+        let torn = matches!(&checked, Reply::AuditCheck(check) if check.tail_bytes > 0);
+        if !torn {
+            return Ok(checked);
+        }
+        std::thread::sleep(WRITING);
         return verified(journal);
     }
     let none = Unanswered {
@@ -235,6 +256,8 @@ pub fn plan(reader: &Reader) -> Result<PlanReport, ActionError> {
 /// The object cannot be named.
 pub fn answer(question: &Question, known: &Knowledge<'_>) -> Result<Answer, Unanswered> {
     let answered = match (&known.facts, &known.lacks) {
+        (Ok(reader), None) if known.as_of.is_some() => from_facts(question, reader, known)
+            .map(|answer| answer.known_until(known.as_of.clone())),
         (Ok(reader), None) => from_facts(question, reader, known),
         (Ok(reader), Some(what)) => match from_facts(question, reader, known) {
             Err(ObjectError::UnknownKind { kind, .. }) => {
@@ -388,9 +411,20 @@ fn pruned(object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
         .journal()
         .and_then(|journal| deletes(object, journal).map_err(|error| Unanswered::of(&error)));
     match found {
+        Ok(deletes) if deletes.is_empty() => not_pruned(object, known),
         Ok(deletes) => explain::why_pruned(object, &deletes),
         Err(reason) => unreadable("the journal cannot be read", &reason).next("hence audit verify"),
     }
+}
+
+/// The journal has no delete of the object: says how far back it reaches, and what it lacks.
+fn not_pruned(object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
+    let answer = explain::why_pruned(object, &[]);
+    let Ok(journal) = known.journal() else { return answer };
+    let span = journal.view().span();
+    let reach = span.map(|(first, last)| format!("from {first} to {last}"));
+    let gaps = journal_view::gaps(journal);
+    gaps.into_iter().fold(answer.line_if("journal", reach), Answer::partial)
 }
 
 /// The deletes of an object, oldest first.

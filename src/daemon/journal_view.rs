@@ -17,6 +17,8 @@ use crate::audit::Body;
 use crate::audit::DiskStorage;
 use crate::audit::Item;
 use crate::audit::JournalReader;
+use crate::audit::Note;
+use crate::audit::NoteKind;
 use crate::audit::Order;
 use crate::audit::Query;
 use crate::audit::RecordKind;
@@ -54,6 +56,8 @@ pub struct AuditList {
     pub actions: Vec<AuditAction>,
     /// Polls of sources among them that are left out, because they brought nothing new.
     pub polls_left_out: u64,
+    /// What is wrong with the journal: actions may be missing.
+    pub problems: Vec<String>,
 }
 
 /// One action with what came of it.
@@ -139,8 +143,31 @@ pub struct AuditCheck {
     pub last: u64,
     /// The hash of the last record: whoever keeps it elsewhere can tell a journal that was cut.
     pub head: String,
+    /// Bytes at the very end that are no record: one that is being written, or what a crash or an
+    /// accident left. Whether records stood there cannot be told from here.
+    pub tail_bytes: u64,
     /// What is wrong.
     pub problems: Vec<String>,
+}
+
+/// What the journal is known to lack or to have wrong: where it does, absence from it says nothing.
+pub fn gaps(journal: &JournalReader<DiskStorage>) -> Vec<String> {
+    let mut gaps: Vec<String> = journal.problems().iter().map(ToString::to_string).collect();
+    if journal.head().seq == 0 {
+        gaps.push("the journal is empty".to_owned());
+    }
+    if journal.starts_after() > 0 {
+        gaps.push(format!("records up to number {} are not there", journal.starts_after()));
+    }
+    let query = Query { kind: Some(RecordKind::Note), limit: LISTED_MAX, ..Query::default() };
+    let notes = journal.view().list(&query).map(|page| page.items).unwrap_or_default();
+    gaps.extend(notes.iter().filter_map(|item| match &item.record.body {
+        Body::Note(Note { about: NoteKind::Recovery, text, .. }) => {
+            Some(format!("noted at {}: {text}", item.record.at))
+        }
+        _ => None,
+    }));
+    gaps
 }
 
 /// Lists actions.
@@ -175,7 +202,8 @@ pub fn list(
         }
     }
     actions.truncate(limit);
-    Ok(AuditList { version: "audit-list.v1".to_owned(), actions, polls_left_out })
+    let problems = journal.problems().iter().map(ToString::to_string).collect();
+    Ok(AuditList { version: "audit-list.v1".to_owned(), actions, polls_left_out, problems })
 }
 
 /// The action with this id, with its proof.
@@ -223,6 +251,7 @@ pub fn checked(found: &Verification, path: &Path) -> Result<AuditCheck, AuditErr
         first: found.start.seq,
         last: found.head.seq,
         head: found.head.hash.to_string(),
+        tail_bytes: found.tail_bytes,
         problems: found.problems.iter().map(ToString::to_string).collect(),
     })
 }
@@ -305,6 +334,9 @@ impl AuditList {
                 "{count} polls that brought nothing new are left out (--all lists them)"
             ));
         }
+        for problem in &self.problems {
+            lines.push(format!("partial: {problem} (hence audit verify)"));
+        }
         lines.join("\n") + "\n"
     }
 }
@@ -352,6 +384,14 @@ impl AuditCheck {
         );
         for problem in &self.problems {
             text.push_str(&format!("  problem  {problem}\n"));
+        }
+        if self.tail_bytes > 0 {
+            text.push_str(&format!(
+                "  partial  [audit::torn_tail] {} bytes at the end are no record: one that is being \
+                 written, or what a crash left; the next start sets them aside, and `hence check` \
+                 compares the end with what the lease notes\n",
+                self.tail_bytes
+            ));
         }
         text
     }

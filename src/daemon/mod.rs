@@ -45,6 +45,7 @@ use crate::actions::LintError;
 use crate::audit::AuditError;
 use crate::cluster::ClusterError;
 use crate::daemon::rule_files::RuleFilesError;
+use crate::facts::store::Loss;
 use crate::facts::store::StoreError;
 use crate::model::GroupKind;
 
@@ -194,6 +195,10 @@ pub enum DaemonError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Facts(#[from] StoreError),
+    /// Facts are not there any more, so that nothing can be told from them.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    FactsLost(#[from] Loss),
     /// The journal failed.
     #[error(transparent)]
     #[diagnostic(transparent)]

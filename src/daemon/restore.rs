@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::audit::DiskStorage;
+use crate::audit::JournalReader;
 use crate::daemon::DaemonError;
 use crate::daemon::rule_files;
 use crate::datalog::Delta;
@@ -17,6 +19,7 @@ use crate::datalog::Reversal;
 use crate::facts::FactBase;
 use crate::facts::Recalled;
 use crate::facts::store;
+use crate::facts::store::Loss;
 use crate::facts::store::Recovered;
 use crate::facts::store::StateDir;
 use crate::facts::store::StoreError;
@@ -71,7 +74,8 @@ fn tell(reversal: &Reversal) {
 /// The last generation of a stopped daemon, read from a copy of its fact log.
 ///
 /// # Errors
-/// There is no state of this version, the log is in use, or it cannot be read.
+/// There is no state of this version, the log is in use or cannot be read, or it lost facts that
+/// actions were taken on.
 pub fn read_state(state: &Path) -> Result<Reader, DaemonError> {
     let copy = std::env::temp_dir().join(format!("hence-read-{}", std::process::id()));
     std::fs::remove_dir_all(&copy).ok();
@@ -86,6 +90,15 @@ fn read_copy(state: &Path, copy: &Path) -> Result<Reader, DaemonError> {
         error => DaemonError::Facts(error),
     })?;
     let dir = StateDir::open(copy)?;
-    let (facts, _, _) = open_facts(&dir, rule_files::load(&[])?.program, 0)?;
-    Ok(facts.reader())
+    let journal = DiskStorage::of_existing(&state.join("journal")).and_then(JournalReader::open);
+    let acted_on = journal.ok().and_then(|journal| journal.view().last_generation()).unwrap_or(0);
+    let (facts, recovered, _) = open_facts(&dir, rule_files::load(&[])?.program, acted_on)?;
+    match recovered.losses.into_iter().find(|loss| !matches!(loss, Loss::Cut { .. })) {
+        Some(loss @ (Loss::MovedAside { .. } | Loss::Behind { .. })) => Err(loss.into()),
+        _ if recovered.head.generation == 0 => {
+            let why = "it holds no facts";
+            Err(StoreError::NoState { dir: state.to_owned(), why }.into())
+        }
+        _ => Ok(facts.reader()),
+    }
 }

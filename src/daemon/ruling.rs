@@ -100,7 +100,11 @@ impl StepLoop {
         self.ruling.log(&delta.faults, &self.facts.reader());
         let is_users = |fault: &&Fault| fault.origin == FileOrigin::User;
         let Some(fault) = delta.faults.iter().find(is_users) else { return Ok(Vec::new()) };
-        let text = fault.to_string();
+        let text = format!("{}: {}", fault.file, self.facts.reader().fault_message(fault));
+        let text = match &fault.clause {
+            Some(clause) => format!("{text} (clause {clause})"),
+            None => text,
+        };
         let before = match self.ruling.before.take() {
             Some(before) => before,
             None => {

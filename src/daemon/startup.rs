@@ -67,6 +67,7 @@ use crate::model::Clock;
 use crate::model::Digest;
 use crate::model::DigestKey;
 use crate::model::GroupKind;
+use crate::model::KUSTOMIZE_GROUP;
 use crate::model::Manifests;
 use crate::model::SOURCE_GROUP;
 use crate::sources;
@@ -365,6 +366,11 @@ fn configured(
     holds(relation::setting("max-retry-delay", &options.retry_delays.1));
     holds(relation::amount("interval-jitter-percentage", &i64::from(options.jitter_percent)));
     holds(relation::own_namespace(&options.namespace));
+    // Until their first list.
+    holds(relation::unheard(&format!("Kustomization.{KUSTOMIZE_GROUP}")));
+    for kind in SOURCE_KINDS {
+        holds(relation::unheard(&format!("{kind}.{SOURCE_GROUP}")));
+    }
     let kinds = kinds.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     for resource in kinds.preferred() {
         let namespaced = if resource.namespaced { "yes" } else { "no" };

@@ -76,6 +76,11 @@ pub(super) fn recall(ingest: &mut Ingest, reader: &Reader, stores: &Stores) -> V
     let sources =
         sources.iter().filter_map(|r| Some((SourceName::parse(&text(r, 0))?, text(r, 1))));
     ingest.recall_names(units.collect(), sources.collect());
+    let inventories = rows(reader, "inventory");
+    ingest.recall_inventories(inventories.iter().filter_map(|row| {
+        let object = ObjectRef::parse_fact_text(&text(row, 1))?;
+        Some((UnitName::parse(&text(row, 0))?, object))
+    }));
     let served = rows(reader, "served");
     let kinds =
         served.iter().filter_map(|r| Some((GroupKind::parse(&text(r, 0))?, text(r, 1) == "yes")));

@@ -314,7 +314,7 @@ impl Watcher {
                 Observation::Definition(object, Some(live))
             }
             WatchEvent::Gone(seen) => Observation::Definition(seen.object, None),
-            WatchEvent::Stale | WatchEvent::Failed { .. } => return Ok(()),
+            WatchEvent::Stale | WatchEvent::Resumed | WatchEvent::Failed { .. } => return Ok(()),
         };
         self.say(observation).await?;
         self.rediscover().await
@@ -340,6 +340,7 @@ impl Watcher {
                 Observation::ObjectUnseen { object, version }
             }
             WatchEvent::Stale => Observation::Stale(kind.clone()),
+            WatchEvent::Resumed => return Ok(()),
             // The watch goes on from where it was, or says that it is stale: nothing is known less.
             WatchEvent::Failed { error, .. } => {
                 tracing::warn!(%kind, %error, "watch failed");
@@ -403,7 +404,7 @@ impl Watcher {
                 for observation in listed(kind, &list.items) {
                     self.say(observation).await?;
                 }
-                Ok(())
+                self.say(Observation::Heard(kind.clone())).await
             }
             WatchEvent::Changed(seen) => {
                 remember(&seen);
@@ -413,10 +414,11 @@ impl Watcher {
                 self.seen.remove(&seen.object);
                 self.say(gone(kind, &seen.object)).await
             }
-            WatchEvent::Stale => Ok(()),
+            WatchEvent::Stale => self.say(Observation::Unheard(kind.clone())).await,
+            WatchEvent::Resumed => self.say(Observation::Heard(kind.clone())).await,
             WatchEvent::Failed { error, .. } => {
                 tracing::warn!(%kind, %error, "watch failed");
-                Ok(())
+                self.say(Observation::Unheard(kind.clone())).await
             }
         }
     }
@@ -434,7 +436,7 @@ fn only(object: &ObjectRef, event: WatchEvent<Observed>) -> Option<Option<Observ
         WatchEvent::Listed(list) => Some(list.items.into_iter().next()),
         WatchEvent::Changed(seen) => Some(Some(seen)),
         WatchEvent::Gone(_) => Some(None),
-        WatchEvent::Stale => None,
+        WatchEvent::Stale | WatchEvent::Resumed => None,
         WatchEvent::Failed { error, .. } => {
             tracing::warn!(%object, %error, "watch failed");
             None

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use crate::cluster::ClusterError;
 use crate::cluster::Resource;
 use crate::cluster::SecretTexts;
@@ -103,8 +105,17 @@ fn is_of_another(error: &ClusterError) -> bool {
 pub(super) fn secrets(manifest: &Manifest) -> SecretTexts {
     let mut texts = SecretTexts::none();
     let tainted = manifest.secret_fields.iter().filter_map(|path| manifest.json.pointer(path));
-    tainted.for_each(|value| texts.add_leaves(value));
+    tainted.for_each(|value| add_with_words(&mut texts, value));
     texts
+}
+
+fn add_with_words(texts: &mut SecretTexts, value: &Json) {
+    match value {
+        Json::String(text) => texts.add_with_words(text),
+        Json::Array(list) => list.iter().for_each(|value| add_with_words(texts, value)),
+        Json::Object(fields) => fields.values().for_each(|value| add_with_words(texts, value)),
+        other => texts.add_leaves(other),
+    }
 }
 
 /// The server's refusal in Flux's words (features 1.6).

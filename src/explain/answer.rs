@@ -41,6 +41,9 @@ pub struct Answer {
     pub next: String,
     /// The generation of facts that it is about; 0 when it comes from the journal alone.
     pub generation: u64,
+    /// Until when anything was known, when no daemon answered; absent when it is of the present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
     /// Whether everything that could matter was looked at.
     pub complete: bool,
     /// Premises that the asker may not see.
@@ -56,6 +59,7 @@ impl Answer {
             lines: Vec::new(),
             next: String::new(),
             generation,
+            as_of: None,
             complete: true,
             hidden_premises: 0,
         }
@@ -82,6 +86,13 @@ impl Answer {
     pub fn partial(mut self, what: impl Into<String>) -> Self {
         self.complete = false;
         self.line(PARTIAL, what)
+    }
+
+    /// Says until when anything was known.
+    #[must_use]
+    pub fn known_until(mut self, time: Option<String>) -> Self {
+        self.as_of = time;
+        self
     }
 
     /// Says that it is about what was known before, and what is awaited since: the verdict is open.
@@ -126,6 +137,11 @@ impl Answer {
         let is_told = self.lines.iter().any(|line| line.label == PARTIAL);
         if !self.complete && !is_told {
             text.push_str("  partial  not everything that could matter was looked at\n");
+        }
+        if let Some(time) = &self.as_of {
+            text.push_str(&format!(
+                "  as of    {time}: no daemon answers, and nothing later is known\n"
+            ));
         }
         if !self.next.is_empty() {
             text.push_str(&format!("  {:<8} {}\n", "next", self.next));

@@ -37,6 +37,7 @@ pub fn pending(reader: &Reader) -> Answer {
     for row in rows(reader, "freeze", &[]) {
         held.push(format!("{}: frozen: {}", text(&row, 0), text(&row, 1)));
     }
+    let unsure = unsure(reader);
     held.extend(rows(reader, "paused", &[]).into_iter().map(|row| phrase(&fact("paused", row))));
     let mut waits: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows(reader, "waits_for", &[]) {
@@ -73,6 +74,7 @@ pub fn pending(reader: &Reader) -> Answer {
         ("fails", failing),
         ("waits", waiting),
         ("suspended", suspended),
+        ("unsure", unsure),
     ] {
         let more = list.len().saturating_sub(LISTED_MAX);
         for text in list.into_iter().take(LISTED_MAX) {
@@ -86,4 +88,17 @@ pub fn pending(reader: &Reader) -> Answer {
         Some(unit) => answer.next(format!("hence why-not ready ks/{}", in_namespace(&unit))),
         None => answer,
     }
+}
+
+/// For how many units nothing is written now, by reason.
+fn unsure(reader: &Reader) -> Vec<String> {
+    let mut unsure: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows(reader, "unsure", &[]) {
+        unsure.entry(text(&row, 1)).or_default().push(text(&row, 0));
+    }
+    let lines = unsure.into_iter().map(|(why, units)| match units.as_slice() {
+        [unit] => format!("nothing is written for {unit} yet: {why}"),
+        units => format!("nothing is written for {} units yet: {why}", units.len()),
+    });
+    lines.collect()
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
 use crate::explain::Answer;
 use crate::explain::Verdict;
+use crate::explain::ask::fact;
 use crate::explain::ask::holds;
 use crate::explain::ask::row;
 use crate::explain::ask::rows;
@@ -15,6 +17,7 @@ use crate::explain::live::fetch_again;
 use crate::explain::object::asked;
 use crate::explain::object::declared_place;
 use crate::explain::object::in_namespace;
+use crate::explain::phrase::phrase;
 use crate::explain::refusal::Remedy;
 use crate::explain::refusal::remedy;
 use crate::model::ObjectRef;
@@ -177,6 +180,7 @@ fn evidence(reader: &Reader, unit: &str, mut answer: Answer) -> Answer {
         }
     }
     answer = refusals(reader, unit, answer);
+    answer = rulings(reader, unit, answer);
     for object in rows(reader, "unhealthy", &[Some(unit)]).iter().take(LISTED_MAX) {
         answer =
             answer.line("object", format!("{} is {}", show(&text(object, 1)), text(object, 2)));
@@ -201,6 +205,28 @@ fn refusals(reader: &Reader, unit: &str, mut answer: Answer) -> Answer {
             .line_if("from", place)
             .line("code", code.to_owned())
             .line("help", help.to_owned());
+    }
+    answer
+}
+
+/// What user rules forbid the unit, and the rules that do.
+fn rulings(reader: &Reader, unit: &str, mut answer: Answer) -> Answer {
+    let due: BTreeSet<String> =
+        rows(reader, "to_apply", &[Some(unit)]).iter().map(|row| text(row, 1)).collect();
+    let denied = rows(reader, "deny", &[Some(unit)]).into_iter();
+    let denied = denied.filter(|row| due.contains(&text(row, 1)));
+    let frozen = rows(reader, "freeze", &[Some(unit)]).into_iter();
+    let both = denied.map(|row| ("deny", row)).chain(frozen.map(|row| ("freeze", row)));
+    for (relation, row) in both.take(LISTED_MAX) {
+        let fact = fact(relation, row);
+        let proof = reader.why(&fact, &QueryOptions::default()).value;
+        let clause = proof.and_then(|proof| proof.nodes.first()?.clause.clone());
+        let rule = clause.map(|c| format!("{} ({}:{})", c.label, c.file, c.line));
+        answer = answer
+            .line("ruling", phrase(&fact))
+            .line_if("rule", rule)
+            .line("code", format!("rules::{relation}"))
+            .line("help", "change what the rule objects to, or the rule");
     }
     answer
 }

@@ -176,6 +176,10 @@ pub mod relation {
         scaled_down(object: ObjectRef);
         own_part(object: ObjectRef);
         definition_ending(object: ObjectRef);
+        defines(object: ObjectRef, kind: str);
+        unheard(kind: str);
+        recalled(source: SourceName);
+        unlisted(unit: UnitName, object: ObjectRef);
         definition_stood(object: ObjectRef, at: Timestamp);
         applier_manages(object: ObjectRef);
         overridden(object: ObjectRef, manager: str);

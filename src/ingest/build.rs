@@ -49,6 +49,7 @@ use crate::model::UnitName;
 use crate::model::kinds;
 use crate::model::limits::MANIFEST_BYTES_MAX;
 use crate::model::limits::OBJECTS_MAX;
+use crate::model::url::hide_credentials;
 use crate::sources::tree::SourceTree;
 
 /// The kind of objects that define kinds.
@@ -115,8 +116,9 @@ struct Refusal {
 }
 
 impl Refusal {
+    /// URLs of remote bases may hold credentials.
     fn new(reason: &'static str, message: String, advice: Advice) -> Self {
-        Self { reason, message, reads: None, advice }
+        Self { reason, message: hide_credentials(&message), reads: None, advice }
     }
 
     fn of(error: &FluxBuildError) -> Self {
@@ -124,8 +126,8 @@ impl Refusal {
             FluxBuildError::Build { source } => Advice::of(source.as_ref()),
             error => Advice::of(error),
         };
-        let (reason, message) = (reason(error), error.to_string());
-        Self { reason, message, reads: error.reads().cloned(), advice }
+        let reads = error.reads().cloned();
+        Self { reads, ..Self::new(reason(error), error.to_string(), advice) }
     }
 }
 
@@ -169,10 +171,10 @@ impl Ingest {
         let Built { recipe, tree_id, key: [p, b, v], result, elsewhere, damaged } = built;
         let (unit, tree) = (recipe.unit.clone(), recipe.tree.clone());
         let Some(memory) = self.units.get(&unit) else { return Vec::new() };
-        if damaged {
+        if damaged || tree.is_none() {
             // Nothing is known of the build: it starts again when the tree is whole.
             let source = unit::source(&unit, &memory.spec);
-            tracing::error!(%source, %unit, "files of the source are damaged and fetched again");
+            tracing::error!(%source, %unit, "files of the source are not whole and fetched again");
             return self.distrust(&source);
         }
         // What earlier builds changed was told, or is not worth telling any more.
@@ -449,6 +451,10 @@ impl FileTree for Watched<'_> {
 
     fn left_out(&self, path: &str) -> Option<(&str, &LeftOut)> {
         self.tree.left_out(path)
+    }
+
+    fn left_out_of(&self, path: &str) -> Vec<(&str, &LeftOut)> {
+        self.tree.left_out_of(path)
     }
 
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {

@@ -132,6 +132,7 @@ impl Ingest {
             Statement::nothing("refused", subject()),
             Statement::nothing("differs", subject()),
             Statement::nothing("accepted", subject()),
+            Statement::nothing("unlisted", subject()),
             Statement::nothing("attempted", vec![object.column()]),
         ]);
         self.recorded.insert(object.clone(), fields);
@@ -198,7 +199,8 @@ impl Ingest {
 /// The unit has no record of the object any more.
 fn forget(unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
     let subject: Vec<Value> = vec![unit.column(), object.column()];
-    let records = ["ours", "applied", "refused", "differs", "accepted", "delete_refused"];
+    let records =
+        ["ours", "unlisted", "applied", "refused", "differs", "accepted", "delete_refused"];
     records.map(|relation| Statement::nothing(relation, subject.clone())).into()
 }
 

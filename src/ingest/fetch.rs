@@ -205,10 +205,11 @@ impl Ingest {
         let Some(memory) = self.sources.get_mut(&source) else { return Vec::new() };
         let checked = Statement::Holds(relation::checked(&source, &now));
         let well = Statement::nothing("fetch_failed", vec![source.column()]);
+        let answered = Statement::nothing("recalled", vec![source.column()]);
         match result {
             FetchResult::Unchanged => {
                 memory.failures = 0;
-                vec![checked, well, Advice::default().about(&source)]
+                vec![checked, well, answered, Advice::default().about(&source)]
             }
             FetchResult::Failed { reason, message, advice } => {
                 memory.failures += 1;
@@ -230,6 +231,7 @@ impl Ingest {
                 let mut said = vec![
                     checked,
                     well,
+                    answered,
                     Advice::default().about(&source),
                     Statement::Holds(relation::fetched(&source, &spec, &revision, &id)),
                     Statement::Holds(at),
@@ -264,7 +266,10 @@ impl Ingest {
 
     /// Frees a tree that no source has any more.
     pub(super) fn drop_tree(&mut self, id: &str) {
-        if !self.sources.values().any(|memory| memory.tree.as_deref() == Some(id)) {
+        let mut recalled = self.recalled_trees.values();
+        let is_used = self.sources.values().any(|memory| memory.tree.as_deref() == Some(id))
+            || recalled.any(|row| row.tree == id);
+        if !is_used {
             self.trees.remove(id);
         }
     }

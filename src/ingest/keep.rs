@@ -113,6 +113,7 @@ impl Ingest {
             match tree.filter(|tree| tree.id().as_str() == row.tree) {
                 Some(tree) => {
                     self.trees.insert(row.tree.clone(), Arc::new(tree));
+                    said.push(Statement::Holds(relation::recalled(&row.source)));
                     self.recalled_trees.insert(row.source.clone(), row);
                 }
                 None => said.extend(forget_fetched(&row.source)),

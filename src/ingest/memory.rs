@@ -84,6 +84,8 @@ pub struct Ingest {
     /// Units and sources of an earlier run that no list has shown yet, with their uids.
     pub(super) recalled_units: BTreeMap<UnitName, String>,
     pub(super) recalled_sources: BTreeMap<SourceName, String>,
+    /// What the inventories of units named when the last run ended, until the first list.
+    pub(super) recalled_inventories: BTreeMap<UnitName, BTreeSet<ObjectRef>>,
     /// Trees of an earlier run whose source no list has shown yet.
     pub(super) recalled_trees: BTreeMap<SourceName, RecalledTree>,
     /// Paths of artifact files of an earlier run, likewise.
@@ -140,6 +142,7 @@ impl Ingest {
             list_versions: BTreeMap::new(),
             recalled_units: BTreeMap::new(),
             recalled_sources: BTreeMap::new(),
+            recalled_inventories: BTreeMap::new(),
             recalled_trees: BTreeMap::new(),
             recalled_files: BTreeMap::new(),
             declared: Declared::default(),
@@ -155,6 +158,13 @@ impl Ingest {
     ) {
         self.recalled_units = units;
         self.recalled_sources = sources;
+    }
+
+    /// What the inventories of units named when the last run ended.
+    pub fn recall_inventories(&mut self, rows: impl Iterator<Item = (UnitName, ObjectRef)>) {
+        for (unit, object) in rows {
+            self.recalled_inventories.entry(unit).or_default().insert(object);
+        }
     }
 
     /// The kinds that the server served when the last run ended, and whether they are namespaced.
@@ -244,8 +254,14 @@ impl Ingest {
             if recalled.get(&name).is_some_and(|uid| *uid != unit.metadata.uid) {
                 said.extend(self.unit_gone(&name));
             }
+            if let Some(before) = self.recalled_inventories.remove(&name) {
+                let named = unit::inventory(unit);
+                let gone = before.difference(&named);
+                said.extend(gone.map(|o| Statement::Holds(relation::unlisted(&name, o))));
+            }
             said.extend(self.unit(unit, now));
         }
+        self.recalled_inventories.clear();
         said
     }
 

@@ -106,6 +106,10 @@ pub enum Observation {
     },
     /// The watch of a kind is not fresh any more.
     Stale(GroupKind),
+    /// The watch of a kind of custom resources fails.
+    Unheard(GroupKind),
+    /// The watch of a kind of custom resources goes on, or begins with a list.
+    Heard(GroupKind),
     /// Which kinds the server serves, and whether they are namespaced.
     /// Also the groups of which that could not be learned.
     Served(BTreeMap<GroupKind, bool>, BTreeSet<String>),
@@ -161,6 +165,12 @@ impl Ingest {
             }
             Observation::Object(object, live) => self.object(&object, &live, now),
             Observation::ObjectUnseen { object, version } => self.object_unseen(&object, &version),
+            Observation::Unheard(kind) => {
+                vec![Statement::Holds(relation::unheard(&kind.to_string()))]
+            }
+            Observation::Heard(kind) => {
+                vec![Statement::Fails(relation::unheard(&kind.to_string()))]
+            }
             Observation::Stale(kind) => {
                 vec![Statement::Fails(relation::listed(&kind.to_string()))]
             }

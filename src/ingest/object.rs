@@ -13,6 +13,7 @@ use crate::datalog::Fact;
 use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
+use crate::model::GroupKind;
 use crate::model::ObjectRef;
 use crate::model::Timestamp;
 use crate::model::UnitName;
@@ -102,14 +103,29 @@ fn is_ending(live: &Json) -> bool {
 pub(super) fn definitions(all: &[(ObjectRef, Arc<Json>)]) -> Vec<Statement> {
     let ending = all.iter().filter(|(object, live)| defines_flux(object) && is_ending(live));
     let facts = ending.map(|(object, _)| relation::definition_ending(object)).collect();
-    vec![Statement::exactly("definition_ending", Vec::new(), facts)]
+    let defined = all.iter().filter_map(|(object, live)| defined(object, live)).collect();
+    vec![
+        Statement::exactly("definition_ending", Vec::new(), facts),
+        Statement::exactly("defines", Vec::new(), defined),
+    ]
+}
+
+/// Which kind a definition defines.
+fn defined(object: &ObjectRef, live: &Json) -> Option<Fact> {
+    let text = |pointer| live.pointer(pointer).and_then(Json::as_str);
+    let (group, kind) = (text("/spec/group")?.to_owned(), text("/spec/names/kind")?.to_owned());
+    Some(relation::defines(object, &GroupKind { group, kind }.to_string()))
 }
 
 /// The definition of a kind exists, or not any more.
 pub(super) fn definition(object: &ObjectRef, live: Option<&Json>) -> Vec<Statement> {
     let ending = defines_flux(object) && live.is_some_and(is_ending);
     let facts = ending.then(|| relation::definition_ending(object)).into_iter().collect();
-    vec![Statement::exactly("definition_ending", vec![object.column()], facts)]
+    let defined = live.and_then(|live| defined(object, live)).into_iter().collect();
+    vec![
+        Statement::exactly("definition_ending", vec![object.column()], facts),
+        Statement::exactly("defines", vec![object.column()], defined),
+    ]
 }
 
 /// The server answered that this object exists: what that says of a definition of Flux's kinds.

@@ -61,6 +61,7 @@ const RECORDED: &[&str] = &[
     "searched",
     "elsewhere",
     "ours",
+    "unlisted",
     "applied",
     "differs",
     "accepted",
@@ -320,6 +321,13 @@ fn status_facts(name: &UnitName, status: &api::KustomizationStatus) -> Vec<Fact>
         Some(relation::inventory(name, &object, &entry.v))
     }));
     facts
+}
+
+/// The objects that the unit's inventory names.
+pub(super) fn inventory(unit: &Kustomization) -> BTreeSet<ObjectRef> {
+    let entries = unit.status.inventory.iter().flat_map(|inventory| &inventory.entries);
+    let ids = entries.map(|entry| ObjectRef::parse_inventory_id(&entry.id));
+    ids.filter_map(Result::ok).collect()
 }
 
 /// The history as the rules' `history_with` writes it; empty when there is none.

@@ -426,11 +426,17 @@ impl<'t> Loader<'t> {
                 let at = joined.as_deref().unwrap_or_default();
                 Err(absent(self.tree.tree, at, words, format!("there is no file `{shown}`")))
             }
-            Found::Outside => Err(outside(&format!(
-                "security; file '{}' is not in or below '{}'",
-                shown(),
-                self.shown_root()
-            ))),
+            Found::Outside => {
+                let error = outside(&format!(
+                    "security; file '{}' is not in or below '{}'",
+                    shown(),
+                    self.shown_root()
+                ));
+                Err(match self.load {
+                    Load::RootOnly => error,
+                    Load::WithinTree => error.says(format!("`{path}` leaves the repository")),
+                })
+            }
         }
     }
 }
@@ -476,7 +482,7 @@ fn left_out_words(at: &str, why: &LeftOut) -> String {
 }
 
 /// Whether the target of the link at `path` is not in the tree.
-fn leads_out(path: &str, target: &str) -> bool {
+pub(crate) fn leads_out(path: &str, target: &str) -> bool {
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
     target.starts_with('/') || join(directory, target).is_none()
 }

@@ -16,6 +16,7 @@ pub mod pointer;
 mod secret;
 mod time;
 mod tree;
+pub mod url;
 
 pub use digest::Digest;
 pub use digest::DigestKey;

@@ -119,6 +119,12 @@ pub trait FileTree: Send + Sync {
         None
     }
 
+    /// What of the entries of the directory at `path` was left out, as [`FileTree::left_out`] tells
+    /// it, in path order.
+    fn left_out_of(&self, _path: &str) -> Vec<(&str, &LeftOut)> {
+        Vec::new()
+    }
+
     /// The entries of the directory at `path`, sorted by name bytewise; empty when it is not one.
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError>;
 }

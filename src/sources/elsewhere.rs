@@ -21,6 +21,7 @@ use crate::model::Entry;
 use crate::model::FileTree;
 use crate::model::TreeError;
 use crate::model::limits::FILE_BYTES_MAX;
+use crate::model::url::without_credentials;
 use crate::sources::git;
 use crate::sources::git::GitError;
 use crate::sources::git::GitOutcome;
@@ -167,7 +168,7 @@ pub fn repository(
     cancel: &CancellationToken,
 ) -> Result<SourceTree, ElsewhereError> {
     let url = as_url(location);
-    let shown = git::without_credentials(&url);
+    let shown = without_credentials(&url);
     let secret = match url.starts_with("ssh://") {
         true => ssh_files(std::env::home_dir().as_deref()),
         false => SecretData::new(),
@@ -207,7 +208,7 @@ pub fn repository(
 /// # Errors
 /// The host does not answer, or the file is larger than `FILE_BYTES_MAX`.
 pub fn file(url: &str, cancel: &CancellationToken) -> Result<Option<Arc<[u8]>>, ElsewhereError> {
-    let failed = |fault| ElsewhereError::File { url: git::without_credentials(url), fault };
+    let failed = |fault| ElsewhereError::File { url: without_credentials(url), fault };
     let settings = |reason: String| Fault::Settings { reason };
     let mut parsed = Url::parse(url).map_err(|e| failed(settings(e.to_string())))?;
     let auth = match (parsed.username().to_owned(), parsed.password().map(str::to_owned)) {

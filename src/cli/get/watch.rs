@@ -69,7 +69,7 @@ pub(super) async fn watch(args: &GetArgs, wanted: &Wanted<'_>) -> Result<(), Cli
                 printed.forget(&Shown::of(kind, &object));
                 continue;
             }
-            WatchEvent::Stale => continue,
+            WatchEvent::Stale | WatchEvent::Resumed => continue,
             WatchEvent::Failed { error, .. } if is_first => {
                 let text = error.to_string();
                 return Err(Arc::into_inner(error).map_or(CliError::Refused(text), CliError::from));

@@ -66,6 +66,8 @@ pub enum WatchEvent<T> {
     /// Nothing was heard for too long, or changes were missed: what is known may be old. A new list
     /// follows.
     Stale,
+    /// The server took the watch up again after it had failed: what is known holds.
+    Resumed,
     /// Something went wrong; the watch tries again by itself.
     Failed {
         /// What.
@@ -105,7 +107,14 @@ impl Cluster {
         reduce: impl Fn(Observed) -> T + Send + Sync + 'static,
         to: mpsc::Sender<WatchMessage<T>>,
     ) -> WatchHandle {
-        let watch = Watch { cluster: self.clone(), spec: Arc::new(spec), reduce, to, renewals: 0 };
+        let watch = Watch {
+            cluster: self.clone(),
+            spec: Arc::new(spec),
+            reduce,
+            to,
+            renewals: 0,
+            failed: false,
+        };
         WatchHandle { task: tokio::spawn(watch.run()) }
     }
 }
@@ -138,6 +147,8 @@ struct Watch<T, F> {
     reduce: F,
     to: mpsc::Sender<WatchMessage<T>>,
     renewals: u64,
+    /// The last thing that was said is that it failed.
+    failed: bool,
 }
 
 impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F> {
@@ -155,6 +166,7 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
         };
         let mut position =
             Position { version: listed.resource_version.clone(), alive: Instant::now() };
+        self.failed = false;
         self.say(WatchEvent::Listed(listed)).await?;
         let mut ended_at_once = false;
         loop {
@@ -191,8 +203,9 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
     }
 
     /// Reports an error and waits.
-    async fn fail(&self, error: ClusterError, backoff: &mut Backoff) -> Result<(), Unheard> {
+    async fn fail(&mut self, error: ClusterError, backoff: &mut Backoff) -> Result<(), Unheard> {
         let retry_in = backoff.next();
+        self.failed = true;
         self.say(WatchEvent::Failed { error: Arc::new(error), retry_in }).await?;
         tokio::time::sleep(retry_in).await;
         Ok(())
@@ -211,6 +224,9 @@ impl<T: Send + 'static, F: Fn(Observed) -> T + Send + Sync + 'static> Watch<T, F
             }
             Err(error) => return Ok(End::Failed(error)),
         };
+        if std::mem::take(&mut self.failed) {
+            self.say(WatchEvent::Resumed).await?;
+        }
         let mut lines = Lines { body, buffer: BytesMut::new(), searched: 0 };
         loop {
             let deadline = position.alive + self.cluster.options().watch_stale_after;

@@ -133,6 +133,18 @@ pub enum FluxBuildError {
         /// Why the artifact lacks what the origin has there.
         left_out: Option<String>,
     },
+    /// Where every manifest of a directory counts, one is a link to something else.
+    #[error("{path} is a symbolic link to `{target}`, which leaves the repository")]
+    #[diagnostic(
+        code(flux::link_out),
+        help("commit the file itself, or leave the link out with .sourceignore")
+    )]
+    LinkOut {
+        /// The link, from the root of the artifact.
+        path: String,
+        /// Where it leads.
+        target: String,
+    },
     /// A file without kustomization beside it is no manifest.
     #[error("failed to decode Kubernetes YAML from {path}: {source}")]
     #[diagnostic(

@@ -8,10 +8,12 @@ use super::layers::Standing;
 use crate::kustomize::BuildOptions;
 use crate::kustomize::ReadSet;
 use crate::kustomize::build::Build;
+use crate::kustomize::loader;
 use crate::kustomize::yaml::Node;
 use crate::kustomize::yaml::Place;
 use crate::model::Entry;
 use crate::model::FileTree;
+use crate::model::LeftOut;
 
 /// The names of a kustomization file, in the order in which Flux looks for them.
 pub(super) const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -57,6 +59,16 @@ struct Walk<'t> {
 
 impl Walk<'_> {
     fn directory(&mut self, directory: &str) -> Result<(), FluxBuildError> {
+        for (path, why) in self.tree.left_out_of(directory) {
+            // As with Flux, links inside the repository are passed over.
+            if let LeftOut::Symlink(target) = why
+                && is_manifest(path)
+                && loader::leads_out(path, target)
+            {
+                let (path, target) = (layers::rooted(path), target.clone());
+                return Err(FluxBuildError::LinkOut { path, target });
+            }
+        }
         for (name, entry) in self.tree.list(directory)? {
             let path = layers::below(directory, &name);
             if let Entry::Directory { .. } = entry {
@@ -67,7 +79,7 @@ impl Walk<'_> {
                 }
                 continue;
             }
-            if name.ends_with(".yaml") || name.ends_with(".yml") {
+            if is_manifest(&name) {
                 self.check(&path)?;
                 self.take(&path);
             }
@@ -97,6 +109,10 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
 /// The path of a directory's kustomization file, links followed.

@@ -124,6 +124,10 @@ impl FileTree for Layered<'_> {
         self.base.left_out(path)
     }
 
+    fn left_out_of(&self, path: &str) -> Vec<(&str, &LeftOut)> {
+        self.base.left_out_of(path)
+    }
+
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {
         let mut entries: Vec<(String, Entry)> = self
             .base

@@ -8,10 +8,10 @@ use std::cmp::Ordering;
 
 use gix::hash::ObjectId;
 
+use crate::model::url::without_credentials;
 use crate::sources::git::Fetch;
 use crate::sources::git::GitError;
 use crate::sources::git::Target;
-use crate::sources::git::error::without_credentials;
 use crate::sources::git::range::Range;
 use crate::sources::git::range::Version;
 use crate::sources::git::reference;

@@ -3,6 +3,7 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::model::url::without_credentials;
 use crate::sources::git::StoreError;
 use crate::sources::net::Fault;
 use crate::sources::tree::TreeLimit;
@@ -180,38 +181,5 @@ fn list_text(fault: &Fault) -> String {
     match fault {
         Fault::NotFound => "repository not found".to_owned(),
         fault => fault.to_string(),
-    }
-}
-
-/// `url` as messages show it.
-pub(crate) fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        // The user of an ssh URL is no secret, a password is.
-        Some(at) if scheme == "ssh" && !rest[..at].contains(':') => url.to_owned(),
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_lose_their_credentials() {
-        #[rustfmt::skip]
-        let cases = [
-            ("https://u:p@h/r",      "https://h/r"),
-            ("https://token@h/r",    "https://h/r"),
-            ("https://u:p@x@h/r@2",  "https://h/r@2"),
-            ("https://h/r@2",        "https://h/r@2"),
-            ("ssh://git@h/r",        "ssh://git@h/r"),
-            ("ssh://git:p@h/r",      "ssh://h/r"),
-        ];
-        for (url, want) in cases {
-            assert_eq!(without_credentials(url), want);
-        }
     }
 }

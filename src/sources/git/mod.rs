@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::ContentId;
 use crate::model::Timestamp;
+use crate::model::url::without_credentials;
 use crate::sources::http::Proxy;
 use crate::sources::net::Net;
 use crate::sources::net::Timeouts;
@@ -37,7 +38,6 @@ pub(crate) mod transport;
 mod tree;
 
 pub use error::GitError;
-pub(crate) use error::without_credentials;
 pub use reference::GitReference;
 pub use reference::Target;
 pub use reference::canonical_revision;
@@ -74,7 +74,7 @@ impl fmt::Debug for GitRequest {
     /// Without the credentials that a URL may hold.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GitRequest")
-            .field("url", &error::without_credentials(&self.url))
+            .field("url", &without_credentials(&self.url))
             .field("reference", &self.reference)
             .field("identity", &self.identity)
             .field("known", &self.known)

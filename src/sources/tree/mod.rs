@@ -200,6 +200,11 @@ impl FileTree for SourceTree {
         found.map(|dropped| (dropped.path.as_str(), &dropped.why))
     }
 
+    fn left_out_of(&self, path: &str) -> Vec<(&str, &LeftOut)> {
+        let inside = self.dropped.iter().filter(|dropped| split(&dropped.path).0 == path);
+        inside.map(|dropped| (dropped.path.as_str(), &dropped.why)).collect()
+    }
+
     fn list(&self, path: &str) -> Result<Vec<(String, Entry)>, TreeError> {
         Ok(self
             .directories

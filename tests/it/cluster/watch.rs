@@ -81,7 +81,7 @@ impl Scene {
     async fn next(&mut self) -> String {
         loop {
             let message = self.next_of_all().await;
-            if message != "failed" {
+            if message != "failed" && message != "resumed" {
                 return message;
             }
         }
@@ -95,6 +95,7 @@ impl Scene {
             WatchEvent::Gone(object) => format!("gone {object}"),
             WatchEvent::Stale => "stale".to_owned(),
             WatchEvent::Failed { .. } => "failed".to_owned(),
+            WatchEvent::Resumed => "resumed".to_owned(),
         }
     }
 
@@ -188,6 +189,7 @@ async fn a_refused_watch_is_reported_and_tried_again() {
     scene.proxy.times(1, |seen| seen.is_watch("configmaps"), fault);
     scene.proxy.cut_streams();
     assert_eq!(scene.next_of_all().await, "failed");
+    assert_eq!(scene.next_of_all().await, "resumed");
     scene.put("a", "1").await;
     assert_eq!(scene.next().await, "changed a=1");
     assert_eq!(scene.lists(), 1, "it went on from where it was");

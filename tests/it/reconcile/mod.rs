@@ -13,6 +13,7 @@ mod dry_run;
 mod faults;
 mod fights;
 mod guards;
+mod handover;
 mod idle;
 mod manifests;
 mod matrix;

@@ -109,6 +109,16 @@ renders("n/api", "Deployment.apps/n/kustomize-controller", "m5", "v1", 4, "020k"
 ours("n/api", "Deployment.apps/n/kustomize-controller", "o4", "adopted")
 live("Deployment.apps/n/kustomize-controller", "o5", "9")
 scaled_down("Deployment.apps/n/kustomize-controller")
+source("GitRepository/n/b", "s2")
+fetched("GitRepository/n/b", "spec", "main@sha1:1", "tree-b")
+recalled("GitRepository/n/b")
+offered("GitRepository/n/b", "main@sha1:2", "d", "u")
+unit("n/old", "u3")
+unit_source("n/old", "GitRepository/n/b")
+unlisted("n/web", "Deployment.apps/n/old")
+defines("CustomResourceDefinition.apiextensions.k8s.io/tills.shop.example", "Till.shop.example")
+ours("n/web", "CustomResourceDefinition.apiextensions.k8s.io/tills.shop.example", "o6", "applied")
+renders("n/api", "Till.shop.example/n/t", "m6", "v1", 4, "030t")
 vain("observe ConfigMap/n/a", 2, t"2026-01-01T00:00:02Z")
 "#;
 

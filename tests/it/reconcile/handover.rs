@@ -1,0 +1,172 @@
+//! What others did while hence was away, and what goes with an object that is dropped.
+
+use kube::Api;
+use kube::api::DeleteParams;
+use kube::api::Patch;
+use kube::api::PatchParams;
+use serde_json::Value;
+use serde_json::json;
+
+use super::shared;
+use crate::reconcile::world::SOURCE;
+use crate::reconcile::world::World;
+use crate::reconcile::world::map;
+use crate::support::flux;
+use crate::support::wait;
+
+/// A commit of which nobody is told.
+fn commit(world: &World, files: &[(&str, &str)]) -> String {
+    for (path, text) in files {
+        world.repo.write(path, text);
+    }
+    format!("main@sha1:{}", world.repo.commit("meanwhile", "main"))
+}
+
+/// Writes what kustomize-controller writes after it applied this revision.
+async fn another_applied(world: &World, unit: &str, revision: &str, names: &[&str]) {
+    for name in names {
+        let labels = json!({
+            "kustomize.toolkit.fluxcd.io/name": unit,
+            "kustomize.toolkit.fluxcd.io/namespace": world.namespace,
+        });
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": { "key": "2" },
+            "metadata": { "name": name, "labels": labels },
+        });
+        let params = PatchParams::apply("kustomize-controller").force();
+        let applied = world.maps().patch(name, &params, &Patch::Apply(object)).await;
+        applied.expect("the server takes it");
+    }
+    let id =
+        |name: &&str| json!({ "id": format!("{}_{name}__ConfigMap", world.namespace), "v": "v1" });
+    let entries: Vec<Value> = names.iter().map(id).collect();
+    let status = json!({ "status": {
+        "lastAppliedRevision": revision, "lastAttemptedRevision": revision,
+        "inventory": { "entries": entries },
+    }});
+    let units = world.flux(flux::KUSTOMIZATION);
+    let written = units.patch_status(unit, &PatchParams::default(), &Patch::Merge(status)).await;
+    written.expect("the server takes it");
+}
+
+/// Waits until the unit is ready at the revision in hence's own view, and nothing is to be done.
+async fn settled(world: &World, revision: &str) {
+    let ready = format!("READY at {revision}");
+    let question = ["why-not", "ready", "ks/app", "-n", &world.namespace];
+    let quiet = || async {
+        let known = world.site.ask(&question).contains(&ready);
+        (known && world.site.ask(&["plan"]).contains(" 0 in all")).then_some(())
+    };
+    wait::until("the unit to be ready", quiet).await;
+}
+
+#[tokio::test]
+async fn what_others_applied_meanwhile_is_not_undone() {
+    let mut world = World::alone("handover").await;
+    world.site.own().start(&[]);
+    let first = commit(&world, &[("app/a.yaml", &map("a", "1"))]);
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.ready("app", &first).await;
+    settled(&world, &first).await;
+    world.site.own().stop().await;
+
+    // Nobody asks for a fetch, and the interval is an hour: only the status tells of the push.
+    let second = commit(&world, &[("app/a.yaml", &map("a", "2")), ("app/b.yaml", &map("b", "2"))]);
+    another_applied(&world, "app", &second, &["a", "b"]).await;
+    let uid = |map: k8s_openapi::api::core::v1::ConfigMap| map.metadata.uid;
+    let before = world.map("b").await.map(uid);
+    world.site.own().start(&[]);
+    settled(&world, &second).await;
+    assert_eq!(world.pruned().await, [""; 0]);
+    assert_eq!(world.map("b").await.map(uid), before);
+    let data = world.map("a").await.and_then(|map| map.data).expect("it has data");
+    assert_eq!(data["key"], "2", "no older revision was applied");
+}
+
+#[tokio::test]
+async fn what_another_let_go_of_is_not_pruned() {
+    let mut world = World::alone("let-go").await;
+    world.site.own().start(&[]);
+    let files = [("app/a.yaml", &*map("a", "1")), ("app/r.yaml", &map("r", "1"))];
+    let first = commit(&world, &files);
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.ready("app", &first).await;
+    settled(&world, &first).await;
+    world.site.own().stop().await;
+
+    world.repo.git(&["rm", "-q", "app/r.yaml"]);
+    let second = commit(&world, &[]);
+    another_applied(&world, "app", &second, &["a"]).await;
+    world.site.own().start(&[]);
+    settled(&world, &second).await;
+    assert!(world.map("r").await.is_some(), "the inventory did not name it any more");
+    assert_eq!(world.pruned().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_source_that_goes_takes_no_files_of_another_along() {
+    let mut world = World::alone("twins").await;
+    world.site.own().start(&[]);
+    let first = commit(&world, &[("app/a.yaml", &map("a", "1"))]);
+    world.source().await;
+    world.source_named("twin").await;
+    world.unit("app", json!({})).await;
+    world.ready("app", &first).await;
+    wait::until("the twin to be fetched", || async {
+        let said = world.site.ask(&["audit", "list", "--limit", "1000"]);
+        said.contains("/twin").then_some(())
+    })
+    .await;
+    settled(&world, &first).await;
+    world.site.own().stop().await;
+
+    let sources = world.flux(flux::GIT_REPOSITORY);
+    let bare = Patch::Merge(json!({ "metadata": { "finalizers": [] } }));
+    sources.patch("twin", &PatchParams::default(), &bare).await.expect("it is there");
+    sources.delete("twin", &DeleteParams::default()).await.expect("it is there");
+    world.maps().delete("a", &DeleteParams::default()).await.expect("it is there");
+    world.site.own().start(&[]);
+    wait::until("the object to be made again", || async { world.map("a").await }).await;
+    assert!(!world.site.log().contains("not loaded"), "{}", world.site.log());
+    assert!(sources.get_opt(SOURCE).await.expect("the server answers").is_some());
+}
+
+// The server deletes what is in a namespace together with it.
+#[tokio::test]
+async fn a_namespace_stays_while_another_unit_wants_what_is_in_it() {
+    let world = shared("cascade").await;
+    let inner = format!("{}-inner", world.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {inner}}}\n");
+    let inside = map("inside", "1");
+    let here = format!("metadata:\n  namespace: {}\n", world.namespace);
+    let stays = map("a", "1").replace("metadata:\n", &here);
+    let files = [("app/inner.yaml", &*namespace), ("app/a.yaml", &*stays)];
+    let more = [("other/inside.yaml", &*inside)];
+    let revision = world.push_files(&[&files[..], &more[..]].concat()).await;
+    world.source().await;
+    world.unit("app", json!({ "targetNamespace": Value::Null })).await;
+    world
+        .unit("other", json!({ "targetNamespace": inner, "dependsOn": [{ "name": "app" }] }))
+        .await;
+    world.ready("app", &revision).await;
+    world.ready("other", &revision).await;
+
+    let revision = world.push_without(&["app/inner.yaml"]).await;
+    settled(&world, &revision).await;
+    let pending = world.site.ask(&["pending"]);
+    let why = format!("with it would go ConfigMap/{inner}/inside, which {}/other", world.namespace);
+    assert!(pending.contains(&why), "{pending}");
+    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(world.client.clone());
+    let stays = namespaces.get(&inner).await.expect("it is held");
+    assert!(stays.metadata.deletion_timestamp.is_none());
+
+    let units = world.flux(flux::KUSTOMIZATION);
+    units.delete("other", &DeleteParams::default()).await.expect("it is there");
+    wait::until("the namespace to be deleted", || async {
+        let left = namespaces.get_opt(&inner).await.expect("the server answers");
+        left.is_none_or(|left| left.metadata.deletion_timestamp.is_some()).then_some(())
+    })
+    .await;
+}
