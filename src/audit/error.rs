@@ -151,7 +151,7 @@ pub enum AuditError {
     #[error("the journal holds no record {text}")]
     #[diagnostic(
         code(audit::unknown_id),
-        help("`hence audit` lists the ids; the state directory may be another one's")
+        help("`hence audit list` names the ids; the state directory may be another one's")
     )]
     UnknownId {
         /// The text asked for.

@@ -109,7 +109,7 @@ pub fn export(
     let mut walk = Walk::new();
     walk.advance(storage, &mut |place, frame, head, problems| {
         index.add(place, frame, head, problems);
-        let body_digest = Digest::of(frame.body);
+        let body_digest = Digest::of(&frame.body);
         links.push(Link { place, prev: frame.prev, head, body_digest });
     })?;
     let chosen = choose(&index, &options.query);
@@ -189,7 +189,7 @@ fn read_body(storage: &dyn JournalStorage, link: &Link) -> Result<Vec<u8>, Audit
         .read(&name, link.place.offset, link.place.bytes as usize)
         .map_err(|source| io_error("read", &name, source))?;
     let frame = Frame::decode(&bytes).filter(|frame| frame.seq == link.head.seq);
-    frame.map(|frame| frame.body.to_vec()).ok_or(AuditError::Unreadable { seq: link.head.seq })
+    frame.map(|frame| frame.body.into_owned()).ok_or(AuditError::Unreadable { seq: link.head.seq })
 }
 
 fn write_line(out: &mut dyn Write, value: &impl Serialize) -> Result<(), AuditError> {
@@ -263,7 +263,7 @@ impl Check {
             return Ok(());
         }
         if let Some((seq, body)) = body_of(line) {
-            let frame = Frame { seq, prev: self.head.hash, body: body.as_bytes() };
+            let frame = Frame::written(&self.head, body.as_bytes(), 0);
             let next = Head { seq, hash: frame.hash() };
             self.follow(next, number);
             let place = Place { segment: 0, offset: number, bytes: 0 };

@@ -132,7 +132,7 @@ impl Index {
         head: Head,
         problems: &mut Vec<Problem>,
     ) {
-        match serde_json::from_slice(frame.body) {
+        match serde_json::from_slice(&frame.body) {
             Ok(outline) => self.add_outline(place, frame, head, outline, problems),
             Err(error) => problems.push(Problem::Body { seq: frame.seq, why: error.to_string() }),
         }
@@ -229,7 +229,7 @@ impl Index {
     }
 
     fn add_rules(&mut self, number: usize, frame: &Frame<'_>, problems: &mut Vec<Problem>) {
-        match serde_json::from_slice::<RuleSet>(frame.body) {
+        match serde_json::from_slice::<RuleSet>(&frame.body) {
             Ok(set) => self.add_rule_set(number, &set, problems),
             Err(error) => {
                 problems.push(Problem::Body { seq: frame.seq, why: error.to_string() });

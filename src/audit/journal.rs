@@ -134,7 +134,7 @@ impl<S: JournalStorage> Journal<S> {
         }
         self.write(&bytes)?;
         let head = self.appended.then(&Digest::of(&body));
-        let frame = Frame { seq: head.seq, prev: self.appended.hash, body: &body };
+        let frame = Frame::written(&self.appended, &body, bytes.len());
         let size = u32::try_from(bytes.len()).expect("a frame is at most RECORD_BYTES_MAX long");
         let place = Place { segment: self.segment, offset: self.len, bytes: size };
         self.index.add_written(place, &frame, head, &record);

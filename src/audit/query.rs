@@ -252,7 +252,7 @@ impl<'a> View<'a> {
             .map_err(|source| AuditError::Io { doing: "read", name, source })?;
         let frame = Frame::decode(&bytes).filter(|frame| frame.seq == entry.seq);
         let frame = frame.ok_or_else(unreadable)?;
-        serde_json::from_slice(frame.body)
+        serde_json::from_slice(&frame.body)
             .map_err(|source| AuditError::Decode { seq: entry.seq, source })
     }
 }

@@ -47,6 +47,11 @@ impl<S: JournalStorage> JournalReader<S> {
         })
     }
 
+    /// Where it is read from.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
     /// The last record.
     pub fn head(&self) -> Head {
         self.walk.head

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -27,6 +28,7 @@ use crate::daemon::journal_view;
 use crate::daemon::journal_view::AuditCheck;
 use crate::daemon::journal_view::ListOptions;
 use crate::facts::store;
+use crate::model::UnitName;
 
 /// The exit code when it cannot be told whether all is there.
 const PARTIAL: u8 = 2;
@@ -57,7 +59,7 @@ enum AuditVerb {
     /// List actions, newest first
     List {
         /// Only actions of this unit (namespace/name)
-        #[arg(long)]
+        #[arg(long, value_parser = unit_name)]
         unit: Option<String>,
         /// Only applies and deletes
         #[arg(long)]
@@ -66,8 +68,8 @@ enum AuditVerb {
         #[arg(long)]
         all: bool,
         /// How many to list
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
+        #[arg(long, default_value_t = NonZeroUsize::new(50).expect("it is not zero"))]
+        limit: NonZeroUsize,
     },
     /// Show one action with its proof
     Show {
@@ -87,6 +89,13 @@ enum AuditVerb {
     },
 }
 
+fn unit_name(text: &str) -> Result<String, String> {
+    match UnitName::parse(text) {
+        Some(unit) => Ok(unit.to_string()),
+        None => Err("write namespace/name".to_owned()),
+    }
+}
+
 /// Reads the journal.
 pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
     let question = match &args.verb {
@@ -95,7 +104,7 @@ pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
         AuditVerb::Verify { file: None } => Question::AuditVerify,
         AuditVerb::Show { id } => Question::AuditShow { id: id.clone() },
         AuditVerb::List { unit, writes, all, limit } => {
-            let (unit, writes, all, limit) = (unit.clone(), *writes, *all, *limit);
+            let (unit, writes, all, limit) = (unit.clone(), *writes, *all, limit.get());
             Question::AuditList(ListOptions { unit, writes, all, limit })
         }
     };
@@ -164,7 +173,11 @@ fn export(args: &AuditArgs, file: &Path) -> Result<Outcome, Failure> {
     let local = match args.remote.is_given() {
         true => None,
         // Looked for first: a file that holds nothing must not be left behind.
-        false => Some(DiskStorage::of_existing(&journal(args)?).map_err(failed)?),
+        false => {
+            let storage = DiskStorage::of_existing(&journal(args)?).map_err(failed)?;
+            journal_view::check(&storage).map_err(failed)?;
+            Some(storage)
+        }
     };
     let mut out = io::BufWriter::new(fs::File::create(file).map_err(unwritten(file))?);
     match local {

@@ -2,6 +2,7 @@
 
 use clap::ArgAction;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::Value;
 
 use crate::api::crd;
@@ -34,7 +35,7 @@ pub(super) struct InstallArgs {
     #[arg(long)]
     export: bool,
     /// The image that holds this program
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     image: String,
     /// Size of the volume for facts, journal and fetched sources
     #[arg(long, default_value = "5Gi")]

@@ -224,6 +224,8 @@ fn ask_daemon(question: &Question, state: &Path) -> Option<Reply> {
 fn from_state(question: &Question, state: &Path) -> Result<Answer, Failure> {
     let read = daemon::read_state(state);
     let facts = read.as_ref().map_err(Unanswered::of);
-    let known = Knowledge::new(facts, &state.join("journal")).left_behind();
+    let journal = ask::open_journal(&state.join("journal"));
+    let journal = journal.as_ref().map_err(Unanswered::clone);
+    let known = Knowledge::new(facts, journal).left_behind();
     ask::answer(question, &known).map_err(Failure::unanswered)
 }

@@ -82,14 +82,15 @@ impl RemoteArgs {
     /// Asks a question.
     pub(super) fn ask(&self, question: &Question) -> Result<Reply, Failure> {
         let json = serde_json::to_vec(question).unwrap_or_default();
-        let bytes = self.send("/v1/ask", Some(json)).map_err(Failure::world)?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::world(RemoteError::Unreadable { reason: error.to_string() }))
+        let bytes = self.send("/v1/ask", Some(json)).map_err(Failure::unknown)?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::unknown(RemoteError::Unreadable { reason: error.to_string() })
+        })
     }
 
     /// The whole journal, as an export.
     pub(super) fn export(&self) -> Result<Vec<u8>, Failure> {
-        self.send("/v1/export", None).map_err(Failure::world)
+        self.send("/v1/export", None).map_err(Failure::unknown)
     }
 
     fn send(&self, path: &str, json: Option<Vec<u8>>) -> Result<Vec<u8>, RemoteError> {

@@ -42,7 +42,12 @@ pub enum ClusterError {
     },
     /// The server answered: no.
     #[error("{}", status.message)]
-    #[diagnostic(code(cluster::refused), help("this is the API server's own message"))]
+    #[diagnostic(
+        code(cluster::refused),
+        help(
+            "these are the API server's own words; `hence check` tells rights and what is missing"
+        )
+    )]
     Refused {
         /// The request in words.
         request: String,

@@ -126,7 +126,7 @@ pub struct Knowledge<'a> {
     /// One generation of facts, or why there is none.
     pub facts: Result<&'a Reader, Unanswered>,
     /// The journal, or why it cannot be read.
-    pub journal: Result<JournalReader<DiskStorage>, Unanswered>,
+    pub journal: Result<&'a JournalReader<DiskStorage>, Unanswered>,
     /// What builds were made of; only a running daemon knows.
     pub recipes: Option<&'a Recipes>,
     /// What is awaited before the facts are those of the present.
@@ -136,10 +136,11 @@ pub struct Knowledge<'a> {
 }
 
 impl<'a> Knowledge<'a> {
-    /// These facts, and the journal in this directory.
-    pub fn new(facts: Result<&'a Reader, Unanswered>, journal: &Path) -> Self {
-        let journal = DiskStorage::of_existing(journal).and_then(JournalReader::open);
-        let journal = journal.map_err(|error| Unanswered::of(&error));
+    /// These facts, and this journal.
+    pub fn new(
+        facts: Result<&'a Reader, Unanswered>,
+        journal: Result<&'a JournalReader<DiskStorage>, Unanswered>,
+    ) -> Self {
         Self { facts, journal, recipes: None, lacks: None, as_of: None }
     }
 
@@ -152,8 +153,8 @@ impl<'a> Knowledge<'a> {
         self
     }
 
-    fn journal(&self) -> Result<&JournalReader<DiskStorage>, Unanswered> {
-        self.journal.as_ref().map_err(Unanswered::clone)
+    fn journal(&self) -> Result<&'a JournalReader<DiskStorage>, Unanswered> {
+        self.journal.clone()
     }
 }
 
@@ -164,14 +165,15 @@ pub fn reply(question: &Question, published: &Published, journal: &Path) -> Repl
     let reader = published.reader();
     let replied = match question {
         Question::AuditVerify => verified(journal),
-        _ => {
+        _ => published.with_journal(journal, |journal| {
+            let journal = journal.map_err(|error| Unanswered::of(&error));
             let known = Knowledge {
                 recipes: Some(&published.recipes),
                 lacks,
                 ..Knowledge::new(Ok(&reader), journal)
             };
             reply_or_reason(question, &known)
-        }
+        }),
     };
     replied.unwrap_or_else(Reply::Unanswered)
 }
@@ -196,7 +198,18 @@ pub fn reply_of_journal(question: &Question, journal: &Path) -> Result<Reply, Un
         code: "ask::question".to_owned(),
         help: "use the `hence` of the daemon's version".to_owned(),
     };
+    let journal = open_journal(journal);
+    let journal = journal.as_ref().map_err(Unanswered::clone);
     reply_or_reason(question, &Knowledge::new(Err(none), journal))
+}
+
+/// The journal in this directory, read once.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn open_journal(directory: &Path) -> Result<JournalReader<DiskStorage>, Unanswered> {
+    let journal = DiskStorage::of_existing(directory).and_then(JournalReader::open);
+    journal.map_err(|error| Unanswered::of(&error))
 }
 
 fn verified(journal: &Path) -> Result<Reply, Unanswered> {
@@ -386,7 +399,7 @@ fn recorded(
     mut kinds: Vec<GroupKind>,
     known: &Knowledge<'_>,
 ) -> Result<ObjectRef, ObjectError> {
-    let journal = known.journal.as_ref().map(JournalReader::view);
+    let journal = known.journal().map(JournalReader::view);
     let objects = journal.iter().flat_map(|view| view.objects()).map(ObjectRef::from);
     let objects: Vec<ObjectRef> = objects.collect();
     kinds.extend(objects.iter().map(ObjectRef::group_kind));

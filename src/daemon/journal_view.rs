@@ -178,6 +178,7 @@ pub fn list(
     journal: &JournalReader<DiskStorage>,
     options: &ListOptions,
 ) -> Result<AuditList, AuditError> {
+    not_empty(journal)?;
     let view = journal.view();
     let limit = options.limit.min(LISTED_MAX);
     let mut query = Query {
@@ -211,6 +212,7 @@ pub fn list(
 /// # Errors
 /// No action or several have that id, or the journal cannot be read.
 pub fn show(journal: &JournalReader<DiskStorage>, id: &str) -> Result<AuditRecord, AuditError> {
+    not_empty(journal)?;
     let view = journal.view();
     let item = view.find(id)?;
     let none = || AuditError::UnknownId { text: id.to_owned() };
@@ -223,6 +225,14 @@ pub fn show(journal: &JournalReader<DiskStorage>, id: &str) -> Result<AuditRecor
         fact_log: intent.fact_log.to_string(),
         proof: proofs(&intent.proof.json()).iter().flat_map(steps).collect(),
     })
+}
+
+/// A journal without records is no journal of a daemon that did nothing.
+fn not_empty(journal: &JournalReader<DiskStorage>) -> Result<(), AuditError> {
+    match journal.head().seq {
+        0 => Err(AuditError::Empty { path: journal.storage().dir().to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 /// Checks the chain.

@@ -128,7 +128,7 @@ impl Outlets {
         for order in orders {
             match &order.planned.action {
                 Action::Fetch { source, spec, .. } => {
-                    let Some(job) = ingest.fetch_job(source, spec) else {
+                    let Some(job) = ingest.fetch_job(source, spec, now) else {
                         self.end_unbegun(&order);
                         continue;
                     };

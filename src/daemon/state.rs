@@ -2,6 +2,7 @@
 //! waits for.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -10,7 +11,10 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
+use crate::audit::AuditError;
+use crate::audit::DiskStorage;
 use crate::audit::Head;
+use crate::audit::JournalReader;
 use crate::datalog::Reader;
 use crate::ingest::Recipes;
 
@@ -22,6 +26,8 @@ pub struct Published {
     stops: AtomicBool,
     /// What builds were made of, for questions about fields.
     pub(super) recipes: Recipes,
+    /// The journal as far as the last question about it read it.
+    journal: Mutex<Option<JournalReader<DiskStorage>>>,
 }
 
 /// What is awaited until the leases are held.
@@ -37,6 +43,7 @@ impl Published {
             awaited,
             stops: AtomicBool::new(false),
             recipes: Recipes::default(),
+            journal: Mutex::new(None),
         }
     }
 
@@ -53,6 +60,24 @@ impl Published {
     /// Wakes at each new generation.
     pub fn subscribe(&self) -> watch::Receiver<Reader> {
         self.reader.subscribe()
+    }
+
+    /// Gives `ask` the journal in this directory, with all that was written so far: only what came
+    /// since the last call is read.
+    pub(super) fn with_journal<T>(
+        &self,
+        directory: &Path,
+        ask: impl FnOnce(Result<&JournalReader<DiskStorage>, AuditError>) -> T,
+    ) -> T {
+        let mut kept = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = match kept.take() {
+            Some(mut journal) => journal.refresh().map(|()| journal),
+            None => DiskStorage::of_existing(directory).and_then(JournalReader::open),
+        };
+        match read {
+            Ok(journal) => ask(Ok(kept.insert(journal))),
+            Err(error) => ask(Err(error)),
+        }
     }
 
     /// The journal's head after the last sync.

@@ -1,12 +1,15 @@
 //! Why a revision is not live on an object (question 3).
 
 use crate::datalog::Reader;
+use crate::datalog::Row;
 use crate::explain::Answer;
 use crate::explain::Verdict;
 use crate::explain::ask::row;
 use crate::explain::ask::rows;
 use crate::explain::ask::text;
 use crate::explain::object::asked;
+use crate::explain::object::last_applied;
+use crate::explain::object::not_built;
 use crate::explain::object::unbuilt;
 use crate::explain::ready::why_not_ready;
 use crate::model::ObjectRef;
@@ -28,6 +31,11 @@ pub fn why_not_live(reader: &Reader, wanted: &str, object: &ObjectRef) -> Answer
     let source =
         row(reader, "unit_source", &[Some(&unit)]).map(|s| text(&s, 1)).unwrap_or_default();
     let current = row(reader, "current", &[Some(&source)]).map(|c| text(&c, 1)).unwrap_or_default();
+    if let Some(last) = stays_live(reader, &unit, wanted, &declared) {
+        let headline = format!("LIVE: {object} is as {last} declares it");
+        return Answer::new(Verdict::True, headline, generation)
+            .line_if("but", not_built(reader, &unit));
+    }
     if !names(&current, wanted) {
         if let Some(last) = was_live(reader, &unit, wanted) {
             let headline = format!("NOT LIVE: {wanted} was live and is superseded");
@@ -59,7 +67,7 @@ pub fn why_not_live(reader: &Reader, wanted: &str, object: &ObjectRef) -> Answer
             format!("LIVE: {object} is as {current} declares it"),
             generation,
         )
-        .line("because", format!("Kustomization {unit} applied it at {}", text(&applied, 4))),
+        .line("because", format!("Kustomization {unit} has it so since {}", text(&applied, 4))),
         _ => {
             let mut answer = unit_blocks(reader, &unit);
             answer.headline = format!("NOT LIVE: {current} is fetched; {object} is not applied");
@@ -67,6 +75,16 @@ pub fn why_not_live(reader: &Reader, wanted: &str, object: &ObjectRef) -> Answer
             answer
         }
     }
+}
+
+/// The last applied revision, when it is the one meant, nothing later is built, and the object is
+/// as the last complete build declares it.
+fn stays_live(reader: &Reader, unit: &str, wanted: &str, declared: &Row) -> Option<String> {
+    let last = last_applied(reader, unit).filter(|last| names(last, wanted))?;
+    not_built(reader, unit)?;
+    let (object, manifest) = (text(declared, 1), text(declared, 2));
+    let applied = row(reader, "applied", &[Some(unit), Some(&object)])?;
+    (text(&applied, 3) == manifest).then_some(last)
 }
 
 /// When the unit last reconciled a revision that it has left since, as its history tells.

@@ -87,8 +87,7 @@ pub(super) fn asked(object: &ObjectRef) -> String {
 
 fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) -> Answer {
     let name = object.fact_text();
-    let target = row(reader, "target", &[Some(unit)]);
-    let revision = target.map(|target| text(&target, 1)).unwrap_or_default();
+    let owner = row(reader, "ours", &[Some(unit), Some(&name)]);
     let applied = row(reader, "applied", &[Some(unit), Some(&name)]);
     let (verdict, word) = match (&applied, live) {
         (Some(_), true) => (Verdict::True, "EXISTS"),
@@ -97,9 +96,16 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
     };
     let place = declared_place(reader, unit, &name);
     let mut answer = Answer::new(verdict, format!("{object}  {word}"), reader.generation())
-        .line("because", format!("Kustomization {unit} declares it at {revision}"))
+        .line("because", declared_since(reader, unit))
         .line_if("from", place)
-        .line_if("applied", applied.map(|a| format!("at {} (uid {})", text(&a, 4), text(&a, 2))));
+        .line_if("but", not_built(reader, unit));
+    if let Some(applied) = applied {
+        let (at, uid) = (text(&applied, 4), text(&applied, 2));
+        answer = match owner.is_some_and(|owner| text(&owner, 3) == "adopted") {
+            true => answer.line("adopted", format!("and found as declared at {at} (uid {uid})")),
+            false => answer.line("applied", format!("at {at} (uid {uid})")),
+        };
+    }
     for drift in rows(reader, "drifted", &[Some(&name)]) {
         let said = format!("{} by {} at {}", text(&drift, 1), text(&drift, 2), text(&drift, 3));
         answer = answer.line("drift", said);
@@ -127,6 +133,43 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
         Verdict::True => answer,
         _ => answer.next(format!("hence why-not ready ks/{}", in_namespace(unit))),
     }
+}
+
+/// Who declares the objects of the unit's last complete build, at which revision as far as known.
+fn declared_since(reader: &Reader, unit: &str) -> String {
+    let target = row(reader, "target", &[Some(unit)]).map(|target| text(&target, 1));
+    match target.filter(|_| holds(reader, "complete", &[Some(unit)])) {
+        Some(revision) => format!("Kustomization {unit} declares it at {revision}"),
+        None => match last_applied(reader, unit) {
+            Some(last) => format!(
+                "Kustomization {unit} declares it in its last complete build; {last} was the last \
+                 that it applied"
+            ),
+            None => format!("Kustomization {unit} declares it in its last complete build"),
+        },
+    }
+}
+
+/// The revision that the unit's status calls applied.
+pub(super) fn last_applied(reader: &Reader, unit: &str) -> Option<String> {
+    let shown = row(reader, "unit_shown", &[Some(unit), Some("lastAppliedRevision")])?;
+    Some(text(&shown, 2)).filter(|revision| !revision.is_empty())
+}
+
+/// Why the unit's last complete build is not of what its source has now.
+pub(super) fn not_built(reader: &Reader, unit: &str) -> Option<String> {
+    if holds(reader, "complete", &[Some(unit)]) {
+        return None;
+    }
+    if holds(reader, "unit_flag", &[Some(unit), Some("suspend")]) {
+        return Some("the unit is suspended".to_owned());
+    }
+    let target = row(reader, "target", &[Some(unit)]).map(|target| text(&target, 1))?;
+    let failed = row(reader, "build_failed", &[Some(unit)]).map(|failed| text(&failed, 2));
+    Some(match failed {
+        Some(why) => format!("{target} is not built: {why}"),
+        None => format!("{target} is not built yet"),
+    })
 }
 
 /// The file and line in which the unit declares the object, and its source.

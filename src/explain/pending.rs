@@ -50,10 +50,7 @@ pub fn pending(reader: &Reader) -> Answer {
         .filter(|row| !waits.contains_key(&text(row, 0)))
         .map(|row| format!("{}: {}: {}", text(row, 0), text(row, 2), text(row, 3)))
         .collect();
-    let suspended: Vec<String> = rows(reader, "unit_flag", &[None, Some("suspend")])
-        .iter()
-        .map(|row| format!("{} is suspended", text(row, 0)))
-        .collect();
+    let suspended = suspended(reader);
     let quiet = [&due, &held, &waiting, &failing].iter().all(|list| list.is_empty());
     let verdict = if quiet { Verdict::True } else { Verdict::False };
     let headline = match quiet {
@@ -88,6 +85,12 @@ pub fn pending(reader: &Reader) -> Answer {
         Some(unit) => answer.next(format!("hence why-not ready ks/{}", in_namespace(&unit))),
         None => answer,
     }
+}
+
+/// The units that are suspended.
+fn suspended(reader: &Reader) -> Vec<String> {
+    let units = rows(reader, "unit_flag", &[None, Some("suspend")]);
+    units.iter().map(|row| format!("{} is suspended", text(row, 0))).collect()
 }
 
 /// For how many units nothing is written now, by reason.

@@ -40,6 +40,7 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
     if holds(reader, "unit_flag", &[Some(&name), Some("suspend")]) {
         let headline = format!("Kustomization {name}  SUSPENDED: nothing is reconciled");
         return Answer::new(Verdict::False, headline, generation)
+            .line("because", "spec.suspend of the Kustomization is true")
             .next(format!("hence resume kustomization {}", in_namespace(&name)));
     }
     if holds(reader, "unit_deleting", &[Some(&name)]) {
@@ -158,6 +159,9 @@ fn next(reader: &Reader, root: &str) -> String {
         && let Some(object) = ObjectRef::parse_fact_text(&text(&object, 1))
     {
         return format!("kubectl describe {}", asked(&object));
+    }
+    if !holds(reader, "unit", &[Some(root)]) {
+        return format!("create Kustomization {root}, or drop it from spec.dependsOn");
     }
     format!(
         "mend it and push, then: hence reconcile kustomization {} --with-source",

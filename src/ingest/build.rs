@@ -341,6 +341,7 @@ impl BuildJob {
             let (file, line) = (object.origin.file.to_string(), i64::from(object.origin.line));
             objects.push(RenderedObject { manifest, digest, file, line });
         }
+        each_once(&objects)?;
         Ok(Rendered { text, reads: built.reads, objects })
     }
 
@@ -409,6 +410,26 @@ impl BuildJob {
         }
         Manifest { object, api_version, json: Arc::new(json), secret_fields: Arc::default() }
     }
+}
+
+/// Manifests of two API versions may be of one object, which can be as only one of them says.
+fn each_once(objects: &[RenderedObject]) -> Result<(), Refusal> {
+    let mut first: BTreeMap<&ObjectRef, &RenderedObject> = BTreeMap::new();
+    for object in objects {
+        let Some(other) = first.insert(&object.manifest.object, object) else { continue };
+        let place = |object: &RenderedObject| {
+            format!("{}:{} ({})", object.file, object.line, object.manifest.api_version)
+        };
+        let message = format!(
+            "`{}` is there twice: in {} and in {}",
+            object.manifest.object,
+            place(other),
+            place(object)
+        );
+        let help = "keep the manifest of one API version, and remove the other";
+        return Err(Refusal::new("BuildFailed", message, Advice::new("flux::same_object", help)));
+    }
+    Ok(())
 }
 
 /// More or larger objects than any server would take are an error, never cut.

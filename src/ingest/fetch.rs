@@ -38,6 +38,7 @@ use crate::sources::tree::SourceTree;
 pub struct FetchJob {
     source: SourceName,
     spec: String,
+    began: Timestamp,
     work: Work,
 }
 
@@ -82,6 +83,8 @@ pub struct Fetched {
     pub source: SourceName,
     /// What decided the result.
     pub spec: String,
+    /// When it began: what the remote got since then it may have missed.
+    pub began: Timestamp,
     /// What came of it.
     pub result: FetchResult,
 }
@@ -135,27 +138,30 @@ pub enum FetchResult {
 
 impl Ingest {
     /// The job for an `act_fetch` row; none when the source was not seen yet, or is gone.
-    pub fn fetch_job(&self, source: &SourceName, spec: &str) -> Option<FetchJob> {
+    pub fn fetch_job(&self, source: &SourceName, spec: &str, now: Timestamp) -> Option<FetchJob> {
         let memory = self.sources.get(source)?;
-        Some(self.fetch_job_of(memory, source, spec))
+        let (source, spec) = (source.clone(), spec.to_owned());
+        let work = self.fetch_work(memory, &source, &spec);
+        Some(FetchJob { source, spec, began: now, work })
     }
 
-    fn fetch_job_of(&self, memory: &SourceMemory, source: &SourceName, spec: &str) -> FetchJob {
-        let job = |work| FetchJob { source: source.clone(), spec: spec.to_owned(), work };
-        let refused = |reason: &str, message: String, advice: Advice| {
-            job(Work::Impossible { reason: reason.to_owned(), message, advice })
+    fn fetch_work(&self, memory: &SourceMemory, source: &SourceName, spec: &str) -> Work {
+        let refused = |reason: &str, message: String, advice: Advice| Work::Impossible {
+            reason: reason.to_owned(),
+            message,
+            advice,
         };
         let impossible = |reason, message| refused(reason, message, Advice::default());
         let seen = &memory.source;
         // What is asked for by an artifact's digest is that artifact, also of a Git repository:
         // another controller fetches it then.
         if let Some(a) = seen.artifact.as_ref().filter(|artifact| artifact.digest == spec) {
-            return job(Work::Artifact {
+            return Work::Artifact {
                 url: a.url.clone(),
                 digest: a.digest.clone(),
                 revision: a.revision.clone(),
                 retries: self.options.http_retries,
-            });
+            };
         }
         let Some(git) = &seen.git else {
             return impossible("ArtifactFailed", "the source offers another artifact".to_owned());
@@ -197,13 +203,14 @@ impl Ingest {
             known: known.filter(|_| memory.spec.as_deref() == Some(spec)),
         };
         let (ignore, damaged) = (git.ignore.clone(), memory.damaged.clone());
-        job(Work::Git { request: Box::new(request), ignore, damaged })
+        Work::Git { request: Box::new(request), ignore, damaged }
     }
 
     pub(super) fn fetched(&mut self, fetched: Fetched, now: Timestamp) -> Vec<Statement> {
-        let Fetched { source, spec, result } = fetched;
+        let Fetched { source, spec, began, result } = fetched;
         let Some(memory) = self.sources.get_mut(&source) else { return Vec::new() };
-        let checked = Statement::Holds(relation::checked(&source, &now));
+        // What was pushed or asked for since then was not seen by it.
+        let checked = Statement::Holds(relation::checked(&source, &began));
         let well = Statement::nothing("fetch_failed", vec![source.column()]);
         let answered = Statement::nothing("recalled", vec![source.column()]);
         match result {
@@ -318,7 +325,7 @@ impl FetchJob {
                 clone(stores, &request, ignore, cancel)
             }
         };
-        Fetched { source: self.source, spec: self.spec, result }
+        Fetched { source: self.source, spec: self.spec, began: self.began, result }
     }
 }
 

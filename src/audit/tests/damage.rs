@@ -184,7 +184,7 @@ fn another_version_is_left_alone() {
     bytes[SEGMENT_HEADER_BYTES - 4..SEGMENT_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
     storage.tamper("000001.seg", Some(bytes.clone()));
     let error = Journal::open(storage.clone(), &small()).map(drop).unwrap_err();
-    let want = "journal segment `000001.seg` is of version 7; this program reads 1";
+    let want = "journal segment `000001.seg` is of version 7; this program reads 2";
     assert_eq!(error.to_string(), want);
     assert_eq!(storage.bytes("000001.seg"), Some(bytes));
 }

@@ -52,6 +52,9 @@ fn what_is_no_state_directory_is_told_by_every_verb() {
             let said = ask(&place, path(&state), typed);
             assert_eq!((said.code, &*said.stdout), (Some(2), ""), "{name}: {typed}: {said:?}");
             let told = said.stderr.split_whitespace().collect::<String>();
+            // A journal can be read whatever the version of the facts beside it.
+            let is_audit = typed.starts_with("audit") && *name == "unmarked";
+            let code = if is_audit { "audit::empty" } else { code };
             for part in [code, path(&state), "help:"] {
                 assert!(told.contains(part), "{name}: {typed}: no {part} in {said:?}");
             }

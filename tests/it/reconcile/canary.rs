@@ -164,6 +164,23 @@ async fn no_secret_is_left_behind_or_said() {
     search(&mut world, &listen).await;
 }
 
+/// What the journal holds, as questions and an export tell it: its files hold it deflated.
+fn records(world: &World) -> Vec<(String, Vec<u8>)> {
+    let mut places = Vec::new();
+    // Every write with its whole proof.
+    let listed = world.site.ask(&["audit", "list", "--writes", "--limit", "10000"]);
+    let ids: Vec<&str> = listed.split_whitespace().filter(|word| word.starts_with("P-")).collect();
+    assert!(ids.len() >= 8, "{listed}");
+    for id in ids {
+        let shown = world.site.ask(&["audit", "show", id, "-o", "json"]);
+        places.push((format!("proof {id}"), shown.into_bytes()));
+    }
+    let export = world.site.workplace.path("journal.jsonl");
+    world.site.ask(&["audit", "export", &export.display().to_string()]);
+    places.push(("journal".to_owned(), std::fs::read(export).expect("it was written")));
+    places
+}
+
 /// Looks for each canary in all that the daemon left and said.
 async fn search(world: &mut World, listen: &str) {
     let mut places: Vec<(String, Vec<u8>)> = Vec::new();
@@ -180,14 +197,7 @@ async fn search(world: &mut World, listen: &str) {
     for question in questions {
         places.push((question.join(" "), world.site.ask(question).into_bytes()));
     }
-    // Every write with its whole proof.
-    let listed = world.site.ask(&["audit", "list", "--writes", "--limit", "10000"]);
-    let ids: Vec<&str> = listed.split_whitespace().filter(|word| word.starts_with("P-")).collect();
-    assert!(ids.len() >= 8, "{listed}");
-    for id in ids {
-        let shown = world.site.ask(&["audit", "show", id, "-o", "json"]);
-        places.push((format!("proof {id}"), shown.into_bytes()));
-    }
+    places.extend(records(world));
     cluster::trust_ring();
     let metrics = reqwest::get(format!("http://{listen}/metrics")).await.expect("it is served");
     places.push(("metrics".to_owned(), metrics.text().await.expect("text").into_bytes()));

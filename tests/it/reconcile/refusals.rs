@@ -39,6 +39,10 @@ const FIXED: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed, na
                      immutable: true\ndata: {key: \"1\"}\n";
 const CHANGED: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed, namespace: HERE}\n\
                        immutable: true\ndata: {key: \"2\"}\n";
+const SCALER_V1: &str = "apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\nmetadata: {name: s, namespace: HERE}\n\
+                         spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment, name: d}}\n";
+const SCALER_V2: &str = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: s, namespace: HERE}\n\
+                         spec: {maxReplicas: 5, scaleTargetRef: {kind: Deployment, name: d}}\n";
 const STRANGER: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s, namespace: nowhere}\n";
 
 #[rustfmt::skip]
@@ -61,6 +65,8 @@ const CASES: &[Case] = &[
            reason: "BuildFailed", says: &["link-out/kustomization.yaml", "out.yaml` is a symbolic link to `/etc/hostname`, which leaves the repository"], code: "kustomize::outside_root" },
     Case { name: "link-alone", before: &[], files: &[("out.yaml", "-> /etc/hostname")],
            reason: "BuildFailed", says: &["link-alone/out.yaml", "symbolic link to `/etc/hostname`"], code: "flux::link_out" },
+    Case { name: "two-versions", before: &[], files: &[("v1.yaml", SCALER_V1), ("v2.yaml", SCALER_V2)],
+           reason: "BuildFailed", says: &["two-versions/v1.yaml:1 (autoscaling/v1)", "two-versions/v2.yaml:1 (autoscaling/v2)"], code: "flux::same_object" },
     Case { name: "path-out", before: &[], files: &[("kustomization.yaml", "resources: [../../../elsewhere]\n")],
            reason: "BuildFailed", says: &["path-out/kustomization.yaml", "leaves", "elsewhere"], code: "kustomize::outside_root" },
 ];
@@ -103,6 +109,10 @@ fn next_is_said(world: &World, case: &Case) {
     if case.reason != "BuildFailed" {
         let place = format!("from     {}/{}:1 of ", case.name, case.files[0].0);
         assert!(why.contains(&place), "{}: {place:?} is not in {why}", case.name);
+        return;
+    }
+    if case.code == "flux::same_object" {
+        // The official program takes manifests of two versions for two objects.
         return;
     }
     let place = &world.site.workplace;
