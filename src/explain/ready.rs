@@ -49,13 +49,17 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
     let causes = rows(reader, "root_cause", &[Some(&name)]);
     let roots: BTreeSet<String> = causes.iter().map(|cause| text(cause, 1)).collect();
     let mut answer = Answer::new(Verdict::False, headline(reader, &name, &roots), generation);
-    for cause in causes.iter().take(LISTED_MAX) {
+    for (at, cause) in causes.iter().take(LISTED_MAX).enumerate() {
         let (root, reason, message) = (text(cause, 1), text(cause, 2), text(cause, 3));
         if root != name {
             answer = answer.line("path", path(reader, &name, &root).join(" waits for "));
         }
         answer = answer.line("because", format!("{root}: {reason}: {message}"));
-        answer = evidence(reader, &root, answer);
+        // Behind the last of a unit's causes stands what tells of all of them.
+        let mut others = causes.iter().take(LISTED_MAX).skip(at + 1);
+        if !others.any(|other| text(other, 1) == root) {
+            answer = evidence(reader, &root, answer);
+        }
     }
     if causes.len() > LISTED_MAX {
         answer = answer.line("more", format!("{} other causes", causes.len() - LISTED_MAX));

@@ -54,6 +54,8 @@ pub(crate) struct ObjectRoute {
 
 /// Reads a path.
 pub(crate) fn route(path: &str) -> Route {
+    // In a path a plus is a plus.
+    let path = unescape(&path.replace('+', "%2B"));
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let own = |text: &str| text.to_owned();
     match parts.as_slice() {
@@ -224,6 +226,7 @@ mod tests {
             ("/api/v1/namespaces/a/pods/b/status",    ["", "v1", "pods", "a", "b", "status"]),
             ("/apis/apps/v1/namespaces/a/deployments/b", ["apps", "v1", "deployments", "a", "b", ""]),
             ("/apis/g/v1/things/t",                   ["g", "v1", "things", "", "t", ""]),
+            ("/apis/g/v1/things/my%20t:%2A+",         ["g", "v1", "things", "", "my t:*+", ""]),
         ];
         for (path, want) in cases {
             assert_eq!(object(path), want.map(str::to_owned), "{path}");
