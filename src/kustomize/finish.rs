@@ -3,6 +3,7 @@
 //! Upstream: `api/krusty/kustomizer.go`.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::BuildOptions;
@@ -16,6 +17,7 @@ use super::builtins::ref_var_transformer;
 use super::builtins::sort_order_transformer;
 use super::error::BuildError;
 use super::error::Result;
+use super::gvk::ResId;
 use super::loader::Loader;
 use super::loader::Tree;
 use super::origin_annotation::Record;
@@ -75,10 +77,10 @@ fn run<'t>(build: &Build<'t>, tree: &Rc<Tree<'t>>, root: &str) -> Result<ResMap>
     noted(&target, map, "RefVarTransformer", "vars", |map| {
         ref_var_transformer::transform(map, vars, &config.var_reference)
     })?;
-    drop_local(map)?;
+    let twice = drop_local(map)?;
     match (&target.kustomization.sort_options, build.options.order) {
-        (Some(options), _) => sort_order_transformer::sort(map, Some(options))?,
-        (None, Order::Legacy) => sort_order_transformer::sort(map, None)?,
+        (Some(options), _) => sort_order_transformer::sort(map, Some(options), twice)?,
+        (None, Order::Legacy) => sort_order_transformer::sort(map, None, twice)?,
         (None, Order::AsRead) => {}
     }
     let says = |option: &str| metadata.iter().any(|have| have == option);
@@ -112,8 +114,10 @@ fn noted(
     Ok(())
 }
 
-/// Drops objects that are for the build alone, and refuses what has become ambiguous.
-fn drop_local(map: &mut ResMap) -> Result<()> {
+/// Drops objects that are for the build alone, and refuses what has become ambiguous. Returns
+/// whether some id stays twice: upstream drops by id, so that an object for the build alone stays
+/// where another one has its id.
+fn drop_local(map: &mut ResMap) -> Result<bool> {
     let mut ids = HashMap::with_capacity(map.len());
     let mut local = Vec::new();
     for (i, object) in map.objects().iter().enumerate() {
@@ -132,14 +136,37 @@ fn drop_local(map: &mut ResMap) -> Result<()> {
             }
         }
     }
-    if !local.is_empty() {
-        let mut at = 0;
-        map.objects_mut().retain(|_| {
-            at += 1;
-            local.binary_search(&(at - 1)).is_err()
-        });
+    if local.is_empty() {
+        return Ok(false);
     }
-    Ok(())
+    let going = going(map.objects(), &local)?;
+    let mut at = 0;
+    map.objects_mut().retain(|_| {
+        at += 1;
+        going.binary_search(&(at - 1)).is_err()
+    });
+    Ok(going.len() < local.len())
+}
+
+/// Those of `local`, in order, whose id no other object has.
+fn going(objects: &[Object], local: &[usize]) -> Result<Vec<usize>> {
+    let is_local = |at: &usize| local.binary_search(at).is_ok();
+    let others = objects.iter().enumerate().filter(|(at, _)| !is_local(at));
+    let staying: HashSet<&ResId> = others.map(|(_, object)| object.id()).collect();
+    let mut ids = HashMap::with_capacity(local.len());
+    let mut going = Vec::with_capacity(local.len());
+    for (at, object) in local.iter().filter_map(|&at| Some((at, objects.get(at)?))) {
+        if staying.contains(object.id()) {
+            continue;
+        }
+        let id = object.id();
+        if let Some(first) = ids.insert(id, object.place) {
+            let words = format!("id {id} not found in removal");
+            return Err(resmap::registered_twice(id, [first, object.place]).reworded(words));
+        }
+        going.push(at);
+    }
+    Ok(going)
 }
 
 /// What the build's own annotations come to in the end.

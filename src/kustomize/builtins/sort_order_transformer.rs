@@ -12,8 +12,8 @@ use crate::kustomize::kustomization::LegacySortOptions;
 use crate::kustomize::kustomization::SortOptions;
 use crate::kustomize::resmap::ResMap;
 
-/// Sorts `map` as `options` say; `None` is the legacy order.
-pub(crate) fn sort(map: &mut ResMap, options: Option<&SortOptions>) -> Result<()> {
+/// Sorts `map` as `options` say; `None` is the legacy order, in which no id may be there `twice`.
+pub(crate) fn sort(map: &mut ResMap, options: Option<&SortOptions>, twice: bool) -> Result<()> {
     let wrong = |words: String| BuildError::new(ErrorKind::InvalidKustomization, words);
     let default_lists = || {
         let (order_first, order_last) = default_order();
@@ -50,6 +50,11 @@ pub(crate) fn sort(map: &mut ResMap, options: Option<&SortOptions>) -> Result<()
         let rank = ranks.get(&*id.gvk.kind).copied().unwrap_or_default();
         (rank, Reversed::of(&id.gvk), id_text(id))
     });
+    if twice {
+        let appended = ResMap::default().append_all(map.objects().iter().cloned());
+        let words = "SortOrderTransformer: Failed to append to resources";
+        appended.map_err(|error| error.wrap(words))?;
+    }
     Ok(())
 }
 
