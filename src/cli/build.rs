@@ -147,6 +147,8 @@ pub(super) fn build(args: &BuildArgs) -> Result<Outcome, Failure> {
         (true, Form::Text) => output::data(&origins::text(&built, &here)),
         (true, Form::Json) => print(&origins::of(&built, &here)),
     }
+    // The process ends now: to give back each of its many nodes would only take time.
+    std::mem::forget(built);
     Ok(Outcome::Done)
 }
 

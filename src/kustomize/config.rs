@@ -161,7 +161,9 @@ fn parse_defaults() -> TransformerConfig {
                     Some(list) => Some(list),
                     None => config.name_reference.last_mut().map(|last| &mut last.referrers),
                 };
-                list.into_iter().for_each(|list| list.0.push(spec.clone()));
+                if let Some(list) = list {
+                    list.0.push(spec);
+                }
             }
             _ => {}
         }

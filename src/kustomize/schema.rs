@@ -56,27 +56,31 @@ fn layout() -> &'static Layout {
     })
 }
 
-/// The text with this id; ids compare like their texts.
-fn text(id: u16) -> &'static str {
+/// The bytes of the text with this id; ids compare like their texts.
+fn bytes(id: u16) -> &'static [u8] {
     let l = layout();
     let id = usize::from(id);
     if id >= l.strings {
-        return "";
+        return &[];
     }
     let start = if id == 0 { 0 } else { u32_at(l.ends + 4 * (id - 1)) };
-    let bytes = TABLE.get(l.text + start..l.text + u32_at(l.ends + 4 * id)).unwrap_or_default();
-    std::str::from_utf8(bytes).unwrap_or_default()
+    TABLE.get(l.text + start..l.text + u32_at(l.ends + 4 * id)).unwrap_or_default()
+}
+
+fn text(id: u16) -> &'static str {
+    std::str::from_utf8(bytes(id)).unwrap_or_default()
 }
 
 /// The kind's row in the table, if it has one.
 fn kind_row(api_version: &str, kind: &str) -> Option<usize> {
     let l = layout();
     let row = |i: usize| l.kinds + 2 * KIND_WORDS * i;
+    let wanted = (api_version.as_bytes(), kind.as_bytes());
     let (mut low, mut high) = (0, l.kind_count);
     while low < high {
         let middle = (low + high) / 2;
         let at = row(middle);
-        match (text(u16_at(at)), text(u16_at(at + 2))).cmp(&(api_version, kind)) {
+        match (bytes(u16_at(at)), bytes(u16_at(at + 2))).cmp(&wanted) {
             std::cmp::Ordering::Less => low = middle + 1,
             std::cmp::Ordering::Greater => high = middle,
             std::cmp::Ordering::Equal => return Some(at),
@@ -116,7 +120,7 @@ impl Schema {
         while low < high {
             let middle = (low + high) / 2;
             let at = layout().fields + 4 * middle;
-            match text(u16_at(at)).cmp(name) {
+            match bytes(u16_at(at)).cmp(name.as_bytes()) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
                 std::cmp::Ordering::Equal => return Self::built_in(u16_at(at + 2)),

@@ -42,8 +42,18 @@ struct Shape {
     indicators: bool,
 }
 
+/// A text of letters, digits and what stands between them in names and paths: nothing in it asks
+/// for quotes.
+fn is_simple(text: &str) -> bool {
+    let simple = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'/' | b'_');
+    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(simple)
+}
+
 impl Shape {
     fn of(text: &str) -> Self {
+        if is_simple(text) {
+            return Self::default();
+        }
         let separates = text.starts_with("---") || text.starts_with("...");
         let mut shape = Self { indicators: separates, ..Self::default() };
         let (mut after_space, mut after_break, mut after_blank) = (false, false, true);
@@ -166,6 +176,9 @@ pub(super) fn write(writer: &mut Writer, value: &Canonical, indent: usize, is_ke
 /// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`: numbers in base 60, quoted for old readers.
 fn is_base_60(text: &str) -> bool {
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     let mut parts = whole.split(':');
@@ -175,11 +188,7 @@ fn is_base_60(text: &str) -> bool {
         count += 1;
         matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9'])
     });
-    first.starts_with(|c: char| c.is_ascii_digit())
-        && digits(first)
-        && sixtieths
-        && count > 0
-        && digits(fraction)
+    digits(first) && sixtieths && count > 0 && digits(fraction)
 }
 
 fn plain(writer: &mut Writer, text: &str, indent: usize, is_key: bool) {

@@ -1,6 +1,8 @@
 //! Texts that stand in most objects, kept once for all.
 
 use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+use std::hash::Hasher;
 use std::sync::OnceLock;
 
 use super::node::Text;
@@ -29,9 +31,30 @@ const WELL_KNOWN: &[&str] = &[
     "internal.config.kubernetes.io/needsHashSuffix", "enabled",
 ];
 
+/// FNV-1a: quick for short texts. Nobody can fill a set that never changes with texts that collide.
+struct Quick(u64);
+
+impl Default for Quick {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Quick {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The one copy of a text that stands in most objects.
 pub(super) fn well_known(text: &str) -> Option<&'static Text> {
-    static SET: OnceLock<HashSet<Text>> = OnceLock::new();
+    static SET: OnceLock<HashSet<Text, BuildHasherDefault<Quick>>> = OnceLock::new();
     let set = SET.get_or_init(|| WELL_KNOWN.iter().map(|&text| Text::from(text)).collect());
     if text.len() > SHARED_BYTES_MAX { None } else { set.get(text) }
 }
