@@ -126,14 +126,15 @@ impl Decoder {
         }
     }
 
-    /// The entries of a map in the order in which JSON has them.
+    /// The entries of a map in the order in which JSON has them; the last of equal keys counts.
     pub(crate) fn entries<'n>(&mut self, node: &'n Node, name: &str) -> Vec<&'n Entry> {
         let Some(entries) = node.entries() else {
             self.mismatch(node, name);
             return Vec::new();
         };
-        let mut sorted: Vec<&Entry> = entries.iter().collect();
-        sorted.sort_by(|a, b| a.key.text().cmp(&b.key.text()));
+        let mut sorted: Vec<&Entry> = entries.iter().rev().collect();
+        sorted.sort_by_key(|entry| entry.key.text());
+        sorted.dedup_by_key(|entry| entry.key.text());
         sorted
     }
 
