@@ -3,6 +3,8 @@
 //! A path's first segment is never looked at, `replace` makes what is missing in a map, an index
 //! may be negative, and a missing `value` is null. Upstream: `evanphx/json-patch` v4.
 
+use std::collections::HashSet;
+
 use super::error::BuildError;
 use super::error::ErrorKind;
 use super::error::Result;
@@ -79,11 +81,16 @@ impl JsonPatch {
 }
 
 fn operation(node: &Node) -> Result<Operation> {
-    let text = |field: &str| match node.get(field)?.value(Dialect::V2)? {
+    // Of equal keys the last one counts.
+    let last = |field: &str| {
+        let named = |entry: &&Entry| entry.key.text() == Some(field);
+        node.entries()?.iter().rev().find(named).map(|entry| &entry.value)
+    };
+    let text = |field: &str| match last(field)?.value(Dialect::V2)? {
         Value::Str(text) => Some((*text).to_owned()),
         _ => None,
     };
-    let value = match node.get("value") {
+    let value = match last("value") {
         Some(value) => spelt_out(value)?,
         None => Node::null(),
     };
@@ -100,10 +107,15 @@ fn spelt_out(node: &Node) -> Result<Node> {
     }
     if let Some(entries) = node.entries() {
         let mut made = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let key = Node::string(&entry.key.kustomization_key()).at(entry.key.place());
-            made.push(Entry { key, value: spelt_out(&entry.value)? });
+        let mut seen = HashSet::with_capacity(entries.len());
+        for entry in entries.iter().rev() {
+            let name = entry.key.kustomization_key();
+            let key = Node::string(&name).at(entry.key.place());
+            if seen.insert(name) {
+                made.push(Entry { key, value: spelt_out(&entry.value)? });
+            }
         }
+        made.reverse();
         return Ok(Node::mapping(made).at(place));
     }
     let value = node.value(Dialect::V2).unwrap_or(Value::Null);

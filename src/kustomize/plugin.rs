@@ -38,6 +38,7 @@ use super::schemas::Schemas;
 use super::yaml::Entry;
 use super::yaml::Node;
 use super::yaml::Place;
+use super::yaml::to_yaml;
 
 /// Changes objects. Runs once.
 pub(crate) trait Transformer {
@@ -115,6 +116,16 @@ fn only_built_in(object: &Object) -> BuildError {
         .says(format!("`{}` asks for a plugin that would have to be run", shown(object.id())))
 }
 
+/// Refuses an object that cannot be printed, such as one in which a key stands twice: upstream hands
+/// plugins their configuration as text.
+fn check_printable(object: &Object) -> Result<()> {
+    let printed = to_yaml(object.node());
+    printed.map(drop).map_err(|error| {
+        BuildError::new(ErrorKind::InvalidYaml, error.to_string())
+            .wrap(format!("marshalling yaml from res {}", object.original_id()))
+    })
+}
+
 fn read<T: Decode>(object: &Object) -> Result<T> {
     let config = Decoder::object().read::<T>(object.node(), object.kind());
     config.map_err(|(error, _)| {
@@ -132,8 +143,9 @@ pub(crate) fn transformers(
     if !is_built_in(object) {
         return Err(only_built_in(object));
     }
+    let file = helpers.build.file_name(object.place.file);
+    check_printable(object).map_err(|error| error.at(&file, object.place.line))?;
     configured(object, helpers).map_err(|error| {
-        let file = helpers.build.file_name(object.place.file);
         let error = error.at(&file, object.place.line);
         error.wrap(format!("plugin {} fails configuration", object.original_id()))
     })
@@ -213,6 +225,7 @@ pub(crate) fn generator(object: &Object) -> Result<Box<dyn Generator>> {
     if !is_built_in(object) {
         return Err(only_built_in(object));
     }
+    check_printable(object)?;
     let failed = |error: BuildError| {
         error.wrap(format!("plugin {} fails configuration", object.original_id()))
     };

@@ -13,6 +13,7 @@ use super::objects::object;
 use super::objects::s;
 use super::scope::Made;
 use super::scope::Scope;
+use super::twice::twice;
 use crate::tree::MemoryTree;
 
 /// Kinds that get no prefix and no suffix: they cannot come in twice.
@@ -150,6 +151,9 @@ impl Maker<'_> {
             1 => "Kustomization",
             _ => "kustomization.yaml",
         };
+        if self.has(4, "(key twice)") {
+            k = twice(self.dice, &k);
+        }
         self.file(format!("{path}/{name}"), &k);
         path
     }

@@ -11,6 +11,7 @@ mod patches;
 mod plugins;
 mod replacements;
 mod scope;
+mod twice;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
