@@ -153,8 +153,13 @@ fn kustomization(
         read_kustomization(&tree.read(&path)?, FileId::default()).map_err(broken)?
     };
     let node = overlay::lay_over(file.as_ref(), is_generated, unit, |component| {
-        let standing = layers::standing(tree, &format!("{directory}/{component}"))?;
-        Ok(standing != Standing::Nothing)
+        // Flux joins the two as texts, and sees nothing outside of the source.
+        let Some(at) = loader::join(directory, component) else { return Ok(false) };
+        let stands = layers::standing(tree, &at)? != Standing::Nothing;
+        if !stands {
+            reads.insert(at, None);
+        }
+        Ok(stands)
     })?;
     let text = to_yaml(&node).map_err(broken)?;
     Ok((path, node, text))

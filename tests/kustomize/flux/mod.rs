@@ -7,6 +7,7 @@
 //! `FLUX_ORACLE` names `oracle/flux`; without it this says so and passes. A refusal must be met by
 //! a refusal; of texts with variables the words must be the same too.
 
+mod components;
 mod origins;
 mod substitution;
 mod units;
