@@ -126,16 +126,13 @@ impl Decoder {
         }
     }
 
-    /// The entries of a map in the order in which JSON has them; the last of equal keys counts.
+    /// The entries of a map in the order in which JSON has them.
     pub(crate) fn entries<'n>(&mut self, node: &'n Node, name: &str) -> Vec<&'n Entry> {
         let Some(entries) = node.entries() else {
             self.mismatch(node, name);
             return Vec::new();
         };
-        let mut sorted: Vec<&Entry> = entries.iter().rev().collect();
-        sorted.sort_by_key(|entry| entry.key.text());
-        sorted.dedup_by_key(|entry| entry.key.text());
-        sorted
+        in_json_order(entries)
     }
 
     /// The text of a key; in a kustomization file YAML 1.1 decides what that is.
@@ -167,6 +164,14 @@ impl Decoder {
         };
         self.fail(format!("json: unknown field {name:?}"), hint, place);
     }
+}
+
+/// Entries in the order of their keys; the last of equal keys counts.
+pub(crate) fn in_json_order(entries: &[Entry]) -> Vec<&Entry> {
+    let mut sorted: Vec<&Entry> = entries.iter().rev().collect();
+    sorted.sort_by_key(|entry| entry.key.text());
+    sorted.dedup_by_key(|entry| entry.key.text());
+    sorted
 }
 
 /// The known name that is closest to `name`, if any is close.

@@ -4,6 +4,7 @@
 //! again: what the type does not know is gone before the build sees it, a number where a string
 //! belongs is a string, and keys have the case of the type.
 
+use crate::kustomize::decode::in_json_order;
 use crate::kustomize::yaml::Dialect;
 use crate::kustomize::yaml::Entry;
 use crate::kustomize::yaml::Node;
@@ -200,21 +201,21 @@ pub(super) fn read(node: &Node, shape: Shape) -> Option<Node> {
     let made = match (shape, node.entries(), node.items()) {
         (Fields(fields), Some(entries), _) => {
             let mut made = Node::mapping(Vec::new());
-            for entry in entries {
+            for entry in in_json_order(entries) {
                 let field = entry.key.text().and_then(|key| field_named(key, fields));
                 let Some((name, shape)) = field else { continue };
                 match read(&entry.value, shape) {
-                    Some(value) => made.set_entry(entry_at(name, &entry.key, value)),
-                    // `false` and `""` take the place of an earlier duplicate, null does not.
-                    None if !entry.value.is_null() => drop(made.remove(name)),
-                    None => {}
+                    Some(value) => fill(&mut made, entry_at(name, &entry.key, value)),
+                    // The same name in another case: null leaves strings and numbers alone.
+                    None if entry.value.is_null() && matches!(shape, Plain | Text) => {}
+                    None => drop(made.remove(name)),
                 }
             }
             made
         }
         (TextMap, Some(entries), _) => Node::mapping(
-            entries
-                .iter()
+            in_json_order(entries)
+                .into_iter()
                 .map(|entry| Entry {
                     key: quoted(&entry.key.kustomization_key()).at(entry.key.place()),
                     value: read(&entry.value, Text)
@@ -229,8 +230,8 @@ pub(super) fn read(node: &Node, shape: Shape) -> Option<Node> {
             Node::sequence(items.iter().map(read).collect())
         }
         (_, Some(entries), _) => Node::mapping(
-            entries
-                .iter()
+            in_json_order(entries)
+                .into_iter()
                 .map(|entry| Entry {
                     key: quoted(&entry.key.kustomization_key()).at(entry.key.place()),
                     value: read(&entry.value, Anything).unwrap_or_else(Node::null),
@@ -247,6 +248,18 @@ pub(super) fn read(node: &Node, shape: Shape) -> Option<Node> {
     };
     let is_struct = matches!(shape, Fields(_));
     (is_struct || !made.is_empty_collection()).then(|| made.at(node.place()))
+}
+
+/// Puts a field. One that is there already, by its name in another case, is filled further when it
+/// is a map.
+fn fill(made: &mut Node, field: Entry) {
+    let name = field.key.text().unwrap_or_default();
+    match (made.get_mut(name), field.value.entries()) {
+        (Some(old), Some(entries)) if old.is_mapping() => {
+            entries.iter().for_each(|entry| old.set_entry(entry.clone()));
+        }
+        _ => made.set_entry(field),
+    }
 }
 
 fn entry_at(name: &str, key: &Node, value: Node) -> Entry {

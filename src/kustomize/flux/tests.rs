@@ -4,6 +4,7 @@
 use serde_json::Value as Json;
 
 use super::*;
+use crate::kustomize::yaml;
 use crate::kustomize::yaml::FileId;
 use crate::kustomize::yaml::Node;
 use crate::kustomize::yaml::Place;
@@ -144,6 +145,30 @@ fn unknown_fields_are_dropped_and_scalars_become_strings() {
         "apiVersion: kustomize.config.k8s.io/v1beta1\ncommonLabels:\n  a: \"true\"\nkind: Kustomization\n\
          namePrefix: \"5\"\npatches:\n- patch: x\nresources:\n- a\n"
     );
+}
+
+#[test]
+fn keys_that_stand_twice_are_read_as_json_has_them() {
+    let laid = |file: &str| {
+        let file = yaml::read_kustomization(file.as_bytes(), FileId(0)).unwrap();
+        let laid = overlay::lay_over(file.as_ref(), true, &UnitBuild::default(), |_| Ok(true));
+        let laid = to_yaml(&laid.unwrap()).unwrap();
+        laid.replace("apiVersion: kustomize.config.k8s.io/v1beta1\n", "")
+            .replace("kind: Kustomization\n", "")
+    };
+    #[rustfmt::skip]
+    let cases = [
+        ("namespace: a\nNAMESPACE: b\n", "namespace: a\n"),
+        ("namespace: a\nnamespace: null\n", ""),
+        ("NAMESPACE: a\nnamespace: null\n", "namespace: a\n"),
+        ("namePrefix: a\nnamePrefix: b\n", "namePrefix: b\n"),
+        ("commonLabels: {a: x}\ncommonLabels: {b: z}\n", "commonLabels:\n  b: z\n"),
+        ("commonLabels: {b: z, b: x}\nCOMMONLABELS: {a: x}\n", "commonLabels:\n  a: x\n  b: x\n"),
+        ("commonLabels: null\nCOMMONLABELS: {a: x}\n", ""),
+    ];
+    for (file, want) in cases {
+        assert_eq!(laid(file), want, "{file}");
+    }
 }
 
 #[test]
