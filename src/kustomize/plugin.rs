@@ -116,8 +116,8 @@ fn only_built_in(object: &Object) -> BuildError {
         .says(format!("`{}` asks for a plugin that would have to be run", shown(object.id())))
 }
 
-/// Refuses an object that cannot be printed, such as one in which a key stands twice: upstream hands
-/// plugins their configuration as text.
+/// Refuses an object that cannot be printed, such as one in which a key stands twice: upstream
+/// hands plugins their configuration as text.
 fn check_printable(object: &Object) -> Result<()> {
     let printed = to_yaml(object.node());
     printed.map(drop).map_err(|error| {
