@@ -25,7 +25,7 @@ use crate::datalog::store::List;
 use crate::datalog::store::Sorted;
 
 /// From how many rows on a list is kept in order: below, looking at all of them is quick.
-const LONG: usize = 128;
+pub(crate) const LONG: usize = 128;
 
 /// Notes for each relation the lists that a proof may walk: rows of one key of an index, or all.
 pub(crate) fn of_program(program: &Program, relations: &mut [CoreRelation]) {

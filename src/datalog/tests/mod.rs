@@ -11,6 +11,7 @@ mod proofs;
 mod random;
 mod reference;
 mod sharing;
+mod walks;
 
 use crate::datalog::Builtins;
 use crate::datalog::CheckError;
