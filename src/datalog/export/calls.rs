@@ -19,6 +19,7 @@ use crate::datalog::program::Program;
 use crate::datalog::program::RelationKind;
 use crate::datalog::program::Term;
 use crate::datalog::solve::Solver;
+use crate::datalog::syntax::Comparison;
 use crate::datalog::syntax::Fold;
 use crate::datalog::syntax::Operator;
 use crate::datalog::value::Row;
@@ -26,11 +27,14 @@ use crate::datalog::value::Type;
 use crate::datalog::value::Value;
 use crate::datalog::world::World;
 
-/// What was computed, and all values by type.
+/// What was computed, what is ordered by something else than numbers, and what is too large.
 #[derive(Default)]
 pub(super) struct Used {
     pub(super) tables: BTreeMap<String, BTreeSet<Row>>,
-    pub(super) values: BTreeMap<Type, BTreeSet<Value>>,
+    /// Values whose order decides something, by type.
+    pub(super) ordered: BTreeMap<Type, BTreeSet<Value>>,
+    /// Numbers that 32 bits do not hold.
+    pub(super) large: BTreeSet<i64>,
 }
 
 /// The table of an arithmetic sign on two types.
@@ -98,10 +102,15 @@ impl Used {
     }
 
     fn value(&mut self, value: &Value) {
-        let known = self.values.entry(value.base()).or_default();
-        if !known.contains(value) {
-            known.insert(value.clone());
+        if let Value::Number(number) = value
+            && i32::try_from(*number).is_err()
+        {
+            self.large.insert(*number);
         }
+    }
+
+    fn order(&mut self, value: Value) {
+        self.ordered.entry(value.base()).or_default().insert(value);
     }
 
     fn row(&mut self, table: String, row: Row) {
@@ -144,9 +153,11 @@ impl<'u, 'w> Walk<'u, 'w> {
         let calls = &self.world.calls;
         match &literal.kind {
             LiteralKind::Atom { args, .. } => self.constants(args),
-            LiteralKind::Compare { left, right, .. } => {
-                self.expr(left, binding);
-                self.expr(right, binding);
+            LiteralKind::Compare { op, left, right } => {
+                let sides = [self.expr(left, binding), self.expr(right, binding)];
+                if !matches!(op, Comparison::Equal | Comparison::NotEqual) {
+                    sides.into_iter().flatten().for_each(|value| self.used.order(value));
+                }
             }
             LiteralKind::Test { call, .. } => {
                 let Some(inputs) = self.inputs(&call.args, binding) else { return Ok(()) };
@@ -179,6 +190,8 @@ impl<'u, 'w> Walk<'u, 'w> {
         for key in &aggregate.keys {
             inner[*key].clone_from(&binding[*key]);
         }
+        let is_ordered =
+            !matches!(aggregate.fold, Fold::Count | Fold::Sum) && !is_tabled(aggregate);
         let mut solver = Solver::new(self.world, &self.world.calls, u64::MAX);
         let flow = self.body(
             &mut solver,
@@ -188,7 +201,11 @@ impl<'u, 'w> Walk<'u, 'w> {
             &mut |walk, binding| {
                 let keys = aggregate.order.iter().map(|(key, _)| key);
                 for expr in aggregate.selected.iter().chain(keys) {
-                    walk.expr(expr, binding);
+                    let value = walk.expr(expr, binding);
+                    value
+                        .filter(|_| is_ordered)
+                        .into_iter()
+                        .for_each(|value| walk.used.order(value));
                 }
             },
         )?;

@@ -108,6 +108,15 @@ impl Dialect {
         }
     }
 
+    /// `target` is the least or the largest `column` of the rows of `atom`.
+    pub(super) fn extremum(self, target: &str, largest: bool, column: &str, atom: &str) -> String {
+        let word = if largest { "max" } else { "min" };
+        match self {
+            Self::Clingo => format!("{target} = #{word} {{ {column} : {atom} }}"),
+            Self::Souffle => format!("{target} = {word} {column} : {{ {atom} }}"),
+        }
+    }
+
     /// What has to be said of a relation before it is used; empty where nothing has.
     pub(super) fn declaration(self, name: &str, columns: &[Type]) -> String {
         let column = |(at, base): (usize, &Type)| {

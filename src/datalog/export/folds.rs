@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! group(keys, variables, order, selected)   one row per solution of the aggregate's conditions
-//! item(keys, order, selected) ─▶ first(…)   each selected tuple once, at its best place
-//! before(keys, better, worse) ─▶ kept(…)    those that fewer than so many stand before
+//!
+//! one is kept    place(keys, ranks, selected) ─▶ best(keys, best ranks) ─▶ kept(keys, selected)
+//!                column after column, so that it costs no more than the rows of the group
+//! several are    item(keys, order, selected) ─▶ first(…)   each selected tuple once, at its best
+//!                before(keys, better, worse) ─▶ kept(…)    those that too few stand before
 //! ```
 
 use crate::datalog::check::binds_alone;
@@ -89,11 +92,10 @@ impl Writer<'_> {
                 is_target(&value, &targets[0], body);
             }
             _ => {
-                let keep = match aggregate.fold {
-                    Fold::Top(rows) => rows,
-                    _ => 1,
-                };
-                self.kept(&group, aggregate.fold == Fold::Max, keep, body.types);
+                match aggregate.fold {
+                    Fold::Top(rows) => self.kept(&group, rows, body.types),
+                    _ => self.winner(&group, aggregate.fold == Fold::Max, body.types),
+                }
                 let row = [group.keys.clone(), targets].concat();
                 body.parts.push(self.dialect.atom(&group.name("kept"), &row));
             }
@@ -182,8 +184,7 @@ impl Writer<'_> {
     }
 
     /// Writes the rules that keep the first so many selected tuples.
-    fn kept(&mut self, group: &Group, descending: bool, keep: usize, types: &[Type]) {
-        let wild = |count: usize| vec!["_".to_owned(); count];
+    fn kept(&mut self, group: &Group, keep: usize, types: &[Type]) {
         let with_keys =
             |columns: &[&[Type]]| [&[group.key_types.as_slice()], columns].concat().concat();
         for name in ["item", "first", "later"] {
@@ -211,10 +212,7 @@ impl Writer<'_> {
         let later = atom(self, "later", &[&here]);
         let before = atom(self, "before", &[selected_there, selected_here]);
         for at in 0..here.len() {
-            let down = match group.order.get(at) {
-                Some((_, down)) => *down,
-                None => descending,
-            };
+            let down = group.order.get(at).is_some_and(|(_, down)| *down);
             let (head, source) = if at < places { (Some(&later), "item") } else { (None, "first") };
             for (head, source) in head.map(|h| (h, source)).into_iter().chain([(&before, "first")])
             {
@@ -237,15 +235,62 @@ impl Writer<'_> {
         let first = atom(self, "first", &[&here]);
         self.rule(&first, &[item, not_later]);
         let kept = atom(self, "kept", &[selected_here]);
-        if keep == 1 {
-            let nobody = atom(self, "before", &[&wild(selected_here.len()), selected_here]);
-            let nobody = self.dialect.absent(&nobody);
-            self.rule(&kept, &[first, nobody]);
-        } else {
-            let count = self.fresh();
-            let better = self.dialect.count(&count, selected_there, &before);
-            self.rule(&kept, &[first, better, format!("{count} < {keep}")]);
+        let count = self.fresh();
+        let better = self.dialect.count(&count, selected_there, &before);
+        self.rule(&kept, &[first, better, format!("{count} < {keep}")]);
+    }
+
+    /// Writes the rules that keep the one selected tuple at the best place.
+    fn winner(&mut self, group: &Group, descending: bool, types: &[Type]) {
+        let here = group.items();
+        let selected = &here[group.order.len()..];
+        let solution = [group.keys.clone(), group.own.clone(), here.clone()].concat();
+        let solution = self.dialect.atom(&group.name("group"), &solution);
+        let mut body = Body { parts: vec![solution], types };
+        let ranks: Vec<String> = here
+            .iter()
+            .zip(&group.types)
+            .map(|(value, base)| self.rank(value, *base, &mut body))
+            .collect();
+        let numbers = vec![Type::Number; ranks.len()];
+        let selected_types = group.selected_types();
+        let declared = [group.key_types.as_slice(), &numbers, selected_types].concat();
+        self.declare(&group.name("place"), declared);
+        let place = |writer: &Self, ranks: &[String], selected: &[String]| {
+            let args = [group.keys.as_slice(), ranks, selected].concat();
+            writer.dialect.atom(&group.name("place"), &args)
+        };
+        let head = place(self, &ranks, selected);
+        self.rule(&head, &body.parts);
+
+        let wild = |count: usize| vec!["_".to_owned(); count];
+        let numbered = |writer: &mut Self, best: &[String]| {
+            let name = group.name(&format!("best_{}", best.len()));
+            writer.declare(&name, [group.key_types.as_slice(), &numbers[..best.len()]].concat());
+            writer.dialect.atom(&name, &[group.keys.as_slice(), best].concat())
+        };
+        let mut best: Vec<String> = Vec::new();
+        let mut head = numbered(self, &best);
+        let any = place(self, &wild(ranks.len()), &wild(selected.len()));
+        self.rule(&head, &[any]);
+        // The best number of each column, among the rows that have the best ones before it.
+        for (at, rank) in ranks.iter().enumerate() {
+            let down = group.order.get(at).map_or(descending, |(_, down)| *down);
+            let rest = wild(ranks.len() - at - 1);
+            let rows = [best.as_slice(), std::slice::from_ref(rank), &rest].concat();
+            let rows = place(self, &rows, &wild(selected.len()));
+            best.push(self.fresh());
+            let extremum = self.dialect.extremum(&best[at], down, rank, &rows);
+            let next = numbered(self, &best);
+            self.rule(&next, &[head, extremum]);
+            head = next;
         }
+        let row = place(self, &best, selected);
+        let declared = [group.key_types.as_slice(), selected_types].concat();
+        self.declare(&group.name("kept"), declared);
+        let kept = [group.keys.as_slice(), selected].concat();
+        let kept = self.dialect.atom(&group.name("kept"), &kept);
+        self.rule(&kept, &[head, row]);
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! What another engine cannot compute stands in tables of the calls used: built-ins, texts and
 //! arithmetic by their arguments, `join` and sums of anything but numbers by their group. An order
-//! that is not that of numbers is a table of ranks, one row per value that occurs. Recursion,
+//! that is not that of numbers is a table of ranks, one row per value that is ordered. Recursion,
 //! negation, joins, counts, extrema, winners and sums of numbers are left to the other engine.
 //!
 //! Pure. Cost: one plain evaluation of each clause over the finished facts. Limits: numbers must
@@ -72,13 +72,8 @@ pub fn export(
         return Err(ExportError::Faulted { relation: fault.relation.to_string() });
     }
     let used = Used::collect(reader.world());
-    let large = used.values.get(&Type::Number).into_iter().flatten();
-    for value in large {
-        if let Value::Number(number) = value
-            && i32::try_from(*number).is_err()
-        {
-            return Err(ExportError::Number { number: *number });
-        }
+    if let Some(number) = used.large.first() {
+        return Err(ExportError::Number { number: *number });
     }
     let mut writer = Writer::new(engine.program(), builtins, dialect);
     for clause in 0..engine.program().clauses().count() {
@@ -95,7 +90,7 @@ pub fn export(
     for (name, rows) in used.tables.iter().filter(|(name, _)| is_used.contains(*name)) {
         facts(&mut text, dialect, name, rows.iter());
     }
-    for (base, values) in &used.values {
+    for (base, values) in &used.ordered {
         let ranks: Vec<Vec<Value>> = (0..)
             .zip(values)
             .map(|(rank, value)| vec![value.clone(), Value::Number(rank)])

@@ -28,14 +28,14 @@ fn clingo() {
     #show many/2.
     % t/newest
     group__0_1(S, W, W1) :- tag(S, W), W1 = W.
-    item__0_1(S, W1) :- group__0_1(S, W, W1).
-    before__0_1(S, W2, W1) :- first__0_1(S, W1), first__0_1(S, W2), order__version(W1, W3), order__version(W2, W4), W4 > W3.
-    first__0_1(S, W1) :- item__0_1(S, W1), not later__0_1(S, W1).
-    kept__0_1(S, W1) :- first__0_1(S, W1), not before__0_1(S, _, W1).
+    place__0_1(S, W2, W1) :- group__0_1(S, W, W1), order__version(W1, W2).
+    best_0__0_1(S) :- place__0_1(S, _, _).
+    best_1__0_1(S, W3) :- best_0__0_1(S), W3 = #max { W2 : place__0_1(S, W2, _) }.
+    kept__0_1(S, W1) :- best_1__0_1(S, W3), place__0_1(S, W3, W1).
     newest(S, V) :- tag(S, _), kept__0_1(S, V).
     % t/many
-    group__1_1(S, W5) :- tag(S, W5).
-    many(W7, N) :- tag(S, _), W6 = #count { W5 : group__1_1(S, W5) }, N = W6, N > 1, cat__symbol_symbol("a ", S, W7).
+    group__1_1(S, W4) :- tag(S, W4).
+    many(W6, N) :- tag(S, _), W5 = #count { W4 : group__1_1(S, W4) }, N = W5, N > 1, cat__symbol_symbol("a ", S, W6).
     tag("a", "1.9.0").
     tag("a", "1.10.0").
     cat__symbol_symbol("a ", "a", "a a").
@@ -51,30 +51,29 @@ fn souffle() {
     let text = export(&engine, &Builtins::new(), Dialect::Souffle).unwrap();
     insta::assert_snapshot!(text, @r#"
     // Made by `hence rules export`.
-    .decl before__0_1(c0: symbol, c1: symbol, c2: symbol)
+    .decl best_0__0_1(c0: symbol)
+    .decl best_1__0_1(c0: symbol, c1: number)
     .decl cat__symbol_symbol(c0: symbol, c1: symbol, c2: symbol)
-    .decl first__0_1(c0: symbol, c1: symbol)
     .decl group__0_1(c0: symbol, c1: symbol, c2: symbol)
     .decl group__1_1(c0: symbol, c1: symbol)
-    .decl item__0_1(c0: symbol, c1: symbol)
     .decl kept__0_1(c0: symbol, c1: symbol)
-    .decl later__0_1(c0: symbol, c1: symbol)
     .decl many(c0: symbol, c1: number)
     .decl newest(c0: symbol, c1: symbol)
     .decl order__version(c0: symbol, c1: number)
+    .decl place__0_1(c0: symbol, c1: number, c2: symbol)
     .decl tag(c0: symbol, c1: symbol)
     .output newest
     .output many
     // t/newest
     group__0_1(S, W, W1) :- tag(S, W), W1 = W.
-    item__0_1(S, W1) :- group__0_1(S, W, W1).
-    before__0_1(S, W2, W1) :- first__0_1(S, W1), first__0_1(S, W2), order__version(W1, W3), order__version(W2, W4), W4 > W3.
-    first__0_1(S, W1) :- item__0_1(S, W1), !later__0_1(S, W1).
-    kept__0_1(S, W1) :- first__0_1(S, W1), !before__0_1(S, _, W1).
+    place__0_1(S, W2, W1) :- group__0_1(S, W, W1), order__version(W1, W2).
+    best_0__0_1(S) :- place__0_1(S, _, _).
+    best_1__0_1(S, W3) :- best_0__0_1(S), W3 = max W2 : { place__0_1(S, W2, _) }.
+    kept__0_1(S, W1) :- best_1__0_1(S, W3), place__0_1(S, W3, W1).
     newest(S, V) :- tag(S, _), kept__0_1(S, V).
     // t/many
-    group__1_1(S, W5) :- tag(S, W5).
-    many(W7, N) :- tag(S, _), W6 = count : { group__1_1(S, W5) }, N = W6, N > 1, cat__symbol_symbol("a ", S, W7).
+    group__1_1(S, W4) :- tag(S, W4).
+    many(W6, N) :- tag(S, _), W5 = count : { group__1_1(S, W4) }, N = W5, N > 1, cat__symbol_symbol("a ", S, W6).
     tag("a", "1.9.0").
     tag("a", "1.10.0").
     cat__symbol_symbol("a ", "a", "a a").

@@ -68,12 +68,12 @@ impl Work<'_> {
             let mut tally = Tally::default();
             for (at, stored, plan) in &clause.deltas {
                 let told_apart = self.told_apart(stored);
-                for sign in [1, -1] {
+                for (to_true, sign) in [(true, 1), (false, -1)] {
                     let ages = Ages::Split(*at);
                     let found = match &told_apart {
-                        None => self.run_changed(clause, stored, plan, sign > 0, ages)?,
+                        None => self.run_changed(clause, stored, plan, to_true, ages)?,
                         Some(apart) => {
-                            let ids = if sign > 0 { &apart.added } else { &apart.removed };
+                            let ids = if to_true { &apart.added } else { &apart.removed };
                             let starts = Starts::Ids(stored.relation, ids);
                             self.run(clause, plan, starts, ages, u32::MAX)?
                         }

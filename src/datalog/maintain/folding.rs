@@ -120,7 +120,7 @@ impl Work<'_> {
             let totals = groups.entry(row[..unit.keys].into()).or_default();
             totals.0 += change;
             if unit.aggregate.fold == Fold::Sum {
-                totals.1 += i128::from(change) * fold::wide(&self.selected(unit, row));
+                totals.1 += i128::from(change) * fold::wide(&self.summand(unit, row));
             }
         }
         if full {
@@ -134,9 +134,9 @@ impl Work<'_> {
         groups
     }
 
-    /// The first selected value of a group row.
-    fn selected(&self, unit: &FoldUnit, row: &[u32]) -> Value {
-        self.store.interner.value(row[unit.keys + unit.aggregate.order.len()])
+    /// The value that a group row adds to a sum, which has no columns to order by.
+    fn summand(&self, unit: &FoldUnit, row: &[u32]) -> Value {
+        self.store.interner.value(row[unit.keys])
     }
 
     /// Ids of a relation's rows in one version that belong to a group.
@@ -218,7 +218,7 @@ impl Work<'_> {
                     let times = i128::from(meta.support);
                     total += match aggregate.fold {
                         Fold::Count => times,
-                        _ => times * fold::wide(&self.selected(unit, row)),
+                        _ => times * fold::wide(&self.summand(unit, row)),
                     };
                 }
                 self.total_row(unit, group, total).map(|row| vec![row])

@@ -106,3 +106,27 @@ impl Work<'_> {
         self.touched[relation].push(id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::have_own_keys;
+
+    #[test]
+    fn keys_of_many_rows_at_once() {
+        #[rustfmt::skip]
+        let cases: &[(&str, &[usize], &[[u32; 2]], bool)] = &[
+            ("nothing",                    &[0],    &[],                           true),
+            ("one row",                    &[0],    &[[1, 1]],                     true),
+            ("apart",                      &[0],    &[[1, 1], [2, 1], [3, 1]],     true),
+            ("the first and the last",     &[0],    &[[1, 1], [2, 1], [1, 2]],     false),
+            ("the same row twice",         &[0],    &[[4, 4], [2, 1], [4, 4]],     false),
+            ("two columns tell apart",     &[0, 1], &[[1, 1], [1, 2], [2, 1]],     true),
+            ("two columns do not",         &[0, 1], &[[1, 1], [1, 2], [1, 2]],     false),
+            ("another column does",        &[1],    &[[1, 1], [1, 2], [2, 3]],     true),
+            ("all rows have the empty key", &[],    &[[1, 1], [2, 2]],             false),
+        ];
+        for (why, key, rows, want) in cases {
+            assert_eq!(have_own_keys(key, rows.len(), |at| &rows[at][..]), *want, "{why}");
+        }
+    }
+}

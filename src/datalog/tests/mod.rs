@@ -2,6 +2,7 @@
 
 mod coverage;
 mod effort;
+mod exact;
 mod faults;
 mod keep;
 mod laws;
