@@ -83,6 +83,8 @@ pub struct Program {
     pub stated: Facts,
     /// The texts that occur in rules.
     pub places: Places,
+    /// Tables by what some of their columns are: table, columns with their values, and the part.
+    pub parts: Vec<(usize, Vec<(usize, i32)>, usize)>,
     /// Relations by name.
     pub names: HashMap<String, usize>,
 }
@@ -108,6 +110,58 @@ impl Program {
     /// True when no rule derives the relation.
     pub fn is_input(&self, relation: usize) -> bool {
         !self.derived.contains(&relation)
+    }
+
+    /// Makes each part of a table that rules name with the same values in some columns a relation
+    /// of its own, without these columns: what an export folds into one table is many functions.
+    pub fn take_apart(&mut self) {
+        let mut rules = std::mem::take(&mut self.rules);
+        for condition in rules.iter_mut().flat_map(|rule| &mut rule.body) {
+            let Condition::Atom(atom, _) = condition else { continue };
+            let (name, arity) = self.relations[atom.relation].clone();
+            let values = atom.terms.iter().enumerate().filter_map(|(at, term)| match term {
+                Term::Value(value) => Some((at, *value)),
+                _ => None,
+            });
+            let values: Vec<(usize, i32)> = values.collect();
+            let is_table = self.is_input(atom.relation) && name.contains("__");
+            if values.is_empty() || !is_table || name.starts_with("order__") {
+                continue;
+            }
+            let known =
+                self.parts.iter().find(|(table, own, _)| (*table, own) == (atom.relation, &values));
+            let part = match known {
+                Some((_, _, part)) => *part,
+                None => {
+                    let part = self.relations.len();
+                    self.relations.push((format!("{name}__{part}"), arity - values.len()));
+                    self.parts.push((atom.relation, values, part));
+                    part
+                }
+            };
+            atom.relation = part;
+            atom.terms.retain(|term| !matches!(term, Term::Value(_)));
+        }
+        self.rules = rules;
+    }
+
+    /// Fills the parts of tables, and empties tables that no rule names as a whole.
+    pub fn fill_parts(&self, facts: &mut Facts) {
+        facts.resize(self.relations.len(), Vec::new());
+        for (table, values, part) in &self.parts {
+            let fits = |row: &&Vec<i32>| values.iter().all(|(at, value)| row[*at] == *value);
+            let rest = |row: &Vec<i32>| {
+                let columns = (0..row.len()).filter(|at| values.iter().all(|(own, _)| own != at));
+                columns.map(|at| row[at]).collect::<Vec<i32>>()
+            };
+            facts[*part] = facts[*table].iter().filter(fits).map(rest).collect();
+        }
+        let conditions = self.rules.iter().flat_map(|rule| &rule.body);
+        let named: BTreeSet<usize> =
+            conditions.filter_map(Condition::atom).map(|atom| atom.relation).collect();
+        for (table, ..) in self.parts.iter().filter(|(table, ..)| !named.contains(table)) {
+            facts[*table].clear();
+        }
     }
 
     /// Groups of relations that depend on each other, lower ones first; true when one is recursive.

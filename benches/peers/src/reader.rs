@@ -39,6 +39,7 @@ pub fn read(text: &str) -> Program {
         program.rules.push(rule);
     }
     program.places = places;
+    program.take_apart();
     program
 }
 
@@ -54,6 +55,7 @@ pub fn read_facts(text: &str, program: &Program, places: &mut Places) -> Facts {
         });
         facts[atom.relation].push(row.collect());
     }
+    program.fill_parts(&mut facts);
     facts
 }
 
