@@ -185,14 +185,10 @@ impl<'a> Work<'a> {
             units().for_each(|(unit, reads)| self.unit(unit, reads));
         }
         (0..compiled.relations.len()).for_each(|relation| self.rewalk(relation));
-        let mut touched = std::mem::take(&mut self.touched);
-        for ids in &mut touched {
-            if !ids.is_sorted_by(|a, b| a < b) {
-                ids.sort_unstable();
-                ids.dedup();
-            }
-        }
-        let touched = touched.into_iter().enumerate().filter(|(_, ids)| !ids.is_empty()).collect();
+        // Whatever touched a row settled its relation afterwards, which sorts them.
+        debug_assert!(self.touched.iter().all(|ids| ids.is_sorted_by(|a, b| a < b)));
+        let touched = std::mem::take(&mut self.touched).into_iter().enumerate();
+        let touched = touched.filter(|(_, ids)| !ids.is_empty()).collect();
         Outcome { changes: self.changes, effort: self.effort, touched }
     }
 

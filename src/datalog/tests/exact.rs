@@ -186,6 +186,17 @@ fn a_limit_is_reached_before_it_is_passed() {
 }
 
 #[test]
+fn what_is_put_in_place_and_undone_is_written_twice() {
+    let mut engine = engine(
+        ".input n(a: number, b: number)\n.output m(a: number, b: number)\n.limitsize m(n=4)\n\
+         m(A, B) :- n(A, B).",
+    );
+    assert_eq!(come(&mut engine, pairs("n", (0..4).map(|at| (at, at)))), "0 4 8");
+    assert_eq!(come(&mut engine, pairs("n", [(4, 4), (5, 5)])), "0 2 10");
+    assert_eq!(engine.rows("m").len(), 0);
+}
+
+#[test]
 fn what_a_user_pays_for_is_told_to_the_row() {
     #[rustfmt::skip]
     let clauses = [
