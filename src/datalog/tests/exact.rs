@@ -136,6 +136,8 @@ fn what_each_kind_of_change_costs() {
     step(&mut text, "the way returns", come(&mut engine, pairs("e", [(12, 13)])));
     step(&mut text, "another way", come(&mut engine, pairs("e", [(5, 6)])));
     step(&mut text, "the longer way is left", go(&mut engine, pairs("e", [(3, 9)])));
+    step(&mut text, "a triangle", come(&mut engine, pairs("e", [(50, 51), (50, 52), (51, 52)])));
+    step(&mut text, "a side that is no shortcut", go(&mut engine, pairs("e", [(50, 51)])));
     insta::assert_snapshot!(text, @r#"
     1146 908 950 f20: everything
     6 12 19: a row
@@ -154,6 +156,8 @@ fn what_each_kind_of_change_costs() {
     185 186 168: the way returns
     111 112 91: another way
     787 282 241 o120 r120: the longer way is left
+    1 4 6: a triangle
+    5 2 2 o1: a side that is no shortcut
     "#);
 }
 
@@ -344,4 +348,14 @@ fn a_built_in_is_asked_once_for_each_value() {
     come(&mut engine, pairs("n", [(1, 1), (2, 1), (3, 2)]));
     assert_eq!(rows(&engine, "h"), "(1, 2) (1, 3) (2, 3) (2, 4) (3, 4)");
     assert_eq!(asked.load(Ordering::Relaxed), 3 + 2, "two functions of three and of two values");
+}
+
+#[test]
+fn thousands_of_bindings_keep_apart() {
+    let mut engine = engine(&format!("{INPUTS}h(A, C) :- big(A, B), few(B, C)."));
+    let mut facts = pairs("big", (0..3_000).map(|at| (at, at * 7 % 3_000)));
+    facts.extend(pairs("few", (0..3_000).map(|at| (at, at + 1))));
+    assert_eq!(come(&mut engine, facts), "6000 3000 9000 f1");
+    let want = (0..3_000).map(|at| vec![Value::from(at), Value::from(at * 7 % 3_000 + 1)]);
+    assert!(engine.rows("h").into_iter().eq(want));
 }
