@@ -1,8 +1,8 @@
 //! Ascent programs of an exported one.
 //!
 //! One macro call for the whole program takes the compiler longer than anybody waits, so there is
-//! one for each run of strata with some fifty rules; rows are moved from one to the next. A relation
-//! that several of them read is indexed by each: what ascent spends on indexing is measured apart.
+//! one for each run of strata with some fifty rules; rows are moved from one to the next. What
+//! several of them read is indexed by each: ascent's time for indexing is measured apart.
 
 use std::collections::BTreeSet;
 

@@ -7,7 +7,7 @@
 //! tables, and on the shipped rules as they are, texts included.
 //!
 //! ```text
-//! cargo run --release --manifest-path benches/peers/Cargo.toml -- [UNITS [ROUNDS]]
+//! cd benches/peers && cargo run --release -- [UNITS [ROUNDS]]
 //! ```
 //! Before a time is printed, every derived relation of all four is compared row for row, after
 //! loading and after the change.

@@ -244,6 +244,9 @@ fn a_fork_keeps_to_its_budget() {
     let whole = ask(100_000);
     assert!(whole.complete && whole.value.delta().faults.is_empty());
     assert_eq!(whole.value.delta().added["pairs"].len(), 1_599);
+    let enough = ask(whole.work);
+    assert!(enough.complete && enough.value.delta() == whole.value.delta(), "to the row");
+    assert!(!ask(whole.work - 1).complete);
     let short = ask(200);
     assert!(!short.complete && short.work < 400, "{} rows", short.work);
     let faults = &short.value.delta().faults;

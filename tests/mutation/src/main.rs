@@ -7,8 +7,9 @@
 //! ```
 //!
 //! A mutant is killed when the test program, run with `MUTANT=number`, fails or takes many times
-//! as long as it takes without. Mutants: another operator, a condition or sign dropped, a match arm skipped where a
-//! wildcard follows, a function that returns at once. Constants and tests are left alone.
+//! as long as it takes without. Mutants: another operator, a condition or sign dropped, a match arm
+//! skipped where a wildcard follows, a function that returns at once. Constants and tests are left
+//! alone.
 
 #![allow(missing_docs, reason = "a tool of the tests")]
 #![allow(clippy::print_stdout, reason = "it reports")]
