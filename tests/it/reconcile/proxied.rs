@@ -90,6 +90,6 @@ pub(super) async fn asked_through_the_api_server(world: &World, namespace: &str,
     assert!(export.starts_with("OK"), "{export}");
     // Whoever has no right to the account's tokens is told so, and what would help.
     let refused = place.hence(&["why", "cm/a", "-n", n, "--remote", "--context", "tester"]);
-    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("serviceaccounts"), "{refused:?}");
 }
