@@ -437,6 +437,14 @@ fn not_pruned(object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
     let span = journal.view().span();
     let reach = span.map(|(first, last)| format!("from {first} to {last}"));
     let gaps = journal_view::gaps(journal);
+    let answer = match gaps.is_empty() {
+        true => answer,
+        false => {
+            let headline =
+                format!("whether {object} was pruned is not known: no delete of it is left");
+            Answer::new(Verdict::Unknown, headline, 0).next("hence audit verify")
+        }
+    };
     gaps.into_iter().fold(answer.line_if("journal", reach), Answer::partial)
 }
 

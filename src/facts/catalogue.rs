@@ -180,6 +180,7 @@ pub mod relation {
         unheard(kind: str);
         recalled(source: SourceName);
         unlisted(unit: UnitName, object: ObjectRef);
+        moved(unit: UnitName, revision: str);
         definition_stood(object: ObjectRef, at: Timestamp);
         applier_manages(object: ObjectRef);
         overridden(object: ObjectRef, manager: str);

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use crate::api::Kustomization;
 use crate::api::KustomizationSpec;
 use crate::cluster::fields::RecordedFields;
+use crate::facts::Column as _;
 use crate::facts::Statement;
 use crate::facts::relation;
 use crate::ingest::AnySource;
@@ -84,6 +85,8 @@ pub struct Ingest {
     /// Units and sources of an earlier run that no list has shown yet, with their uids.
     pub(super) recalled_units: BTreeMap<UnitName, String>,
     pub(super) recalled_sources: BTreeMap<SourceName, String>,
+    /// The revisions that the last run left units at, until the first list.
+    pub(super) recalled_revisions: BTreeMap<UnitName, String>,
     /// What the inventories of units named when the last run ended, until the first list.
     pub(super) recalled_inventories: BTreeMap<UnitName, BTreeSet<ObjectRef>>,
     /// Trees of an earlier run whose source no list has shown yet.
@@ -143,6 +146,7 @@ impl Ingest {
             recalled_units: BTreeMap::new(),
             recalled_sources: BTreeMap::new(),
             recalled_inventories: BTreeMap::new(),
+            recalled_revisions: BTreeMap::new(),
             recalled_trees: BTreeMap::new(),
             recalled_files: BTreeMap::new(),
             declared: Declared::default(),
@@ -165,6 +169,11 @@ impl Ingest {
         for (unit, object) in rows {
             self.recalled_inventories.entry(unit).or_default().insert(object);
         }
+    }
+
+    /// The last revisions that units were attempted at when the last run ended.
+    pub fn recall_revisions(&mut self, revisions: BTreeMap<UnitName, String>) {
+        self.recalled_revisions = revisions;
     }
 
     /// The kinds that the server served when the last run ended, and whether they are namespaced.
@@ -254,6 +263,11 @@ impl Ingest {
             if recalled.get(&name).is_some_and(|uid| *uid != unit.metadata.uid) {
                 said.extend(self.unit_gone(&name));
             }
+            let shown = unit.status.last_attempted_revision.as_deref().unwrap_or_default();
+            let left = self.recalled_revisions.remove(&name);
+            if left.is_some_and(|left| left != shown) && !shown.is_empty() {
+                said.push(Statement::Holds(relation::moved(&name, shown)));
+            }
             if let Some(before) = self.recalled_inventories.remove(&name) {
                 let named = unit::inventory(unit);
                 let gone = before.difference(&named);
@@ -289,6 +303,12 @@ impl Ingest {
         let requested = memory.requested.clone();
         let requested = requested.as_ref().map(|(token, seen)| (token.as_str(), *seen));
         said.extend(unit::statements(unit, requested));
+        // Where it was found is where we know the source to be: nothing is in doubt by it any more.
+        let source = self.sources.get(&unit::source(&name, &unit.spec));
+        let known = source.and_then(|source| source.revision.as_ref());
+        if known.is_some() && known == unit.status.last_attempted_revision.as_ref() {
+            said.push(Statement::nothing("moved", vec![name.column()]));
+        }
         said.extend(self.variables_of(&name));
         said
     }

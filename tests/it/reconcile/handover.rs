@@ -170,3 +170,63 @@ async fn a_namespace_stays_while_another_unit_wants_what_is_in_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_unit_that_goes_leaves_the_namespace_to_those_who_need_it() {
+    let world = shared("left").await;
+    let inner = format!("{}-inner", world.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {inner}}}\n");
+    let files = [("app/inner.yaml", &*namespace), ("other/inside.yaml", &map("inside", "1"))];
+    let revision = world.push_files(&files).await;
+    world.source().await;
+    world.unit("app", json!({ "targetNamespace": Value::Null })).await;
+    world.ready("app", &revision).await;
+    world.unit("other", json!({ "targetNamespace": inner })).await;
+    world.ready("other", &revision).await;
+    let units = world.flux(flux::KUSTOMIZATION);
+    units.delete("app", &DeleteParams::default()).await.expect("it is there");
+    wait::until("the unit to be gone", || async {
+        world.get_unit("app").await.is_none().then_some(())
+    })
+    .await;
+    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(world.client.clone());
+    let stays = namespaces.get(&inner).await.expect("it is left");
+    assert!(stays.metadata.deletion_timestamp.is_none());
+    namespaces.delete(&inner, &DeleteParams::default()).await.expect("it is there");
+}
+
+// A unit that waits is at an older revision than its source, and that says nothing of others.
+#[tokio::test]
+async fn a_restart_without_the_git_host_corrects_drift_though_a_unit_is_behind() {
+    let mut world = World::alone("behind").await;
+    world.site.own().start(&[]);
+    commit(
+        &world,
+        &[
+            ("app/a.yaml", &map("a", "1")),
+            ("late/l.yaml", &map("l", "1")),
+            ("well/w.yaml", &map("w", "1")),
+        ],
+    );
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.unit("late", json!({ "dependsOn": [{ "name": "app" }] })).await;
+    world.unit("well", json!({})).await;
+    world.owns(&["a", "l", "w"]).await;
+    let broken = [("app/kustomization.yaml", "resources: [a.yaml, gone.yaml]\n")];
+    let second = world.push_files(&broken).await;
+    world.ready("well", &second).await;
+    world.shows("app", "False", "gone.yaml").await;
+    world.shows("late", "False", "dependency").await;
+    world.site.own().stop().await;
+
+    world.host.behave(crate::support::git::Behaviour { status: Some(503), ..Default::default() });
+    world.site.own().start(&[]);
+    let edit = Patch::Merge(json!({ "data": { "key": "edited" } }));
+    world.maps().patch("w", &PatchParams::default(), &edit).await.expect("it is there");
+    wait::until("the edit to be corrected", || async {
+        let data = world.map("w").await?.data?;
+        (data["key"] == "1").then_some(())
+    })
+    .await;
+}
