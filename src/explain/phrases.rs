@@ -6,7 +6,7 @@
 #[rustfmt::skip]
 pub(super) const PHRASES: &[(&str, &str)] = &[
     ("ours",            "{1:show} belongs to {0} ({3}, uid {2})"),
-    ("applied",         "{0} applied {1:show} at {4} (uid {2})"),
+    ("applied",         "{1:show} is as {0} has it since {4} (uid {2})"),
     ("renders",         "the build of {0} contains {1:show}"),
     ("rendered",        "the build of {0} is complete: {5} objects"),
     ("render_failed",   "the build of {0} failed at {6}: {5}"),

@@ -37,7 +37,10 @@ impl Ingest {
                 said
             }
             (Some(unit), EffectResult::Same { manifest, live }) => {
-                self.applied(&unit, &object, &manifest, &live, now).0
+                // It was compared, not written: how it came to be ours stays as it was.
+                let mut said = self.applied(&unit, &object, &manifest, &live, now).0;
+                said.retain(|one| !matches!(one, Statement::Holds(f) if &*f.relation == "ours"));
+                said
             }
             (Some(unit), EffectResult::ApplyRefused { manifest, reason, message }) => {
                 let refused = relation::refused(&unit, &object, &manifest, &reason, &message, &now);

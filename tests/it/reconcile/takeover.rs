@@ -159,6 +159,8 @@ async fn hence_takes_over_and_gives_back_without_a_write() {
     assert_eq!(deletes.len(), 1, "{deletes:?}");
     let why = world.site.ask(&["why", "pruned", "cm/b", "-n", &world.namespace]);
     assert!(why.contains("adopted"), "{why}");
+    let why = world.site.ask(&["why", "cm/a", "-n", &world.namespace]);
+    assert!(why.contains("adopted  and found as declared") && !why.contains("applied"), "{why}");
     world.site.own().stop().await;
 
     let peer = writes(&world, "kustomize-controller").await.len();
