@@ -1,6 +1,9 @@
 //! Reading a journal that somebody else may be writing: no lock, and a torn tail is no error.
 
+use std::path::Path;
+
 use crate::audit::AuditError;
+use crate::audit::DiskStorage;
 use crate::audit::Head;
 use crate::audit::JournalStorage;
 use crate::audit::Problem;
@@ -16,6 +19,16 @@ pub struct JournalReader<S> {
     storage: S,
     index: Index,
     walk: Walk,
+}
+
+impl JournalReader<DiskStorage> {
+    /// Reads the journal in this directory once.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn at(directory: &Path) -> Result<Self, AuditError> {
+        DiskStorage::of_existing(directory).and_then(Self::open)
+    }
 }
 
 impl<S: JournalStorage> JournalReader<S> {

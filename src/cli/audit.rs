@@ -30,9 +30,6 @@ use crate::daemon::journal_view::ListOptions;
 use crate::facts::store;
 use crate::model::UnitName;
 
-/// The exit code when it cannot be told whether all is there.
-const PARTIAL: u8 = 2;
-
 /// What to do with the journal.
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
@@ -135,7 +132,7 @@ fn print(reply: &Reply, form: Form) -> Result<Outcome, Failure> {
     if let Reply::AuditList(list) = reply
         && !list.problems.is_empty()
     {
-        ending = Outcome::Code(PARTIAL);
+        ending = Outcome::Code(output::PARTIAL);
     }
     match (reply, form) {
         (Reply::AuditList(list), Form::Text) => output::data(&list.to_text()),
@@ -160,7 +157,7 @@ fn checked(check: &AuditCheck, form: Form) -> Outcome {
     match (check.sound, check.tail_bytes) {
         (false, _) => Outcome::Code(1),
         (true, 0) => Outcome::Done,
-        (true, _) => Outcome::Code(PARTIAL),
+        (true, _) => Outcome::Code(output::PARTIAL),
     }
 }
 

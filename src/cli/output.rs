@@ -12,6 +12,9 @@ use serde_json::Value as Json;
 use crate::daemon::Unanswered;
 use crate::explain::Answer;
 
+/// The exit code of an answer that is partial: it cannot be told whether all is in it.
+pub(super) const PARTIAL: u8 = 2;
+
 /// Marks an action that begins.
 pub(super) const ACTION: &str = "►";
 /// Marks a wait.

@@ -16,8 +16,6 @@ use crate::daemon::ask::Reply;
 
 /// Exit code of `--exit-code` when something is to be done.
 const DIFFERS: u8 = 1;
-/// Exit code when the daemon does not know the present yet.
-const PARTIAL: u8 = 2;
 
 /// Which plan.
 #[derive(Debug, Args)]
@@ -46,7 +44,7 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Outcome, Failure> {
     }
     let differs = args.exit_code && !report.actions.is_empty();
     Ok(match (report.complete, differs) {
-        (false, _) => Outcome::Code(PARTIAL),
+        (false, _) => Outcome::Code(output::PARTIAL),
         (true, true) => Outcome::Code(DIFFERS),
         (true, false) => Outcome::Done,
     })

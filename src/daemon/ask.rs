@@ -208,8 +208,7 @@ pub fn reply_of_journal(question: &Question, journal: &Path) -> Result<Reply, Un
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn open_journal(directory: &Path) -> Result<JournalReader<DiskStorage>, Unanswered> {
-    let journal = DiskStorage::of_existing(directory).and_then(JournalReader::open);
-    journal.map_err(|error| Unanswered::of(&error))
+    JournalReader::at(directory).map_err(|error| Unanswered::of(&error))
 }
 
 fn verified(journal: &Path) -> Result<Reply, Unanswered> {
@@ -432,13 +431,12 @@ fn pruned(object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
 
 /// The journal has no delete of the object: says how far back it reaches, and what it lacks.
 fn not_pruned(object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
-    let answer = explain::why_pruned(object, &[]);
-    let Ok(journal) = known.journal() else { return answer };
+    let Ok(journal) = known.journal() else { return explain::why_pruned(object, &[]) };
     let span = journal.view().span();
     let reach = span.map(|(first, last)| format!("from {first} to {last}"));
     let gaps = journal_view::gaps(journal);
     let answer = match gaps.is_empty() {
-        true => answer,
+        true => explain::why_pruned(object, &[]),
         false => {
             let headline =
                 format!("whether {object} was pruned is not known: no delete of it is left");

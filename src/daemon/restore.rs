@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::audit::DiskStorage;
 use crate::audit::JournalReader;
 use crate::daemon::DaemonError;
 use crate::daemon::rule_files;
@@ -90,7 +89,7 @@ fn read_copy(state: &Path, copy: &Path) -> Result<Reader, DaemonError> {
         error => DaemonError::Facts(error),
     })?;
     let dir = StateDir::open(copy)?;
-    let journal = DiskStorage::of_existing(&state.join("journal")).and_then(JournalReader::open);
+    let journal = JournalReader::at(&state.join("journal"));
     let acted_on = journal.ok().and_then(|journal| journal.view().last_generation()).unwrap_or(0);
     let (facts, recovered, _) = open_facts(&dir, rule_files::load(&[])?.program, acted_on)?;
     match recovered.losses.into_iter().find(|loss| !matches!(loss, Loss::Cut { .. })) {

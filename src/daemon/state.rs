@@ -72,7 +72,7 @@ impl Published {
         let mut kept = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let read = match kept.take() {
             Some(mut journal) => journal.refresh().map(|()| journal),
-            None => DiskStorage::of_existing(directory).and_then(JournalReader::open),
+            None => JournalReader::at(directory),
         };
         match read {
             Ok(journal) => ask(Ok(kept.insert(journal))),

@@ -60,16 +60,21 @@ async fn settled(world: &World, revision: &str) {
     wait::until("the unit to be ready", quiet).await;
 }
 
+/// hence applies the revision, and stops.
+async fn applied_by_hence(world: &mut World, revision: &str) {
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.ready("app", revision).await;
+    settled(world, revision).await;
+    world.site.own().stop().await;
+}
+
 #[tokio::test]
 async fn what_others_applied_meanwhile_is_not_undone() {
     let mut world = World::alone("handover").await;
     world.site.own().start(&[]);
     let first = commit(&world, &[("app/a.yaml", &map("a", "1"))]);
-    world.source().await;
-    world.unit("app", json!({})).await;
-    world.ready("app", &first).await;
-    settled(&world, &first).await;
-    world.site.own().stop().await;
+    applied_by_hence(&mut world, &first).await;
 
     // Nobody asks for a fetch, and the interval is an hour: only the status tells of the push.
     let second = commit(&world, &[("app/a.yaml", &map("a", "2")), ("app/b.yaml", &map("b", "2"))]);
@@ -90,11 +95,7 @@ async fn what_another_let_go_of_is_not_pruned() {
     world.site.own().start(&[]);
     let files = [("app/a.yaml", &*map("a", "1")), ("app/r.yaml", &map("r", "1"))];
     let first = commit(&world, &files);
-    world.source().await;
-    world.unit("app", json!({})).await;
-    world.ready("app", &first).await;
-    settled(&world, &first).await;
-    world.site.own().stop().await;
+    applied_by_hence(&mut world, &first).await;
 
     world.repo.git(&["rm", "-q", "app/r.yaml"]);
     let second = commit(&world, &[]);
