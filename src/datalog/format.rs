@@ -1,6 +1,7 @@
 //! The formatter: one shape for rule text. Comments, blank lines and order stay as they are.
 //!
-//! An item goes on one line when it fits; a longer clause puts each condition on a line of its own.
+//! An item goes on one line when it fits; a longer clause has its head on the first line, and as
+//! many conditions as fit on each line behind it.
 //! Formatting twice gives what formatting once gives, and the program stays the same.
 
 use crate::datalog::diagnostic::CheckError;
@@ -12,6 +13,10 @@ use crate::datalog::parser;
 
 /// Longest line that is kept whole.
 const WIDTH: usize = 100;
+/// Before the second and later lines of an item.
+const INDENT: &str = "    ";
+/// Before those that continue one condition.
+const INDENT_INSIDE: &str = "        ";
 
 /// Formats the text of a rule file. Text that does not parse is turned down with all its mistakes.
 pub fn format(name: &str, text: &str) -> Result<String, Vec<CheckError>> {
@@ -49,7 +54,7 @@ impl<'a> Printer<'a> {
     fn token(&mut self, token: Token) {
         match token.kind {
             Kind::End => self.flush(),
-            Kind::Doc | Kind::Comment | Kind::Label if self.is_complete() => {
+            Kind::Doc | Kind::Comment if self.is_complete() => {
                 self.flush();
                 self.alone(token);
             }
@@ -70,7 +75,7 @@ impl<'a> Printer<'a> {
     fn is_complete(&self) -> bool {
         let Some(first) = self.item.first() else { return true };
         let last = self.item[self.item.len() - 1];
-        // A directive has no end mark of its own: a comment or label behind it is outside.
+        // A directive has no end mark of its own: a comment behind it is outside.
         first.kind == Kind::Dot || last.kind == Kind::Dot
     }
 
@@ -84,7 +89,7 @@ impl<'a> Printer<'a> {
             let fresh = self.gap(token).contains('\n');
             return self.item.len() > 1
                 && fresh
-                && matches!(token.kind, Kind::Dot | Kind::Name)
+                && matches!(token.kind, Kind::Dot | Kind::Name | Kind::Label)
                 && self.depth() == 0
                 && !self.continues(token);
         }
@@ -108,13 +113,14 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// A comment, doc line or label: on its own line, or behind what stands on its line.
+    /// A comment or doc line: on its own line, or behind what stands on its line.
     fn alone(&mut self, token: Token) {
         let trails =
             token.kind == Kind::Comment && !self.out.is_empty() && !self.gap(token).contains('\n');
         if trails {
             self.out.pop();
-            self.out.push_str("  ");
+            // Comments may be aligned.
+            self.out.push_str(if self.gap(token).len() > 2 { self.gap(token) } else { "  " });
         } else {
             self.blank_line(token);
         }
@@ -128,16 +134,15 @@ impl<'a> Printer<'a> {
         if item.is_empty() {
             return;
         }
-        let has_comment = item.iter().any(|token| matches!(token.kind, Kind::Comment | Kind::Doc));
-        let line = if has_comment { None } else { Some(self.joined(&item)) };
-        match line.filter(|line| line.chars().count() <= WIDTH) {
-            Some(line) => self.out.push_str(&line),
-            None => {
-                let broken = self.broken(&item);
-                self.out.push_str(&broken);
-            }
-        }
+        let shaped = self.shaped(&item);
+        self.out.push_str(&shaped);
         self.out.push('\n');
+    }
+
+    fn shaped(&self, item: &[Token]) -> String {
+        let has_comment = item.iter().any(|token| matches!(token.kind, Kind::Comment | Kind::Doc));
+        let line = if has_comment { None } else { Some(self.joined(item)) };
+        line.filter(|line| width(line) <= WIDTH).unwrap_or_else(|| self.broken(item))
     }
 
     fn joined(&self, item: &[Token]) -> String {
@@ -151,18 +156,46 @@ impl<'a> Printer<'a> {
         line
     }
 
-    /// One condition a line.
+    /// The head on a line of its own, and behind it as many conditions a line as fit; one that is
+    /// longer than a line is broken inside its brackets.
     fn broken(&self, item: &[Token]) -> String {
-        let mut out = String::new();
-        let (mut depth, mut start_of_line) = (0_usize, false);
+        let parts = self.parts(item);
+        let is_long = |part: &Part| width(&part.whole()) + INDENT.len() > WIDTH;
+        let is_head_long = parts.first().is_some_and(|head| width(&head.whole()) > WIDTH);
+        if item[0].kind == Kind::Label && is_head_long {
+            return format!("{}\n{}", self.text_of(item[0]), self.shaped(&item[1..]));
+        }
+        let mut lines = Lines::default();
+        for part in parts {
+            if is_long(&part) && (lines.column > 0 || is_head_long) {
+                lines.is_over = lines.column > 0;
+                for (at, piece) in part.pieces.iter().enumerate() {
+                    lines.put(piece, if at == 0 { INDENT } else { INDENT_INSIDE });
+                    lines.is_over |= piece.ends_with('{');
+                }
+            } else {
+                lines.put(&part.whole(), INDENT);
+            }
+            lines.is_over |= part.ends_line;
+        }
+        lines.text
+    }
+
+    /// What is parted by a line break only if it must: the head with `:-`, each condition with its
+    /// comma, and what stands between comments.
+    fn parts(&self, item: &[Token]) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let (mut pieces, mut text) = (Vec::new(), String::new());
+        // In a declaration columns may be parted, else only what is in no brackets.
+        let inside = usize::from(is_declaration(item));
+        let mut depth = 0_usize;
         // Between `best` or `top` and its colon, commas part values and not conditions.
         let mut selecting = false;
         for (at, token) in item.iter().enumerate() {
-            if at > 0 && !start_of_line && spaced(item, at) {
-                out.push(' ');
+            if !text.is_empty() && spaced(item, at) {
+                text.push(' ');
             }
-            start_of_line = false;
-            out.push_str(self.text_of(*token));
+            text.push_str(self.text_of(*token));
             match token.kind {
                 Kind::Open | Kind::OpenBrace => depth += 1,
                 Kind::Close | Kind::CloseBrace => depth = depth.saturating_sub(1),
@@ -173,16 +206,67 @@ impl<'a> Printer<'a> {
                 _ => {}
             }
             let next_is_comment = item.get(at + 1).is_some_and(|next| next.kind == Kind::Comment);
-            let ends =
-                token.kind == Kind::If || (token.kind == Kind::Comma && depth == 0 && !selecting);
-            let comment = matches!(token.kind, Kind::Comment | Kind::Doc);
-            if at + 1 < item.len() && (comment || (ends && !next_is_comment)) {
-                out.push_str("\n    ");
-                start_of_line = true;
+            let is_comment = matches!(token.kind, Kind::Comment | Kind::Doc);
+            let is_head = token.kind == Kind::If && !next_is_comment;
+            let is_comma = token.kind == Kind::Comma && !selecting && !next_is_comment;
+            let ends = is_comment || is_head || (is_comma && depth <= inside);
+            if ends || token.kind == Kind::OpenBrace || (is_comma && depth == inside + 1) {
+                pieces.push(std::mem::take(&mut text));
+            }
+            if ends {
+                let pieces = std::mem::take(&mut pieces);
+                parts.push(Part { pieces, ends_line: is_comment || is_head });
             }
         }
-        out
+        pieces.extend((!text.is_empty()).then_some(text));
+        parts.extend((!pieces.is_empty()).then_some(Part { pieces, ends_line: false }));
+        parts
     }
+}
+
+/// A part of an item that stays on one line if it fits.
+struct Part {
+    /// Where it may be broken else.
+    pieces: Vec<String>,
+    /// Nothing else stands behind it on its line.
+    ends_line: bool,
+}
+
+impl Part {
+    fn whole(&self) -> String {
+        self.pieces.join(" ")
+    }
+}
+
+/// Text that is filled up to the width.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    column: usize,
+    /// Nothing more goes on the present line.
+    is_over: bool,
+}
+
+impl Lines {
+    /// Adds text to the line if it fits, else to a new one with this indent.
+    fn put(&mut self, text: &str, indent: &str) {
+        let width = width(text);
+        if self.is_over || (self.column > 0 && self.column + 1 + width > WIDTH) {
+            self.text.push('\n');
+            self.text.push_str(indent);
+            self.column = indent.len();
+        } else if self.column > 0 {
+            self.text.push(' ');
+            self.column += 1;
+        }
+        self.text.push_str(text);
+        self.column += width;
+        self.is_over = false;
+    }
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
 }
 
 /// True when a space stands before the token at `at`.
@@ -246,18 +330,12 @@ b(X) :- // first
         .input wants(u: Unit, o: symbol) key(u) from "x"
         .output a, b
         .limitsize a(n=10)
-        [f/one]
-        a(X) :- wants(X, _), !b(X), X != "q".  // why
+        [f/one] a(X) :- wants(X, _), !b(X), X != "q".  // why
         a("z").
         b(-3).
         b(X) :-
-            wants(X, Y),
-            N = count : { wants(X, _) },
-            N + 1 >= -2,
-            (A, B) = best P, Q by P desc, Q : { wants(P, Q) },
-            f(X; A, _),
-            A = B,
-            Y = Y.
+            wants(X, Y), N = count : { wants(X, _) }, N + 1 >= -2,
+            (A, B) = best P, Q by P desc, Q : { wants(P, Q) }, f(X; A, _), A = B, Y = Y.
         b(X) :- // first
             wants(X, _).
         "#);

@@ -129,6 +129,7 @@ pub fn run_literate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datalog;
     use crate::datalog::Code;
     use crate::datalog::RelationKind;
     use crate::facts::relation;
@@ -145,6 +146,15 @@ mod tests {
         let serious = program.warnings().iter().filter(|w| w.kind() != Code::CrossProduct);
         let warnings = texts(serious.cloned());
         assert!(warnings.is_empty(), "{warnings}");
+    }
+
+    #[test]
+    fn the_shipped_rules_are_in_shape() {
+        for file in built_in_files() {
+            let shaped = datalog::format(&file.name, &file.text);
+            let shaped = shaped.unwrap_or_else(|errors| panic!("{}", texts(errors)));
+            assert!(shaped == *file.text, "hence rules fmt {}", file.name);
+        }
     }
 
     #[test]
