@@ -133,8 +133,11 @@ impl ObjectQuery {
     /// None or several fit.
     pub fn kind(&self, known: &[GroupKind]) -> Result<GroupKind, ObjectError> {
         let asked = self.kind.to_lowercase();
-        let short = SHORT.iter().find(|(short, _)| *short == asked);
-        if let Some(kind) = short.and_then(|(_, kind)| GroupKind::parse(kind)) {
+        let (word, group) = split_group(&asked);
+        let short = SHORT.iter().find(|(short, _)| *short == word);
+        if let Some(kind) = short.and_then(|(_, kind)| GroupKind::parse(kind))
+            && (group.is_empty() || group == kind.group)
+        {
             return Ok(kind);
         }
         let table = SHORT.iter().filter_map(|(_, kind)| GroupKind::parse(kind));
@@ -173,14 +176,19 @@ impl ObjectQuery {
 /// Whether `asked` (lower case) is the kind, its plural, or either with the group, or with version
 /// and group: `deployments.v1.apps`, `configmaps.v1.`.
 fn answers_to(kind: &GroupKind, asked: &str) -> bool {
-    let (word, group) = asked.split_once('.').unwrap_or((asked, ""));
-    let group = match group.split_once('.') {
-        Some((version, group)) if is_version(version) => group,
-        _ => group,
-    };
+    let (word, group) = split_group(asked);
     let group_fits = group.is_empty() || kind.group == group;
     let single = kind.kind.to_lowercase();
     group_fits && (word == single || word == plural(&single))
+}
+
+/// The word and the group, which is empty where none is given; a version between them is left out.
+fn split_group(asked: &str) -> (&str, &str) {
+    let (word, group) = asked.split_once('.').unwrap_or((asked, ""));
+    match group.split_once('.').unwrap_or((group, "")) {
+        (version, group) if is_version(version) => (word, group),
+        _ => (word, group),
+    }
 }
 
 /// `v1`, `v2beta1` and the like.
@@ -229,6 +237,10 @@ mod tests {
             ("Deployments/api",           "Deployment.apps"),
             ("deployments.apps/api",      "Deployment.apps"),
             ("deployments.v1.apps/api",   "Deployment.apps"),
+            ("deploy.apps/api",           "Deployment.apps"),
+            ("deploy.v1.apps/api",        "Deployment.apps"),
+            ("configmap.v1/x",            "ConfigMap"),
+            ("configmaps.v1./x",          "ConfigMap"),
             ("widgets.v1beta1.other.org/x", "Widget.other.org"),
             ("ks/web",                    "Kustomization.kustomize.toolkit.fluxcd.io"),
             ("networkpolicies/x",         "NetworkPolicy.networking.k8s.io"),
@@ -241,8 +253,10 @@ mod tests {
         }
         let query = ObjectQuery::parse("widget/x", "shop").expect("kind/name");
         assert!(matches!(query.kind(&known), Err(ObjectError::Ambiguous { .. })));
-        let query = ObjectQuery::parse("gadget/x", "shop").expect("kind/name");
-        assert!(matches!(query.kind(&known), Err(ObjectError::UnknownKind { .. })));
+        for absent in ["gadget/x", "deploy.example.com/x"] {
+            let query = ObjectQuery::parse(absent, "shop").expect("kind/name");
+            assert!(matches!(query.kind(&known), Err(ObjectError::UnknownKind { .. })), "{absent}");
+        }
         assert!(ObjectQuery::parse("api", "shop").is_err());
     }
 }
