@@ -34,6 +34,9 @@ const OBSERVED: &[&str] = &[
     "drifted",
 ];
 
+/// Who changed a path when managedFields do not tell.
+const UNNAMED: &str = "an unnamed manager";
+
 /// What is needed to reduce an object.
 pub(super) struct Lens<'a> {
     /// Managers whose fields are taken over.
@@ -72,7 +75,8 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
     facts.extend(legacy(live).map(|name| relation::legacy(object, name)));
     facts.extend(lens.differences.iter().map(|difference| {
         let at = difference.at.unwrap_or(lens.now);
-        relation::drifted(object, &difference.path, &difference.manager, &at)
+        let named = Some(&*difference.manager).filter(|manager| !manager.is_empty());
+        relation::drifted(object, &difference.path, named.unwrap_or(UNNAMED), &at)
     }));
     about(object, facts)
 }
@@ -214,4 +218,31 @@ pub(super) fn toggles(object: &Json) -> Vec<(&'static str, String)> {
     found.sort();
     found.dedup();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_left_no_entry_is_an_unnamed_manager() {
+        let object = ObjectRef::new("", "ConfigMap", "n", "a");
+        let difference = |path: &str, manager: &str| Difference {
+            path: path.to_owned(),
+            missing: true,
+            manager: manager.to_owned(),
+            operation: String::new(),
+            at: None,
+        };
+        let differences = [difference("data.x", ""), difference("data.y", "kubectl-edit")];
+        let lens = Lens { overridden: &[], differences: &differences, now: Timestamp(0) };
+        let told = present(&object, &serde_json::json!({}), &lens);
+        let drifted = told.iter().find_map(|statement| match statement {
+            Statement::Exactly { relation, rows, .. } if &**relation == "drifted" => Some(rows),
+            _ => None,
+        });
+        let expected = [("data.x", UNNAMED), ("data.y", "kubectl-edit")]
+            .map(|(path, manager)| relation::drifted(&object, path, manager, &Timestamp(0)).row);
+        assert_eq!(drifted.map(Vec::as_slice), Some(&expected[..]));
+    }
 }
