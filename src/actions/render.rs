@@ -22,6 +22,9 @@ pub struct PlanReport {
     pub complete: bool,
     /// What is awaited before they are; absent when they are.
     pub partial: Option<String>,
+    /// Until when anything was known, when no daemon answered; absent when it is of the present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }
 
 /// One action of a plan.
@@ -60,6 +63,7 @@ impl Plan {
             actions: self.actions().iter().map(entry).collect(),
             complete: true,
             partial: None,
+            as_of: None,
         }
     }
 }
@@ -78,6 +82,9 @@ impl PlanReport {
             self.actions.len()
         ));
         lines.extend(self.partial.as_ref().map(|what| format!("partial: {what}")));
+        if let Some(time) = &self.as_of {
+            lines.push(format!("as of {time}: no daemon answers, and nothing later is known"));
+        }
         lines.join("\n") + "\n"
     }
 }

@@ -2,14 +2,13 @@
 
 use clap::Args;
 
-use crate::actions::PlanReport;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
+use crate::cli::query;
 use crate::cli::query::Where;
-use crate::daemon;
 use crate::daemon::ask;
 use crate::daemon::ask::Question;
 use crate::daemon::ask::Reply;
@@ -29,14 +28,21 @@ pub(super) struct PlanArgs {
 
 /// Prints the present plan.
 pub(super) fn plan(args: &PlanArgs) -> Result<Outcome, Failure> {
-    let report = match args.place.ask(&Question::Plan)? {
-        Some(Reply::Plan(report)) => report,
-        Some(Reply::Unanswered(reason)) => return Err(Failure::unanswered(reason)),
-        Some(_) => {
+    let question = Question::Plan;
+    let reply = match args.place.ask(&question)? {
+        Some(reply) => reply,
+        None => {
+            query::of_stopped(&args.place.state, |known| ask::reply_or_reason(&question, known))
+                .map_err(Failure::unanswered)?
+        }
+    };
+    let report = match reply {
+        Reply::Plan(report) => report,
+        Reply::Unanswered(reason) => return Err(Failure::unanswered(reason)),
+        _ => {
             let text = "the daemon answered another question".to_owned();
             return Err(Failure::world(CliError::Refused(text)));
         }
-        None => of_stopped(args)?,
     };
     match args.place.output {
         Form::Json => output::json(&serde_json::to_value(&report).unwrap_or_default()),
@@ -48,13 +54,4 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Outcome, Failure> {
         (true, true) => Outcome::Code(DIFFERS),
         (true, false) => Outcome::Done,
     })
-}
-
-/// The plan that a stopped daemon's facts lead to.
-fn of_stopped(args: &PlanArgs) -> Result<PlanReport, Failure> {
-    let state = &args.place.state;
-    let reader = daemon::read_state(state).map_err(Failure::unknown)?;
-    let text = "no daemon answers; this is what it knew when it stopped";
-    output::progress(output::WARNING, text);
-    ask::plan(&reader).map_err(Failure::world)
 }

@@ -222,10 +222,17 @@ fn ask_daemon(question: &Question, state: &Path) -> Option<Reply> {
 
 /// The answer of a stopped daemon's state.
 fn from_state(question: &Question, state: &Path) -> Result<Answer, Failure> {
+    of_stopped(state, |known| ask::answer(question, known)).map_err(Failure::unanswered)
+}
+
+/// What a stopped daemon's state and journal tell.
+pub(super) fn of_stopped<T>(
+    state: &Path,
+    tell: impl FnOnce(&Knowledge<'_>) -> Result<T, Unanswered>,
+) -> Result<T, Unanswered> {
     let read = daemon::read_state(state);
     let facts = read.as_ref().map_err(Unanswered::of);
     let journal = ask::open_journal(&state.join("journal"));
     let journal = journal.as_ref().map_err(Unanswered::clone);
-    let known = Knowledge::new(facts, journal).left_behind();
-    ask::answer(question, &known).map_err(Failure::unanswered)
+    tell(&Knowledge::new(facts, journal).left_behind())
 }

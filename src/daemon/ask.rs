@@ -216,7 +216,11 @@ fn verified(journal: &Path) -> Result<Reply, Unanswered> {
     checked.map(Reply::AuditCheck).map_err(|error| Unanswered::of(&error))
 }
 
-fn reply_or_reason(question: &Question, known: &Knowledge<'_>) -> Result<Reply, Unanswered> {
+/// The reply as far as anything is known.
+///
+/// # Errors
+/// The question cannot be answered.
+pub fn reply_or_reason(question: &Question, known: &Knowledge<'_>) -> Result<Reply, Unanswered> {
     match question {
         Question::Plan => {
             let mut planned = plan(known.facts.clone()?).map_err(|error| Unanswered::of(&error))?;
@@ -224,6 +228,7 @@ fn reply_or_reason(question: &Question, known: &Knowledge<'_>) -> Result<Reply, 
                 planned.complete = false;
                 planned.partial = Some(awaits(what));
             }
+            planned.as_of.clone_from(&known.as_of);
             Ok(Reply::Plan(planned))
         }
         Question::AuditList(options) => {
