@@ -164,7 +164,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome, Failure> {
     });
     runtime.shutdown_timeout(LINGER);
     ended.map_err(|error| match &error {
-        DaemonError::Rules(_) | DaemonError::Io { .. } => Failure::input(error),
+        DaemonError::Rules(_) | DaemonError::Io { .. } | DaemonError::Listen { .. } => {
+            Failure::input(error)
+        }
         _ => Failure::world(error),
     })?;
     Ok(Outcome::Done)

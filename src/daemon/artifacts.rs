@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::DaemonError;
 use crate::daemon::DaemonOptions;
+use crate::daemon::http;
 use crate::sources::artifact::Storage;
 
 /// How much of a file is read at once.
@@ -42,12 +43,9 @@ pub(super) struct Offer {
 /// The address cannot be bound.
 pub(super) async fn bind(options: &DaemonOptions) -> Result<Option<Offer>, DaemonError> {
     let Some(address) = &options.artifact_addr else { return Ok(None) };
-    let io = |source| DaemonError::Io { what: format!("cannot listen on {address}"), source };
-    // Go's listeners, whose addresses people copy, take `:9090` for all interfaces.
-    let every =
-        if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.clone() };
-    let listener = TcpListener::bind(&every).await.map_err(io)?;
-    let bound = listener.local_addr().map_err(io)?;
+    let listener = http::bind(address).await?;
+    let wrong = |source| DaemonError::Listen { address: address.clone(), source };
+    let bound = listener.local_addr().map_err(wrong)?;
     let host = match (options.artifact_adv_addr.as_str(), bound.ip().is_unspecified()) {
         ("", false) => bound.to_string(),
         ("", true) => format!("{}:{}", host_name(), bound.port()),

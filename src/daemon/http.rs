@@ -60,19 +60,21 @@ pub(super) struct Served {
     pub journal: PathBuf,
 }
 
-/// Serves until cancelled.
+/// Binds an address; Go's listeners, whose addresses people copy, take `:9090` for all interfaces.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub(super) async fn serve(
-    address: &str,
-    served: Served,
-    cancel: CancellationToken,
-) -> Result<(), DaemonError> {
-    let io = |source| DaemonError::Io { what: format!("cannot listen on {address}"), source };
-    let listener = TcpListener::bind(address).await.map_err(io)?;
-    let bound = listener.local_addr().map_err(io)?;
-    tracing::info!(address = %bound, "http is served");
+pub(super) async fn bind(address: &str) -> Result<TcpListener, DaemonError> {
+    let every =
+        if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.to_owned() };
+    let wrong = |source| DaemonError::Listen { address: address.to_owned(), source };
+    TcpListener::bind(&every).await.map_err(wrong)
+}
+
+/// Serves until cancelled.
+pub(super) async fn serve(listener: TcpListener, served: Served, cancel: CancellationToken) {
+    let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    tracing::info!(address, "http is served");
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -82,7 +84,9 @@ pub(super) async fn serve(
         .layer(DefaultBodyLimit::max(QUESTION_BYTES_MAX))
         .with_state(served);
     let stopped = async move { cancel.cancelled().await };
-    axum::serve(listener, router).with_graceful_shutdown(stopped).await.map_err(io)
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, "http is not served any more");
+    }
 }
 
 async fn ready(State(served): State<Served>) -> (StatusCode, String) {

@@ -221,6 +221,19 @@ pub enum DaemonError {
         #[source]
         source: std::io::Error,
     },
+    /// An address of the daemon's HTTP, or of the artifacts, cannot be bound.
+    #[error("cannot listen on {address}")]
+    #[diagnostic(
+        code(daemon::listen),
+        help("write HOST:PORT or :PORT, with a port that nothing else listens on")
+    )]
+    Listen {
+        /// The address as given.
+        address: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A daemon uses the state directory, so its files cannot be read, and it did not answer.
     #[error("a daemon uses {} and does not answer at its socket", dir.display())]
     #[diagnostic(

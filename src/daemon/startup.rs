@@ -7,6 +7,7 @@ use std::sync::RwLock;
 use std::time::Duration;
 
 use miette::Diagnostic;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -85,11 +86,13 @@ const OVERRIDDEN: &[&str] = &["kubectl", "before-first-apply", "kustomize-contro
 pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), DaemonError> {
     sources::tls::install_provider();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // A flag that cannot be followed is told before anything else is touched.
+    let listeners = listen(&options).await?;
     let state = open_state(&options, clock.as_ref())?;
     let published = Arc::new(Published::new(state.facts.reader()));
     let cluster = Cluster::connect(&connection(&options)).await?;
     let cancel = CancellationToken::new();
-    serve(&options, &published, &cluster, &cancel);
+    serve(listeners, &options, (&published, &cluster), &cancel);
     let mut state = state;
     compare_heads(&options, &cluster, &mut state, clock.as_ref()).await?;
     published.set_head(state.journal.head());
@@ -293,21 +296,19 @@ fn remember(
     (ingest, forgotten)
 }
 
-/// Health, metrics and questions are served from the start; readiness says what is awaited.
-fn serve(
-    options: &DaemonOptions,
-    published: &Arc<Published>,
-    cluster: &Cluster,
-    cancel: &CancellationToken,
-) {
-    serve_http(options, published, cluster, cancel);
-    serve_socket(options, published, cancel);
+async fn listen(options: &DaemonOptions) -> Result<Vec<TcpListener>, DaemonError> {
+    let mut listeners = Vec::new();
+    for address in &options.listen {
+        listeners.push(http::bind(address).await?);
+    }
+    Ok(listeners)
 }
 
-fn serve_http(
+/// Health, metrics and questions are served from the start; readiness says what is awaited.
+fn serve(
+    listeners: Vec<TcpListener>,
     options: &DaemonOptions,
-    published: &Arc<Published>,
-    cluster: &Cluster,
+    (published, cluster): (&Arc<Published>, &Cluster),
     cancel: &CancellationToken,
 ) {
     let served = http::Served {
@@ -316,14 +317,10 @@ fn serve_http(
         namespace: options.namespace.clone(),
         journal: options.state.join("journal"),
     };
-    for address in options.listen.clone() {
-        let (served, cancel) = (served.clone(), cancel.clone());
-        tokio::spawn(async move {
-            if let Err(error) = http::serve(&address, served, cancel).await {
-                tracing::error!(%error, "http is not served");
-            }
-        });
+    for listener in listeners {
+        tokio::spawn(http::serve(listener, served.clone(), cancel.clone()));
     }
+    serve_socket(options, published, cancel);
 }
 
 fn serve_socket(options: &DaemonOptions, published: &Arc<Published>, cancel: &CancellationToken) {

@@ -87,6 +87,21 @@ fn a_journal_that_is_lost_or_empty_is_not_verified() {
 }
 
 #[test]
+fn an_address_that_cannot_be_bound_is_told() {
+    let place = Workplace::new("");
+    for (flag, address) in
+        [("--listen", "foo"), ("--listen", ":99999"), ("--metrics-addr", "127.0.0.1:x")]
+    {
+        let state = place.path("state");
+        let said = place.hence(&["run", "--state", path(&state), flag, address]);
+        assert_eq!(said.code, Some(1), "{flag} {address}: {said:?}");
+        for part in ["daemon::listen", &format!("cannot listen on {address}"), "help:"] {
+            assert!(said.stderr.contains(part), "{address}: no {part} in {said:?}");
+        }
+    }
+}
+
+#[test]
 fn a_daemon_that_does_not_answer_is_told() {
     let place = Workplace::new("");
     let state = place.path("busy");
