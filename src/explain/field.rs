@@ -9,6 +9,7 @@ use crate::explain::ask::row;
 use crate::explain::ask::rows;
 use crate::explain::ask::text;
 use crate::explain::object::asked;
+use crate::explain::object::declared_since;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
 
@@ -52,7 +53,7 @@ pub fn why_field(
             format!("{object}  {field}  IS NOT SET"),
             reader.generation(),
         )
-        .line("because", format!("Kustomization {unit} declares the object without it"))
+        .line("because", format!("{}, without this field", declared_since(reader, unit)))
         .next(format!("hence why {}", asked(object)));
     };
     let source = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1));
@@ -81,7 +82,7 @@ pub fn why_field(
         }
     }
     answer
-        .line("because", format!("Kustomization {unit} declares it"))
+        .line("because", declared_since(reader, unit))
         .next(format!("hence why {}", asked(object)))
 }
 

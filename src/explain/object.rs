@@ -98,7 +98,8 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
     let mut answer = Answer::new(verdict, format!("{object}  {word}"), reader.generation())
         .line("because", declared_since(reader, unit))
         .line_if("from", place)
-        .line_if("but", not_built(reader, unit));
+        .line_if("but", not_built(reader, unit))
+        .line_if("unsure", unsure(reader, unit));
     if let Some(applied) = applied {
         let (at, uid) = (text(&applied, 4), text(&applied, 2));
         answer = match owner.is_some_and(|owner| text(&owner, 3) == "adopted") {
@@ -136,7 +137,7 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
 }
 
 /// Who declares the objects of the unit's last complete build, at which revision as far as known.
-fn declared_since(reader: &Reader, unit: &str) -> String {
+pub(super) fn declared_since(reader: &Reader, unit: &str) -> String {
     let target = row(reader, "target", &[Some(unit)]).map(|target| text(&target, 1));
     match target.filter(|_| holds(reader, "complete", &[Some(unit)])) {
         Some(revision) => format!("Kustomization {unit} declares it at {revision}"),
@@ -170,6 +171,12 @@ pub(super) fn not_built(reader: &Reader, unit: &str) -> Option<String> {
         Some(why) => format!("{target} is not built: {why}"),
         None => format!("{target} is not built yet"),
     })
+}
+
+/// Why nothing is written for the unit now: what it is, or is to be, is not known.
+pub(super) fn unsure(reader: &Reader, unit: &str) -> Option<String> {
+    let why = text(&row(reader, "unsure", &[Some(unit)])?, 1);
+    Some(format!("nothing is written for {unit} yet: {why}"))
 }
 
 /// The file and line in which the unit declares the object, and its source.

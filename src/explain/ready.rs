@@ -17,6 +17,7 @@ use crate::explain::live::fetch_again;
 use crate::explain::object::asked;
 use crate::explain::object::declared_place;
 use crate::explain::object::in_namespace;
+use crate::explain::object::unsure;
 use crate::explain::phrase::phrase;
 use crate::explain::refusal::Remedy;
 use crate::explain::refusal::remedy;
@@ -35,7 +36,7 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
     }
     if let Some(ready) = row(reader, "ready", &[Some(&name)]) {
         let headline = format!("Kustomization {name}  READY at {}", text(&ready, 1));
-        return Answer::new(Verdict::True, headline, generation);
+        return reserved(reader, &name, Answer::new(Verdict::True, headline, generation));
     }
     if holds(reader, "unit_flag", &[Some(&name), Some("suspend")]) {
         let headline = format!("Kustomization {name}  SUSPENDED: nothing is reconciled");
@@ -75,8 +76,24 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
             answer = answer.line("also", format!("{} {}", listed(&others), waits(&others, root)));
         }
     }
+    answer = reserved(reader, &name, answer);
     let next = roots.first().map_or_else(|| "hence pending".to_owned(), |root| next(reader, root));
     answer.next(next)
+}
+
+/// What stays undone for the unit, ready or not: prunes that are held, and all writes when what it
+/// is, or is to be, is not known.
+fn reserved(reader: &Reader, unit: &str, answer: Answer) -> Answer {
+    let mut answer = answer.line_if("unsure", unsure(reader, unit));
+    let held = rows(reader, "prune_held", &[Some(unit)]);
+    for held in held.iter().take(LISTED_MAX) {
+        let (object, why) = (show(&text(held, 1)), text(held, 2));
+        answer = answer.line("held", format!("{object} is not deleted: {why}"));
+    }
+    match held.len().saturating_sub(LISTED_MAX) {
+        0 => answer,
+        more => answer.line("held", format!("{more} other objects: hence pending")),
+    }
 }
 
 /// The unit is being deleted: what it waits for.
@@ -319,6 +336,41 @@ mod tests {
             served("ConfigMap", "yes")
             listed("ConfigMap")
             refused("n/a", "ConfigMap/far/x", "m", "NotFound", "namespaces \"far\" not found", t"2026-01-01T00:00:00Z")
+        "#;
+        insta::assert_snapshot!(told(facts));
+    }
+
+    #[test]
+    fn what_stays_undone_is_told_of_a_ready_unit_too() {
+        let facts = r#"
+            reconciles("Kustomization")
+            reconciles("GitRepository")
+            source("GitRepository/n/repo", "s")
+            source_spec("GitRepository/n/repo", "spec")
+            fetched("GitRepository/n/repo", "spec", "main@sha1:1", "tree")
+            unit("n/a", "u")
+            unit_flag("n/a", "prune")
+            unit_source("n/a", "GitRepository/n/repo")
+            unit_build("n/a", "b")
+            unit_timing("n/a", 10m, 2m, 5m)
+            unit_policy("n/a", "MirrorPrune")
+            variables("n/a", "v")
+            reads("n/a", "tree", "part")
+            rendered("n/a", "part", "b", "v", "text", 0)
+            ours("n/a", "Namespace/x", "1", "applied")
+            live("Namespace/x", "1", "7")
+            live_owner("Namespace/x", "n/a")
+            unit("n/b", "w")
+            unit_policy("n/b", "MirrorPrune")
+            ours("n/b", "ConfigMap/x/c", "2", "applied")
+            live("ConfigMap/x/c", "2", "8")
+            live_owner("ConfigMap/x/c", "n/b")
+            kinds_known("1")
+            served("Namespace", "no")
+            listed("Namespace")
+            served("ConfigMap", "yes")
+            listed("ConfigMap")
+            unheard("GitRepository.source.toolkit.fluxcd.io")
         "#;
         insta::assert_snapshot!(told(facts));
     }
