@@ -239,14 +239,13 @@ impl<'t> Build<'t> {
     }
 
     fn malformed(&self, error: &YamlError) -> BuildError {
-        let says = error.to_string();
         let words = match error {
-            YamlError::Separator { .. } => says.clone(),
-            _ => format!("MalformedYAMLError: yaml: {says}"),
+            YamlError::Separator { .. } => error.to_string(),
+            _ => format!("MalformedYAMLError: yaml: {error}"),
         };
         let place = error.at();
         let name = self.file_name(place.file);
-        BuildError::new(ErrorKind::InvalidYaml, words).says(says).at(&name, place.line)
+        BuildError::new(ErrorKind::InvalidYaml, words).says(error.told()).at(&name, place.line)
     }
 
     fn at_node(&self, error: BuildError, node: &Node) -> BuildError {

@@ -120,11 +120,8 @@ fn document<'t>(
 ) -> Result<(Option<Node>, String)> {
     let file = build.load(loader, &path.text)?;
     let node = read_kustomization(&file.bytes, build.file_id(&file.path)).map_err(|error| {
-        BuildError::new(
-            ErrorKind::InvalidYaml,
-            format!("error converting YAML to JSON: yaml: {error}"),
-        )
-        .at(&file.path, error.at().line)
+        let before = "error converting YAML to JSON: yaml: ";
+        BuildError::of_yaml(ErrorKind::InvalidYaml, before, &error).at(&file.path, error.at().line)
     })?;
     Ok((node, file.path))
 }

@@ -6,6 +6,7 @@ use miette::Diagnostic;
 
 use super::loader::ReadSet;
 use super::yaml::Place;
+use super::yaml::YamlError;
 
 /// What went wrong, by whom it is to be mended. The codes are public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -153,6 +154,12 @@ impl BuildError {
             reads: None,
             twins: None,
         }))
+    }
+
+    /// A text that is not YAML, `before` being upstream's words before the parser's. What the text
+    /// has there stands in upstream's words alone: it may be a secret value out of place.
+    pub(crate) fn of_yaml(kind: ErrorKind, before: &str, error: &YamlError) -> Self {
+        Self::new(kind, format!("{before}{error}")).says(format!("{before}{}", error.told()))
     }
 
     /// The same failure, with upstream's next outer words.

@@ -88,10 +88,13 @@ pub(crate) fn pairs(
     }
     let mut pairs = BTreeMap::new();
     for (key, pair) in all {
+        let place = pair.place;
         if pairs.insert(key.clone(), pair).is_some() {
             let name = &args.name;
-            return Err(wrong(format!("configmap {name} illegally repeats the key `{key}`"))
-                .says(format!("`{name}` gets the key `{key}` twice")));
+            // A line of an env file without `=` is a key: what it has may be part of a secret.
+            let error = wrong(format!("configmap {name} illegally repeats the key `{key}`"))
+                .says(format!("`{name}` gets one key twice, the second time here"));
+            return Err(helpers.placed(error, place));
         }
     }
     Ok(pairs)
@@ -101,7 +104,10 @@ pub(crate) fn pairs(
 fn literal(source: &str) -> Result<(&str, &str)> {
     let (key, value) = match source.split_once('=') {
         Some((key, value)) if !key.is_empty() => (key, value),
-        _ => return Err(wrong(format!("invalid literal source {source}, expected key=value"))),
+        _ => {
+            let words = format!("invalid literal source {source}, expected key=value");
+            return Err(wrong(words).says("a literal source is not `key=value`"));
+        }
     };
     let quoted = |quote: char| {
         let inner = value.strip_prefix(quote)?.strip_suffix(quote)?;
@@ -126,7 +132,10 @@ fn file_pair(helpers: &Helpers<'_, '_>, source: &super::decode::Located) -> Resu
             )));
         }
         (1, Some((key, path))) => (key, path),
-        _ => return Err(wrong(format!("source {text:?} key name or file path contains '='"))),
+        _ => {
+            let words = format!("source {text:?} key name or file path contains '='");
+            return Err(wrong(words).says("a file source has more than one `=`"));
+        }
     };
     let located = super::decode::Located { text: path.to_owned(), ..source.clone() };
     let file = helpers.load(&located)?;
@@ -171,6 +180,7 @@ fn env_pairs(
             let bytes: Vec<String> = line.iter().map(u8::to_string).collect();
             let shown = String::from_utf8_lossy(line);
             wrong(format!("line [{}] has invalid utf8 bytes : {shown}", bytes.join(" ")))
+                .says("the line is not UTF-8 text")
                 .at(&file.path, number + 1)
         })?;
         let text = if number == 0 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };

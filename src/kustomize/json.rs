@@ -55,7 +55,7 @@ fn convert(node: &Node, detour: Detour, top: bool, around_flow: bool) -> Result<
     }
     let value = node.rewritten(around_flow).map_err(|error| {
         BuildError::new(ErrorKind::InvalidYaml, format!("cannot decode `{}`", path::text(node)))
-            .says(error.to_string())
+            .says(error.told())
     })?;
     Ok(scalar(&value, detour)?.at(place))
 }

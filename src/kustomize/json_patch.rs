@@ -53,7 +53,7 @@ impl JsonPatch {
             return Err(wrong(error.to_string()));
         }
         let node = read_kustomization_at(text.as_bytes(), start)
-            .map_err(|error| wrong(format!("yaml: {error}")))?;
+            .map_err(|error| BuildError::of_yaml(ErrorKind::InvalidPatch, "yaml: ", &error))?;
         let Some(node) = node.filter(|node| !path::is_null(node)) else {
             return Ok(Self::default());
         };
@@ -244,7 +244,10 @@ impl Operation {
             "move" => self.transfer(document, true),
             "copy" => self.transfer(document, false),
             "test" => self.test(document),
-            kind => Err(wrong(format!("Unexpected kind: {kind}"))),
+            kind => {
+                let says = "the operation is none of add, remove, replace, move, copy and test";
+                Err(wrong(format!("Unexpected kind: {kind}")).says(says))
+            }
         }
     }
 

@@ -23,7 +23,7 @@ const KUSTOMIZATION: &str = "Kustomization";
 /// Reads the text of a kustomization file; `name` is the file's, `root` its directory's for users.
 pub(crate) fn read(bytes: &[u8], file: FileId, name: &str, root: &str) -> Result<Kustomization> {
     let node = read_kustomization(bytes, file).map_err(|error| {
-        BuildError::new(ErrorKind::InvalidYaml, error.to_string())
+        BuildError::of_yaml(ErrorKind::InvalidYaml, "", &error)
             .wrap("yaml")
             .wrap("invalid Kustomization")
             .at(name, error.at().line)

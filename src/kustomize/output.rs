@@ -81,7 +81,7 @@ impl Built {
             let file = build.file_name(place.file);
             let text = to_yaml(object.node()).map_err(|error| {
                 BuildError::new(ErrorKind::InvalidYaml, error.to_string())
-                    .says(format!("`{}`: {error}", shown(object.id())))
+                    .says(format!("`{}`: {}", shown(object.id()), error.told()))
                     .at(&file, error.at().line)
             })?;
             let origin = Origin { file, line: place.line };

@@ -170,6 +170,6 @@ impl Search {
 /// The document in a text. An empty one has no kind, so nothing is found in it.
 pub(crate) fn parse_text(text: &str) -> Result<Node> {
     let parsed = read_document(text.as_bytes(), FileId::default())
-        .map_err(|error| wrong(format!("yaml: {error}")))?;
+        .map_err(|error| BuildError::of_yaml(ErrorKind::InvalidReplacement, "yaml: ", &error))?;
     parsed.ok_or_else(|| wrong("wrong node kind: expected MappingNode but got ".to_owned()))
 }

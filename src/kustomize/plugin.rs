@@ -121,7 +121,7 @@ fn only_built_in(object: &Object) -> BuildError {
 fn check_printable(object: &Object) -> Result<()> {
     let printed = to_yaml(object.node());
     printed.map(drop).map_err(|error| {
-        BuildError::new(ErrorKind::InvalidYaml, error.to_string())
+        BuildError::of_yaml(ErrorKind::InvalidYaml, "", &error)
             .wrap(format!("marshalling yaml from res {}", object.original_id()))
     })
 }

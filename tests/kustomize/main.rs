@@ -13,6 +13,7 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod canary;
 mod cases;
 mod coverage;
 mod flux;

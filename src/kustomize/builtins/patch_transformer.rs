@@ -106,7 +106,8 @@ impl PatchTransformer {
         match (merge, json) {
             (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
                 let source = &self.source;
-                Err(invalid(format!("illegally qualifies as both an SM and JSON patch: {source}")))
+                let words = format!("illegally qualifies as both an SM and JSON patch: {source}");
+                Err(invalid(words).says("the patch is both an object and a list of operations"))
             }
             (Ok(patches), _) if patches.is_empty() => Ok(Loaded::Nothing),
             (Ok(mut patches), _) => {

@@ -67,8 +67,11 @@ impl ReplacementTransformer {
                 return Err(wrong("cannot specify both path and inline replacement"));
             }
             let file = helpers.load(&field.path)?;
-            let node = read_kustomization_at(&file.bytes, helpers.start(&file))
-                .map_err(|error| wrong(format!("yaml: {error}")).at(&file.path, error.at().line))?;
+            let node =
+                read_kustomization_at(&file.bytes, helpers.start(&file)).map_err(|error| {
+                    let kind = ErrorKind::InvalidReplacement;
+                    BuildError::of_yaml(kind, "yaml: ", &error).at(&file.path, error.at().line)
+                })?;
             let node = node.unwrap_or_else(Node::null);
             let placed = |(error, place): (BuildError, Place)| error.at(&file.path, place.line);
             if node.is_sequence() {
@@ -233,7 +236,8 @@ fn refined(node: &Node, options: &FieldOptions) -> Result<Node> {
     let index = options.index;
     let part = usize::try_from(index).ok().and_then(|i| text.split(&*options.delimiter).nth(i));
     let Some(part) = part else {
-        return Err(wrong(format!("options.index {index} is out of bounds for value {text}")));
+        let words = format!("options.index {index} is out of bounds for value {text}");
+        return Err(wrong(words).says(format!("options.index {index}: the value has fewer parts")));
     };
     let mut node = node.clone();
     node.set_text(part);

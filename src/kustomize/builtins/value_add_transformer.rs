@@ -64,8 +64,10 @@ impl ValueAddTransformer {
         }
         if !self.target_file_path.text.is_empty() {
             let file = helpers.load(&self.target_file_path)?;
-            let node = read_kustomization_at(&file.bytes, helpers.start(&file))
-                .map_err(|error| wrong(format!("yaml: {error}")))?;
+            let node =
+                read_kustomization_at(&file.bytes, helpers.start(&file)).map_err(|error| {
+                    BuildError::of_yaml(ErrorKind::InvalidReplacement, "yaml: ", &error)
+                })?;
             if let Some(node) = node {
                 let more = Decoder::loose().read::<Targets>(&node, "targets");
                 self.targets.extend(more.map_err(|(error, _)| error)?.targets);

@@ -100,7 +100,7 @@ pub enum SubstituteError {
         max: usize,
     },
     /// The object cannot be printed.
-    #[error(transparent)]
+    #[error("{}", .0.told())]
     #[diagnostic(transparent)]
     Print(YamlError),
     /// The text is not YAML once the variables are in. The cause is not told: it may hold a value.
@@ -167,7 +167,7 @@ pub enum FluxBuildError {
         path: String,
     },
     /// The kustomization file is not YAML.
-    #[error("error converting YAML to JSON: yaml: {source}")]
+    #[error("error converting YAML to JSON: yaml: {}", source.told())]
     #[diagnostic(code(flux::kustomization_file), help("correct the kustomization file"))]
     KustomizationFile {
         /// The file.

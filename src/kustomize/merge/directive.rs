@@ -26,7 +26,8 @@ fn parse(word: &str) -> Result<Directive> {
         _ => Err(BuildError::new(
             ErrorKind::InvalidPatch,
             format!("unknown patch strategy '{word}'"),
-        )),
+        )
+        .says("`$patch` is none of delete, replace and merge")),
     }
 }
 
@@ -42,7 +43,8 @@ pub(super) fn take(arena: &mut Arena, patch: Option<Id>) -> Result<Directive> {
                 arena.node(patch).effective_tag(),
                 arena.text(patch)
             );
-            Err(BuildError::new(ErrorKind::InvalidPatch, words))
+            let says = "a scalar stands where the target has a map or a list";
+            Err(BuildError::new(ErrorKind::InvalidPatch, words).says(says))
         }
     }
 }

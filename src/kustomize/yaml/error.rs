@@ -127,4 +127,24 @@ impl YamlError {
             | Self::Limit { at, .. } => *at,
         }
     }
+
+    /// The same without what the text has there: it may be a secret value out of place.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Separator { at, .. } => {
+                format!("line {}: invalid document separator: text behind `---`", at.line)
+            }
+            Self::DuplicateKey { at, first, .. } => {
+                format!("line {}: this key is already defined at line {}", at.line, first.line)
+            }
+            Self::UnknownAnchor { at, .. } => format!(
+                "line {}: unknown anchor referenced (quote a text that begins with `*`)",
+                at.line
+            ),
+            Self::WrongTag { at, tag, .. } => {
+                format!("line {}: the text cannot be decoded as a {tag}", at.line)
+            }
+            told => told.to_string(),
+        }
+    }
 }
