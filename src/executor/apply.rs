@@ -11,6 +11,7 @@ use crate::cluster::Status;
 use crate::cluster::write::ApplyOptions;
 use crate::executor::Act;
 use crate::executor::effect;
+use crate::executor::plain_effect;
 use crate::executor::unanswered;
 use crate::model::Effect;
 use crate::model::EffectResult;
@@ -31,6 +32,11 @@ impl Act<'_> {
             Err(result) => return vec![effect(unit, object, result)],
         };
         let uid = (!uid.is_empty()).then(|| uid.to_owned());
+        if uid.is_none()
+            && let Some(instead) = self.standing(unit, object, (&resource, digest)).await
+        {
+            return instead;
+        }
         let options = ApplyOptions { uid, secrets: secrets(&manifest), ..Default::default() };
         let result = match self.writer.apply(&resource, &manifest.json, &options).await {
             Ok(applied) => EffectResult::Applied {
@@ -52,6 +58,31 @@ impl Act<'_> {
             Err(error) => not_applied(object, digest, &error),
         };
         vec![effect(unit, object, result)]
+    }
+
+    /// What comes instead of an apply that was meant for no object: one that stands there may say
+    /// that it is to be left alone, so it is told first. `None` when there is none.
+    async fn standing(
+        &self,
+        unit: &UnitName,
+        object: &ObjectRef,
+        (resource, digest): (&Resource, &str),
+    ) -> Option<Vec<Effect>> {
+        let found = match self.cluster.get(resource, &object.namespace, &object.name).await {
+            Ok(found) => found?,
+            Err(error) if error.status().is_some() && !error.may_have_happened() => {
+                return Some(vec![effect(unit, object, not_applied(object, digest, &error))]);
+            }
+            Err(error) => {
+                let message = format!("it could not be looked at before: {error}");
+                return Some(vec![effect(unit, object, EffectResult::Superseded { message })]);
+            }
+        };
+        let message = "it is there already, and is looked at first".to_owned();
+        Some(vec![
+            plain_effect(object, EffectResult::Observed(Some(Arc::new(found.raw)))),
+            effect(unit, object, EffectResult::Superseded { message }),
+        ])
     }
 
     /// The manifest with this digest, unless it was replaced meanwhile.

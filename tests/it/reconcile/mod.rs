@@ -27,6 +27,7 @@ mod recreate;
 mod refusals;
 mod server;
 mod sources;
+mod standing;
 mod takeover;
 mod takeover_large;
 mod tenancy;
