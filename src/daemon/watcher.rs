@@ -168,7 +168,8 @@ impl Watcher {
         }
         for kind in change.kinds_removed {
             self.running.remove(&Subject::Managed(kind.clone()));
-            self.waiting.remove(&Subject::Managed(kind));
+            self.waiting.remove(&Subject::Managed(kind.clone()));
+            self.say(Observation::Unwatched(kind)).await?;
         }
         for object in change.objects_removed {
             self.running.remove(&Subject::Values(object));

@@ -368,6 +368,16 @@ impl Ingest {
         said
     }
 
+    /// What was seen of the kind is not known to hold any more.
+    pub(super) fn unwatched(&mut self, kind: &GroupKind) -> Vec<Statement> {
+        let mut said = vec![Statement::Fails(relation::listed(&kind.to_string()))];
+        for object in self.listed.remove(kind).unwrap_or_default() {
+            said.extend(object::unseen(&object));
+            said.extend(self.declared_unseen(&object));
+        }
+        said
+    }
+
     pub(super) fn object(
         &mut self,
         object: &ObjectRef,

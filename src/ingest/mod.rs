@@ -106,6 +106,8 @@ pub enum Observation {
     },
     /// The watch of a kind is not fresh any more.
     Stale(GroupKind),
+    /// Objects of this kind are not watched any more.
+    Unwatched(GroupKind),
     /// The watch of a kind of custom resources fails.
     Unheard(GroupKind),
     /// The watch of a kind of custom resources goes on, or begins with a list.
@@ -174,6 +176,7 @@ impl Ingest {
             Observation::Stale(kind) => {
                 vec![Statement::Fails(relation::listed(&kind.to_string()))]
             }
+            Observation::Unwatched(kind) => self.unwatched(&kind),
             Observation::Served(kinds, failed) => self.served(kinds, &failed),
             Observation::Values(object, values) => self.values(object, values),
             Observation::Definitions(all) => object::definitions(&all),

@@ -34,6 +34,9 @@ const OBSERVED: &[&str] = &[
     "drifted",
 ];
 
+/// Group and kind of objects that define kinds.
+const DEFINITION: (&str, &str) = ("apiextensions.k8s.io", "CustomResourceDefinition");
+
 /// Who changed a path when managedFields do not tell.
 const UNNAMED: &str = "an unnamed manager";
 
@@ -78,7 +81,13 @@ pub(super) fn present(object: &ObjectRef, live: &Json, lens: &Lens<'_>) -> Vec<S
         let named = Some(&*difference.manager).filter(|manager| !manager.is_empty());
         relation::drifted(object, &difference.path, named.unwrap_or(UNNAMED), &at)
     }));
-    about(object, facts)
+    let mut said = about(object, facts);
+    // With the object itself comes what it defines: the watch of definitions may be behind.
+    let defined = defined(object, live);
+    said.extend(
+        defined.map(|fact| Statement::exactly("defines", vec![object.column()], vec![fact])),
+    );
+    said
 }
 
 /// What the object says that it is part of.
@@ -95,8 +104,7 @@ fn is_scaled_down(object: &ObjectRef, live: &Json) -> bool {
 
 /// The object defines a kind of Flux.
 fn defines_flux(object: &ObjectRef) -> bool {
-    (&*object.group, &*object.kind) == ("apiextensions.k8s.io", "CustomResourceDefinition")
-        && object.name.ends_with(".toolkit.fluxcd.io")
+    (&*object.group, &*object.kind) == DEFINITION && object.name.ends_with(".toolkit.fluxcd.io")
 }
 
 fn is_ending(live: &Json) -> bool {
@@ -116,6 +124,9 @@ pub(super) fn definitions(all: &[(ObjectRef, Arc<Json>)]) -> Vec<Statement> {
 
 /// Which kind a definition defines.
 fn defined(object: &ObjectRef, live: &Json) -> Option<Fact> {
+    if (&*object.group, &*object.kind) != DEFINITION {
+        return None;
+    }
     let text = |pointer| live.pointer(pointer).and_then(Json::as_str);
     let (group, kind) = (text("/spec/group")?.to_owned(), text("/spec/names/kind")?.to_owned());
     Some(relation::defines(object, &GroupKind { group, kind }.to_string()))

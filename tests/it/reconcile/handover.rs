@@ -231,3 +231,45 @@ async fn a_restart_without_the_git_host_corrects_drift_though_a_unit_is_behind()
     })
     .await;
 }
+
+// The only object of its kind is let go of, and what is known of it is known no more after a start.
+#[tokio::test]
+async fn a_namespace_with_what_is_to_stay_is_held_across_a_restart() {
+    let mut world = World::alone("stays").await;
+    world.site.own().start(&[]);
+    let inner = format!("{}-inner", world.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {inner}}}\n");
+    let keep = format!(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: keep\n  namespace: {inner}\n  \
+         annotations: {{kustomize.toolkit.fluxcd.io/prune: disabled}}\nspec:\n  ports: [{{port: 80}}]\n"
+    );
+    let here = format!("metadata:\n  namespace: {}\n", world.namespace);
+    let stays = map("a", "1").replace("metadata:\n", &here);
+    let files =
+        [("app/inner.yaml", &*namespace), ("app/keep.yaml", &*keep), ("app/a.yaml", &*stays)];
+    let revision = world.push_files(&files).await;
+    world.source().await;
+    world.unit("app", json!({ "targetNamespace": Value::Null })).await;
+    world.ready("app", &revision).await;
+
+    let revision = world.push_without(&["app/inner.yaml", "app/keep.yaml"]).await;
+    settled(&world, &revision).await;
+    let why = format!("with it would go Service/{inner}/keep");
+    let held = || async { world.site.ask(&["pending"]).contains(&why).then_some(()) };
+    wait::until("the namespace to be held", held).await;
+    world.site.own().stop().await;
+    world.site.own().start(&[]);
+    let held = || async { world.site.ask(&["pending"]).contains(&why).then_some(()) };
+    wait::until("the namespace to be held once more", held).await;
+    let services: Api<k8s_openapi::api::core::v1::Service> =
+        Api::namespaced(world.client.clone(), &inner);
+    assert!(services.get_opt("keep").await.expect("the server answers").is_some());
+
+    services.delete("keep", &DeleteParams::default()).await.expect("it is there");
+    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(world.client.clone());
+    wait::until("the namespace to be deleted", || async {
+        let left = namespaces.get_opt(&inner).await.expect("the server answers");
+        left.is_none_or(|left| left.metadata.deletion_timestamp.is_some()).then_some(())
+    })
+    .await;
+}
