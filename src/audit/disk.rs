@@ -13,6 +13,7 @@ use std::io::Seek;
 use std::io::SeekFrom;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -138,7 +139,12 @@ impl JournalStorage for DiskStorage {
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
-        self.file(name)?.sync_data()?;
+        let file = self.file(name)?;
+        file.sync_data()?;
+        if file.metadata()?.nlink() == 0 {
+            let gone = "the journal's file was removed while it was written";
+            return Err(io::Error::new(io::ErrorKind::NotFound, gone));
+        }
         if self.names_changed {
             sync_dir(&self.dir)?;
             self.names_changed = false;

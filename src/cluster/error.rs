@@ -226,10 +226,10 @@ impl Status {
         self.causes.iter().filter(|cause| cause.reason == "FieldManagerConflict")
     }
 
-    /// Whether Flux would take it for an immutable field, and recreate the object when told to
-    /// force: any conflict, any invalid object, or a message that says so.
+    /// Whether it is about what cannot change on the object, so that it may have to be recreated:
+    /// any invalid object, or a message that says so.
     pub fn is_immutable(&self) -> bool {
-        matches!(self.reason.as_str(), "Conflict" | "Invalid") || says_immutable(&self.message)
+        self.reason == "Invalid" || says_immutable(&self.message)
     }
 
     /// The server could not read the request as an object of its kind: the API server answers that
@@ -274,11 +274,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn immutable_as_flux_sees_it() {
+    fn what_cannot_change_is_told_from_other_refusals() {
         #[rustfmt::skip]
         let cases: &[(&str, &str, bool)] = &[
             ("Invalid",   "spec.selector: Invalid value",                      true),
-            ("Conflict",  "uid mismatch",                                      true),
+            ("Conflict",  "the object has been modified",                      false),
             ("Forbidden", "the policy's spec is immutable: denied",            true),
             ("Forbidden", "cannot change immutable field `x`",                 true),
             ("Forbidden", "immutable",                                         false),

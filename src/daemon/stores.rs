@@ -80,6 +80,10 @@ pub(super) fn recall(ingest: &mut Ingest, reader: &Reader, stores: &Stores) -> V
     let shown = shown.iter().filter(|row| text(row, 1) == "lastAttemptedRevision");
     let left = shown.filter_map(|row| Some((UnitName::parse(&text(row, 0))?, text(row, 2))));
     ingest.recall_revisions(left.collect());
+    let offered = rows(reader, "offered");
+    let offered =
+        offered.iter().filter_map(|r| Some((SourceName::parse(&text(r, 0))?, text(r, 1))));
+    ingest.recall_offers(offered.collect());
     let inventories = rows(reader, "inventory");
     ingest.recall_inventories(inventories.iter().filter_map(|row| {
         let object = ObjectRef::parse_fact_text(&text(row, 1))?;

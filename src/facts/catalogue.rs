@@ -181,6 +181,7 @@ pub mod relation {
         recalled(source: SourceName);
         unlisted(unit: UnitName, object: ObjectRef);
         moved(unit: UnitName, revision: str);
+        offered_anew(source: SourceName, revision: str);
         definition_stood(object: ObjectRef, at: Timestamp);
         applier_manages(object: ObjectRef);
         overridden(object: ObjectRef, manager: str);

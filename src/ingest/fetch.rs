@@ -210,13 +210,16 @@ impl Ingest {
         let Fetched { source, spec, began, result } = fetched;
         let Some(memory) = self.sources.get_mut(&source) else { return Vec::new() };
         // What was pushed or asked for since then was not seen by it.
-        let checked = Statement::Holds(relation::checked(&source, &began));
-        let well = Statement::nothing("fetch_failed", vec![source.column()]);
-        let answered = Statement::nothing("recalled", vec![source.column()]);
+        // What was known before the remote answered, and that it had failed, is over.
+        let over = ["fetch_failed", "recalled", "offered_anew"];
+        let mut well: Vec<Statement> =
+            over.map(|relation| Statement::nothing(relation, vec![source.column()])).into();
+        well.push(Statement::Holds(relation::checked(&source, &began)));
+        well.push(Advice::default().about(&source));
         match result {
             FetchResult::Unchanged => {
                 memory.failures = 0;
-                vec![checked, well, answered, Advice::default().about(&source)]
+                well
             }
             FetchResult::Failed { reason, message, advice } => {
                 memory.failures += 1;
@@ -235,14 +238,9 @@ impl Ingest {
                 let id = tree.id().to_string();
                 let old = memory.tree.replace(id.clone());
                 self.trees.insert(id.clone(), tree);
-                let mut said = vec![
-                    checked,
-                    well,
-                    answered,
-                    Advice::default().about(&source),
-                    Statement::Holds(relation::fetched(&source, &spec, &revision, &id)),
-                    Statement::Holds(at),
-                ];
+                let mut said = well;
+                said.push(Statement::Holds(relation::fetched(&source, &spec, &revision, &id)));
+                said.push(Statement::Holds(at));
                 if let Some(subject) = subject {
                     said.push(Statement::Holds(relation::commit_of(&source, &revision, &subject)));
                 }

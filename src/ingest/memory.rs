@@ -87,6 +87,8 @@ pub struct Ingest {
     pub(super) recalled_sources: BTreeMap<SourceName, String>,
     /// The revisions that the last run left units at, until the first list.
     pub(super) recalled_revisions: BTreeMap<UnitName, String>,
+    /// The revision that a source offered when the last run ended.
+    pub(super) recalled_offers: BTreeMap<SourceName, String>,
     /// What the inventories of units named when the last run ended, until the first list.
     pub(super) recalled_inventories: BTreeMap<UnitName, BTreeSet<ObjectRef>>,
     /// Trees of an earlier run whose source no list has shown yet.
@@ -147,6 +149,7 @@ impl Ingest {
             recalled_sources: BTreeMap::new(),
             recalled_inventories: BTreeMap::new(),
             recalled_revisions: BTreeMap::new(),
+            recalled_offers: BTreeMap::new(),
             recalled_trees: BTreeMap::new(),
             recalled_files: BTreeMap::new(),
             declared: Declared::default(),
@@ -174,6 +177,11 @@ impl Ingest {
     /// The last revisions that units were attempted at when the last run ended.
     pub fn recall_revisions(&mut self, revisions: BTreeMap<UnitName, String>) {
         self.recalled_revisions = revisions;
+    }
+
+    /// The revisions that sources offered when the last run ended.
+    pub fn recall_offers(&mut self, revisions: BTreeMap<SourceName, String>) {
+        self.recalled_offers = revisions;
     }
 
     /// The kinds that the server served when the last run ended, and whether they are namespaced.

@@ -45,6 +45,7 @@ const OBSERVED: &[&str] = &[
 /// Relations whose rows begin with a source and that end with it.
 const RECORDED: &[&str] = &[
     "checked",
+    "offered_anew",
     "fetched",
     "kept_at",
     "commit_of",
@@ -200,6 +201,13 @@ impl Ingest {
         for source in sources {
             if recalled.get(&source.name).is_some_and(|uid| *uid != source.metadata.uid) {
                 said.extend(self.source_gone(&source.name));
+            }
+            let offers = source.artifact.as_ref().map(|artifact| artifact.revision.clone());
+            let before = self.recalled_offers.remove(&source.name);
+            if let Some(offers) = offers.filter(|_| recalled.contains_key(&source.name))
+                && before.as_ref() != Some(&offers)
+            {
+                said.push(Statement::Holds(relation::offered_anew(&source.name, &offers)));
             }
             said.extend(self.source(source, now));
         }

@@ -121,8 +121,14 @@ pub(super) fn gone(name: &UnitName) -> Vec<Statement> {
 /// The source that the unit's sourceRef names.
 pub(super) fn source(name: &UnitName, spec: &KustomizationSpec) -> SourceName {
     let reference = &spec.source_ref;
-    let namespace = reference.namespace.as_deref().unwrap_or(&name.namespace);
+    let namespace = namespace_or_own(name, reference.namespace.as_deref());
     SourceName::new(reference.kind.as_str(), namespace, &reference.name)
+}
+
+/// The namespace that a reference names; without one, or with an empty one, the unit's own, as in
+/// Flux.
+fn namespace_or_own<'a>(name: &'a UnitName, given: Option<&'a str>) -> &'a str {
+    given.filter(|given| !given.is_empty()).unwrap_or(&name.namespace)
 }
 
 /// Digest of the fields that a build reads.
@@ -214,7 +220,7 @@ fn spec_facts(name: &UnitName, unit: &Kustomization) -> Vec<Fact> {
         // An empty apiVersion means apps/v1 (Flux's legacy default).
         let version = check.api_version.as_deref().filter(|version| !version.is_empty());
         let group = version.unwrap_or("apps/v1").split_once('/').map_or("", |(group, _)| group);
-        let namespace = check.namespace.as_deref().unwrap_or(&name.namespace);
+        let namespace = namespace_or_own(name, check.namespace.as_deref());
         relation::checks_health(name, &ObjectRef::new(group, &check.kind, namespace, &check.name))
     }));
     facts.extend(value_sources(name, spec).map(|object| relation::reads_values(name, &object)));
@@ -229,9 +235,8 @@ fn dependency_facts(name: &UnitName, spec: &KustomizationSpec) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut seen = BTreeSet::new();
     for (place, reference) in (0..).zip(&spec.depends_on) {
-        // An empty namespace is the unit's own, as in Flux.
-        let namespace = reference.namespace.as_deref().filter(|namespace| !namespace.is_empty());
-        let other = UnitName::new(namespace.unwrap_or(&name.namespace), &reference.name);
+        let namespace = namespace_or_own(name, reference.namespace.as_deref());
+        let other = UnitName::new(namespace, &reference.name);
         if seen.insert(other.clone()) {
             facts.push(relation::depends_on(name, &other));
             facts.push(relation::depends_place(name, &other, &place));

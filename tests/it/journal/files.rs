@@ -94,3 +94,16 @@ fn a_directory_that_is_not_there_reads_as_empty() {
     let reader = JournalReader::open(DiskStorage::for_reading(&root.path().join("none"))).unwrap();
     assert_eq!(reader.head().seq, 0);
 }
+
+#[test]
+fn a_journal_that_is_removed_under_its_writer_takes_no_more() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("journal");
+    let (mut journal, _) = open(&dir);
+    journal.append(Timestamp(1), note("a")).unwrap();
+    journal.sync().unwrap();
+    fs::remove_dir_all(&dir).unwrap();
+    journal.append(Timestamp(2), note("b")).unwrap();
+    let refused = journal.sync().unwrap_err();
+    assert!(matches!(refused, AuditError::Io { .. }), "{refused:?}");
+}
