@@ -1,6 +1,7 @@
 //! What the state directory holds besides facts and journal: fetched sources and artifact
 //! files. Opened at start; what nobody needs any more is removed when nothing is underway.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::daemon::DaemonError;
@@ -78,7 +79,12 @@ pub(super) fn recall(ingest: &mut Ingest, reader: &Reader, stores: &Stores) -> V
     ingest.recall_names(units.collect(), sources.collect());
     let shown = rows(reader, "unit_shown");
     let shown = shown.iter().filter(|row| text(row, 1) == "lastAttemptedRevision");
-    let left = shown.filter_map(|row| Some((UnitName::parse(&text(row, 0))?, text(row, 2))));
+    let used: BTreeMap<String, String> =
+        rows(reader, "unit_source").iter().map(|row| (text(row, 0), text(row, 1))).collect();
+    let left = shown.filter_map(|row| {
+        let source = SourceName::parse(used.get(&text(row, 0))?)?;
+        Some((UnitName::parse(&text(row, 0))?, (source, text(row, 2))))
+    });
     ingest.recall_revisions(left.collect());
     let offered = rows(reader, "offered");
     let offered =

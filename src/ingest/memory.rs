@@ -86,7 +86,7 @@ pub struct Ingest {
     pub(super) recalled_units: BTreeMap<UnitName, String>,
     pub(super) recalled_sources: BTreeMap<SourceName, String>,
     /// The revisions that the last run left units at, until the first list.
-    pub(super) recalled_revisions: BTreeMap<UnitName, String>,
+    pub(super) recalled_revisions: BTreeMap<UnitName, (SourceName, String)>,
     /// The revision that a source offered when the last run ended.
     pub(super) recalled_offers: BTreeMap<SourceName, String>,
     /// What the inventories of units named when the last run ended, until the first list.
@@ -174,8 +174,9 @@ impl Ingest {
         }
     }
 
-    /// The last revisions that units were attempted at when the last run ended.
-    pub fn recall_revisions(&mut self, revisions: BTreeMap<UnitName, String>) {
+    /// The sources of units, and the revisions that they were last attempted at, when the last run
+    /// ended.
+    pub fn recall_revisions(&mut self, revisions: BTreeMap<UnitName, (SourceName, String)>) {
         self.recalled_revisions = revisions;
     }
 
@@ -273,7 +274,10 @@ impl Ingest {
             }
             let shown = unit.status.last_attempted_revision.as_deref().unwrap_or_default();
             let left = self.recalled_revisions.remove(&name);
-            if left.is_some_and(|left| left != shown) && !shown.is_empty() {
+            // What it was at of another source says nothing of this one.
+            let source = unit::source(&name, &unit.spec);
+            let has_moved = left.is_some_and(|left| left.0 == source && left.1 != shown);
+            if has_moved && !shown.is_empty() {
                 said.push(Statement::Holds(relation::moved(&name, shown)));
             }
             if let Some(before) = self.recalled_inventories.remove(&name) {
