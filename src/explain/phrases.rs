@@ -76,6 +76,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("offered_anew",    "{0} offered {1} when this run began, and not when the last one ended"),
     ("moved",           "{0} was at {1} when this run began, and the last one had not left it there"),
     ("at_stake",        "{0:show} may be deleted"),
+    ("first_along",     "the first object that would go with {0:show} is {1:show}"),
     ("namespace_at_stake", "the namespace {1} may be deleted"),
     ("kind_at_stake",   "the definition of {1} may be deleted"),
     ("goes_along",      "with {0:show} would go {1:show}"),
