@@ -33,7 +33,7 @@ impl Act<'_> {
         };
         let uid = (!uid.is_empty()).then(|| uid.to_owned());
         if uid.is_none()
-            && let Some(instead) = self.standing(unit, object, (&resource, digest)).await
+            && let Some(instead) = self.standing(unit, object, &resource).await
         {
             return instead;
         }
@@ -66,13 +66,12 @@ impl Act<'_> {
         &self,
         unit: &UnitName,
         object: &ObjectRef,
-        (resource, digest): (&Resource, &str),
+        resource: &Resource,
     ) -> Option<Vec<Effect>> {
         let found = match self.cluster.get(resource, &object.namespace, &object.name).await {
             Ok(found) => found?,
-            Err(error) if error.status().is_some() && !error.may_have_happened() => {
-                return Some(vec![effect(unit, object, not_applied(object, digest, &error))]);
-            }
+            // Who may not look may still write, as with Flux; the server answers that.
+            Err(error) if !error.may_have_happened() => return None,
             Err(error) => {
                 let message = format!("it could not be looked at before: {error}");
                 return Some(vec![effect(unit, object, EffectResult::Superseded { message })]);
