@@ -50,13 +50,26 @@ pub(super) struct Index {
     by_id: BTreeMap<ProofId, usize>,
     by_object: HashMap<Object, Vec<usize>>,
     by_unit: HashMap<String, Vec<usize>>,
-    /// Rule sets and rule texts, each with the first entry that holds it.
+    /// Rule sets and rule texts, each with the last entry that holds it.
     rule_sets: HashMap<Digest, usize>,
     rule_texts: HashMap<Digest, usize>,
     /// Rule sets that intents name and nobody holds: each is a problem once.
     unknown_rules: HashSet<Digest>,
+    /// The rule set that was stated, or rested on, last.
+    in_force: Option<Digest>,
+    /// What records rest on that stood before the first segment, where that is not number 1.
+    pub(super) before: Option<Before>,
     /// Intents without outcome, oldest first.
     open: BTreeSet<usize>,
+}
+
+/// What stood in segments that were moved away from the front, as far as later records tell.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Before {
+    /// Intents whose outcome is here.
+    pub(super) intents: HashSet<ProofId>,
+    /// Rule sets of which a text is not here, and which records here rest on.
+    pub(super) rules: HashSet<Digest>,
 }
 
 /// The parts of a record that the index needs; the proof is skipped, not built.
@@ -160,6 +173,9 @@ impl Index {
     ) {
         let seq = frame.seq;
         let number = self.entries.len();
+        if number == 0 && place.segment > 1 {
+            self.before = Some(Before::default());
+        }
         let id = ProofId::new(head.hash);
         self.by_id.insert(id, number);
         self.entries.push(Entry {
@@ -184,11 +200,12 @@ impl Index {
     fn add_intent(&mut self, number: usize, outline: Outline, problems: &mut Vec<Problem>) {
         self.open.insert(number);
         let seq = self.entries.get(number).map_or(0, |entry| entry.seq);
+        self.in_force = outline.rules.or(self.in_force);
         if let Some(rules) = outline.rules
             && !self.rule_sets.contains_key(&rules)
             && self.unknown_rules.insert(rules)
         {
-            problems.push(Problem::RulesUnknown { seq, rules });
+            self.lacks_rules(seq, rules, rules, problems);
         }
         if let Some(action) = outline.action {
             self.add_names(number, action.unit, action.object);
@@ -203,7 +220,11 @@ impl Index {
         };
         let of = self.intent(&intent);
         let Some(of) = of else {
-            problems.push(Problem::OutcomeWithoutIntent { seq, intent });
+            match self.before.as_mut().map(|before| before.intents.insert(intent)) {
+                Some(true) => {}
+                Some(false) => problems.push(Problem::SecondOutcome { seq, intent }),
+                None => problems.push(Problem::OutcomeWithoutIntent { seq, intent }),
+            }
             return;
         };
         if !self.open.remove(&of) {
@@ -248,17 +269,28 @@ impl Index {
         for file in &set.files {
             match &file.text {
                 Some(text) if Digest::of(text.as_bytes()) == file.digest => {
-                    self.rule_texts.entry(file.digest).or_insert(number);
+                    self.rule_texts.insert(file.digest, number);
                 }
                 Some(_) => problems.push(Problem::RuleText { seq, file: file.name.clone() }),
                 None if self.rule_texts.contains_key(&file.digest) => {}
-                None => problems.push(Problem::RulesUnknown { seq, rules: file.digest }),
+                None => self.lacks_rules(seq, file.digest, set.digest, problems),
             }
         }
         if RuleSet::digest_of(&set.files) == set.digest {
-            self.rule_sets.entry(set.digest).or_insert(number);
+            self.rule_sets.insert(set.digest, number);
+            self.in_force = Some(set.digest);
         } else {
             problems.push(Problem::RulesUnknown { seq, rules: set.digest });
+        }
+    }
+
+    /// Record `seq` needs `what` of the rule set `of`, which nothing before it holds.
+    fn lacks_rules(&mut self, seq: u64, what: Digest, of: Digest, problems: &mut Vec<Problem>) {
+        match &mut self.before {
+            Some(before) => {
+                before.rules.insert(of);
+            }
+            None => problems.push(Problem::RulesUnknown { seq, rules: what }),
         }
     }
 
@@ -339,12 +371,17 @@ impl Index {
         }
     }
 
-    /// The entry that holds rule set `digest`.
+    /// The rule set that was stated, or rested on, last.
+    pub(super) fn in_force(&self) -> Option<Digest> {
+        self.in_force
+    }
+
+    /// The entry that holds rule set `digest`, the last of several.
     pub(super) fn rule_set(&self, digest: &Digest) -> Option<&Entry> {
         self.rule_sets.get(digest).and_then(|number| self.entries.get(*number))
     }
 
-    /// The entry that holds the rule text with `digest`.
+    /// The entry that holds the rule text with `digest`, the last of several.
     pub(super) fn rule_text(&self, digest: &Digest) -> Option<&Entry> {
         self.rule_texts.get(digest).and_then(|number| self.entries.get(*number))
     }

@@ -35,6 +35,8 @@ use crate::model::Timestamp;
 
 /// Bytes after which a new segment begins.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
+/// More than what stands around the rule set in its record.
+const RECORD_BYTES_AROUND: usize = 256;
 
 /// How a journal is opened.
 #[derive(Clone, Copy, Debug)]
@@ -115,47 +117,93 @@ impl<S: JournalStorage> Journal<S> {
     /// Appends a record written at `at`. It is durable, and may be acted upon, only after
     /// [`Journal::sync`]. An outcome must name an intent of this journal that has none yet.
     ///
+    /// An intent whose rules stand in earlier segments only has them stated again before it: each
+    /// segment is whole without those before it.
+    ///
     /// `body` must be redacted: nothing here can recognise a secret.
     pub fn append(&mut self, at: Timestamp, body: Body) -> Result<ProofId, AuditError> {
         self.check_running()?;
         if let Body::Outcome(outcome) = &body {
             self.check_outcome(outcome)?;
         }
+        let rules = match &body {
+            Body::Intent(intent) => Some(intent.rules),
+            _ => None,
+        };
         let record = Record { schema: SCHEMA.to_owned(), at, body };
         let encode = |source: JsonError| AuditError::Encode { source };
         let body = serde_json::to_vec(&record).map_err(encode)?;
         if body.len() > RECORD_BYTES_MAX {
             return Err(AuditError::TooLarge { bytes: body.len() });
         }
-        let bytes = Frame::encode(&self.appended, &body);
+        let mut bytes = Frame::encode(&self.appended, &body);
         let begun = self.len > SEGMENT_HEADER_BYTES as u64;
         if self.must_roll || (begun && self.len + bytes.len() as u64 > self.segment_bytes) {
             self.roll()?;
         }
-        self.write(&bytes)?;
-        let head = self.appended.then(&Digest::of(&body));
-        let frame = Frame::written(&self.appended, &body, bytes.len());
+        if let Some(rules) = rules
+            && self.state_again(at, &rules)?
+        {
+            bytes = Frame::encode(&self.appended, &body);
+        }
+        self.put(&record, &body, &bytes)
+    }
+
+    /// Writes `record`, encoded as `body` and framed as `bytes`, to the end of the segment.
+    fn put(&mut self, record: &Record, body: &[u8], bytes: &[u8]) -> Result<ProofId, AuditError> {
+        self.write(bytes)?;
+        let head = self.appended.then(&Digest::of(body));
+        let frame = Frame::written(&self.appended, body, bytes.len());
         let size = u32::try_from(bytes.len()).expect("a frame is at most RECORD_BYTES_MAX long");
         let place = Place { segment: self.segment, offset: self.len, bytes: size };
-        self.index.add_written(place, &frame, head, &record);
+        self.index.add_written(place, &frame, head, record);
         self.len += u64::from(size);
         self.appended = head;
         Ok(ProofId::new(head.hash))
     }
 
-    /// Appends `set` unless it is the journal's already, leaving out the texts that it holds.
+    /// Appends `set` unless it is in force already, leaving out the texts that this segment holds.
     /// Returns the digest that intents name.
     pub fn append_rules(&mut self, at: Timestamp, mut set: RuleSet) -> Result<Digest, AuditError> {
         let digest = set.digest;
-        if self.index.rule_set(&digest).is_none() {
+        if self.index.in_force() == Some(digest) && self.is_stated(&digest) {
+            return Ok(digest);
+        }
+        let encode = |source: JsonError| AuditError::Encode { source };
+        let size = serde_json::to_vec(&set).map_err(encode)?.len() + RECORD_BYTES_AROUND;
+        // A set that may come to stand in the next segment brings all its texts along.
+        if !self.must_roll && self.len + size as u64 <= self.segment_bytes {
             for file in &mut set.files {
-                if self.index.rule_text(&file.digest).is_some() {
+                let held = self.index.rule_text(&file.digest);
+                if held.is_some_and(|entry| entry.place.segment == self.segment) {
                     file.text = None;
                 }
             }
-            self.append(at, Body::RuleSet(set))?;
         }
+        self.append(at, Body::RuleSet(set))?;
         Ok(digest)
+    }
+
+    /// Whether the segment that is written to holds the rule set.
+    fn is_stated(&self, rules: &Digest) -> bool {
+        let held = self.index.rule_set(rules);
+        held.is_some_and(|entry| entry.place.segment == self.segment)
+    }
+
+    /// Repeats a rule set, texts included, that earlier segments alone hold; false: no need to.
+    fn state_again(&mut self, at: Timestamp, rules: &Digest) -> Result<bool, AuditError> {
+        if self.is_stated(rules) {
+            return Ok(false);
+        }
+        let Some(texts) = self.view().rules(rules)? else { return Ok(false) };
+        let texts: Vec<(&str, &str)> =
+            texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let body = Body::RuleSet(RuleSet::of(&texts));
+        let record = Record { schema: SCHEMA.to_owned(), at, body };
+        let encode = |source: JsonError| AuditError::Encode { source };
+        let body = serde_json::to_vec(&record).map_err(encode)?;
+        let bytes = Frame::encode(&self.appended, &body);
+        self.put(&record, &body, &bytes).map(|_| true)
     }
 
     /// Makes everything appended durable: one sync for all. Returns the head that now is.

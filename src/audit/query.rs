@@ -188,6 +188,11 @@ impl<'a> View<'a> {
         self.index.open().map(|entry| self.item(entry)).collect()
     }
 
+    /// The rule set that was in force last, as far as records tell.
+    pub fn rules_in_force(&self) -> Option<Digest> {
+        self.index.in_force()
+    }
+
     /// The texts of rule set `digest` as (name, text), in load order. `None`: not in this journal.
     pub fn rules(&self, digest: &Digest) -> Result<Option<Vec<(String, String)>>, AuditError> {
         let Some(entry) = self.index.rule_set(digest) else { return Ok(None) };

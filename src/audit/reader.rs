@@ -10,6 +10,7 @@ use crate::audit::Problem;
 use crate::audit::View;
 use crate::audit::index::Index;
 use crate::audit::scan::Walk;
+use crate::audit::scan::list_segments;
 
 /// All whole records of a journal at the time of the last [`JournalReader::refresh`].
 ///
@@ -42,8 +43,11 @@ impl<S: JournalStorage> JournalReader<S> {
     /// Reads what was written since.
     pub fn refresh(&mut self) -> Result<(), AuditError> {
         let known = self.walk.problems.len();
-        self.advance()?;
-        if self.walk.problems.len() > known {
+        let is_moved = self.front_is_moved()?;
+        if !is_moved {
+            self.advance()?;
+        }
+        if is_moved || self.walk.problems.len() > known {
             // A writer that opened after a crash may have cut off what was read before, and that
             // looks like damage from here: read all of it again to know.
             self.index = Index::default();
@@ -51,6 +55,13 @@ impl<S: JournalStorage> JournalReader<S> {
             self.advance()?;
         }
         Ok(())
+    }
+
+    /// Whether segments that were read are not there any more: their records cannot be shown.
+    fn front_is_moved(&self) -> Result<bool, AuditError> {
+        let first = list_segments(&self.storage)?.first().copied();
+        let read = self.index.entries.first().map(|entry| entry.place.segment);
+        Ok(read.is_some_and(|read| first.is_none_or(|first| first > read)))
     }
 
     fn advance(&mut self) -> Result<(), AuditError> {

@@ -255,7 +255,8 @@ pub struct Adoption {
     pub evidence: Vec<String>,
 }
 
-/// The rules in force from here on. A text that an earlier record holds is not repeated.
+/// The rules in force from here on. A text that an earlier record of the segment holds is not
+/// repeated; each segment in which an intent rests on them states them again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleSet {
     /// Digest of the names and digests of all files, in order.
@@ -275,7 +276,7 @@ pub struct RuleFile {
     #[serde(with = "text::digest")]
     #[schemars(with = "String")]
     pub digest: Digest,
-    /// Its text, in the first record that names this digest.
+    /// Its text, in the first record of a segment that names this digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }

@@ -76,8 +76,17 @@ fn open(storage: &FaultyStorage) -> (Journal<FaultyStorage>, Vec<Problem>) {
 
 /// A journal with a rule set and `intents` intents, all but the last with an outcome.
 fn filled(intents: u64) -> (FaultyStorage, Vec<ProofId>) {
+    filled_as(intents, &small())
+}
+
+/// The same in one segment, so that nothing is stated twice.
+fn filled_in_one(intents: u64) -> (FaultyStorage, Vec<ProofId>) {
+    filled_as(intents, &JournalOptions::default())
+}
+
+fn filled_as(intents: u64, options: &JournalOptions) -> (FaultyStorage, Vec<ProofId>) {
     let storage = FaultyStorage::with(None);
-    let (mut journal, _) = open(&storage);
+    let (mut journal, _) = Journal::open(storage.clone(), options).expect("opens");
     journal.append_rules(at(0), rules(1)).unwrap();
     let mut ids = Vec::new();
     for i in 0..intents {

@@ -1,6 +1,8 @@
 //! Verification: every record follows the one before it, every intent has one outcome or is open.
 //!
-//! Reads the whole journal again, whatever was read before. Not here: deriving again what a proof
+//! Reads the whole journal again, whatever was read before. Where segments were moved away from the
+//! front, it begins with the first that is there: what rests on records before it is counted, and
+//! no problem. Not here: deriving again what a proof
 //! says, which needs the engine (`explain`); the rule texts for it are in the journal.
 
 use crate::audit::AuditError;
@@ -27,6 +29,10 @@ pub struct Verification {
     pub open: Vec<ProofId>,
     /// Different rule sets.
     pub rule_sets: u64,
+    /// Outcomes of intents that stand before the first record that is there.
+    pub earlier_intents: u64,
+    /// Rule sets of which texts stand before the first record that is there.
+    pub earlier_rules: u64,
     /// Intents behind a change in an export: nothing vouches for them, or for what came of them.
     pub unverifiable: u64,
     /// Records whose body an export left out: counted, chained, but not shown.
@@ -53,6 +59,8 @@ impl Verification {
             intents: intents.count() as u64,
             open: index.open().map(|entry| entry.id).collect(),
             rule_sets: index.rule_set_count() as u64,
+            earlier_intents: index.before.as_ref().map_or(0, |b| b.intents.len() as u64),
+            earlier_rules: index.before.as_ref().map_or(0, |b| b.rules.len() as u64),
             unverifiable: 0,
             left_out: 0,
             tail_bytes: 0,

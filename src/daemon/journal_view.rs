@@ -148,6 +148,9 @@ pub struct AuditCheck {
     pub tail_bytes: u64,
     /// What is wrong.
     pub problems: Vec<String>,
+    /// What is not wrong and yet worth knowing, such as where the chain begins.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// What the journal is known to lack or to have wrong: where it does, absence from it says nothing.
@@ -263,7 +266,25 @@ pub fn checked(found: &Verification, path: &Path) -> Result<AuditCheck, AuditErr
         head: found.head.hash.to_string(),
         tail_bytes: found.tail_bytes,
         problems: found.problems.iter().map(ToString::to_string).collect(),
+        notes: notes(found),
     })
+}
+
+/// Where the chain begins, when segments were moved away from the front.
+fn notes(found: &Verification) -> Vec<String> {
+    let start = found.start.seq;
+    if start == 0 {
+        return Vec::new();
+    }
+    let mut note = format!("records 1 to {start} are not here: the chain is checked from there on");
+    if found.earlier_intents > 0 {
+        note.push_str(&format!("; {} outcomes are of actions among them", found.earlier_intents));
+    }
+    if found.earlier_rules > 0 {
+        let count = found.earlier_rules;
+        note.push_str(&format!("; so are texts of {count} rule sets that proofs here rest on"));
+    }
+    vec![note]
 }
 
 fn action(view: &View<'_>, item: &Item) -> Option<AuditAction> {
@@ -394,6 +415,9 @@ impl AuditCheck {
         );
         for problem in &self.problems {
             text.push_str(&format!("  problem  {problem}\n"));
+        }
+        for note in &self.notes {
+            text.push_str(&format!("  note     {note}\n"));
         }
         if self.tail_bytes > 0 {
             text.push_str(&format!(

@@ -8,13 +8,15 @@ use super::outcome;
 use super::rules;
 use super::small;
 use crate::audit::AuditError;
-use crate::audit::Head;
 use crate::audit::Journal;
 use crate::audit::JournalOptions;
 use crate::audit::JournalReader;
 use crate::audit::JournalStorage;
 use crate::audit::OutcomeKind;
 use crate::audit::Problem;
+use crate::audit::Query;
+use crate::audit::Record;
+use crate::audit::SCHEMA;
 use crate::audit::faulty::FaultyStorage;
 use crate::audit::frame::FRAME_HEADER_BYTES;
 use crate::audit::frame::Frame;
@@ -72,7 +74,8 @@ fn records_behind_damage_are_read_and_written_on() {
     assert!(journal.view().find(&ids[1].to_string()).is_ok(), "behind the damage");
     let last = journal.append(at(999), outcome(ids[5], OutcomeKind::Done)).unwrap();
     journal.sync().unwrap();
-    assert_eq!(verify(&storage, None).unwrap().head, Head { seq: 13, hash: *last.hash() });
+    let head = verify(&storage, None).unwrap().head;
+    assert_eq!((head, head.hash), (journal.head(), *last.hash()));
 }
 
 #[test]
@@ -109,14 +112,74 @@ fn missing_swapped_and_forged_segments_are_told() {
 
 #[test]
 fn archived_segments_may_be_gone() {
-    let (storage, _) = filled(8);
+    let (storage, _) = filled(12);
     let head = verify(&storage, None).unwrap().head;
-    storage.tamper("000001.seg", None);
-    let verified = verify(&storage, Some(head)).unwrap();
-    assert!(verified.start.seq > 0);
-    assert_eq!(verified.head, head);
-    let chain = |p: &&Problem| matches!(p, Problem::Missing { .. } | Problem::ChainBroken { .. });
-    assert_eq!(verified.problems.iter().filter(chain).count(), 0, "{:?}", verified.problems);
+    let mut reader = JournalReader::open(storage.clone()).unwrap();
+    let segments = list_segments(&storage).unwrap();
+    let (last, front) = segments.split_last().unwrap();
+    assert!(front.len() > 3, "{front:?}");
+    for number in front {
+        storage.tamper(&crate::audit::scan::segment_name(*number), None);
+        let verified = verify(&storage, Some(head)).unwrap();
+        assert!(verified.start.seq > 0);
+        assert_eq!((verified.head, verified.problems), (head, vec![]), "from {number} to {last}");
+        assert_eq!(verified.earlier_rules, 0, "each segment states what its intents rest on");
+        reader.refresh().unwrap();
+        assert_eq!((reader.problems(), reader.starts_after()), (&[][..], verified.start.seq));
+        let view = reader.view();
+        assert!(!view.list(&Query::default()).unwrap().items.is_empty());
+        assert!(view.rules(&rules(1).digest).unwrap().is_some());
+    }
+    // The daemon goes on behind it.
+    let (mut journal, problems) = open(&storage);
+    assert_eq!(problems, []);
+    journal.append(at(900), intent("u", "later", 9)).unwrap();
+    journal.sync().unwrap();
+    assert!(verify(&storage, None).unwrap().is_sound());
+}
+
+/// A journal whose later segments rest on texts and intents of the first, as older versions wrote
+/// it: that is told once. A second outcome is wrong all the same.
+#[test]
+fn what_rests_on_archived_records_is_counted() {
+    let (whole, ids) = filled(1);
+    let head = verify(&whole, None).unwrap().head;
+    let of_intent = |body| {
+        let record = Record { schema: SCHEMA.to_owned(), at: at(20), body };
+        serde_json::to_vec(&record).unwrap()
+    };
+    let (mut bytes, mut last) = (SegmentHeader { number: 2, before: head }.encode(), head);
+    let mut add = |bytes: &mut Vec<u8>, body| {
+        let body = of_intent(body);
+        bytes.extend(Frame::encode(&last, &body));
+        last = last.then(&Digest::of(&body));
+    };
+    add(&mut bytes, outcome(ids[0], OutcomeKind::Done));
+    add(&mut bytes, intent("u", "o", 1));
+    add(&mut bytes, intent("u", "p", 1));
+    let moved = FaultyStorage::with(None);
+    moved.tamper("000002.seg", Some(bytes.clone()));
+    let found = verify(&moved, None).unwrap();
+    assert_eq!((found.problems, found.earlier_intents, found.earlier_rules), (vec![], 1, 1));
+
+    add(&mut bytes, outcome(ids[0], OutcomeKind::Done));
+    moved.tamper("000002.seg", Some(bytes));
+    let problems = verify(&moved, None).unwrap().problems;
+    assert_eq!(problems, [Problem::SecondOutcome { seq: head.seq + 4, intent: ids[0] }]);
+}
+
+/// Who goes back to rules that were in force before says so: the last set stated is in force.
+#[test]
+fn rules_that_come_back_are_stated_again() {
+    let (storage, _) = filled(1);
+    let (mut journal, _) = open(&storage);
+    for version in [1, 1, 2, 2, 1] {
+        let digest = journal.append_rules(at(50), rules(version)).unwrap();
+        assert_eq!(journal.view().rules_in_force(), Some(digest));
+    }
+    journal.sync().unwrap();
+    let found = verify(&storage, None).unwrap();
+    assert_eq!((found.records, found.rule_sets, found.problems), (4, 2, vec![]));
 }
 
 #[test]
@@ -129,8 +192,10 @@ fn a_rollback_is_told() {
     let options = JournalOptions { expected: Some(head), ..small() };
     let (_, problems) = Journal::open(storage, &options).unwrap();
     assert_eq!(problems, []);
-    let (_, problems) = Journal::open(old, &options).unwrap();
-    assert_eq!(problems, [Problem::RolledBack { seq: head.seq, hash: head.hash, ends_at: 6 }]);
+    let (_, problems) = Journal::open(old.clone(), &options).unwrap();
+    let ends_at = verify(&old, None).unwrap().head.seq;
+    let told = Problem::RolledBack { seq: head.seq, hash: head.hash, ends_at };
+    assert_eq!(problems, [told]);
     let (_, problems) = Journal::open(FaultyStorage::with(None), &options).unwrap();
     assert_eq!(problems, [Problem::RolledBack { seq: head.seq, hash: head.hash, ends_at: 0 }]);
 }

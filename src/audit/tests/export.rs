@@ -1,6 +1,7 @@
 //! An export verifies by itself, and no change to it goes unseen.
 
 use super::filled;
+use super::filled_in_one;
 use super::object;
 use crate::audit::AuditError;
 use crate::audit::ExportOptions;
@@ -25,7 +26,7 @@ fn verified(text: &str) -> Result<Verification, AuditError> {
 
 #[test]
 fn a_whole_export_equals_the_journal() {
-    let (storage, _) = filled(5);
+    let (storage, _) = filled_in_one(5);
     let (text, exported) = written(&storage, &ExportOptions::default());
     let journal = verify(&storage, None).unwrap();
     assert_eq!((exported.records, exported.left_out), (10, 0));
@@ -37,7 +38,7 @@ fn a_whole_export_equals_the_journal() {
 
 #[test]
 fn a_part_brings_its_outcomes_and_rules() {
-    let (storage, ids) = filled(6);
+    let (storage, ids) = filled_in_one(6);
     let journal = verify(&storage, None).unwrap();
     let query = Query { unit: Some("Kustomization/flux-system/u1".to_owned()), ..Query::default() };
     for (to_head, left_out) in [(false, 4), (true, 5)] {
@@ -67,7 +68,7 @@ fn nothing_chosen_is_an_empty_chain() {
 
 #[test]
 fn every_changed_or_dropped_line_shows() {
-    let (storage, _) = filled(6);
+    let (storage, _) = filled_in_one(6);
     let query = Query { unit: Some("Kustomization/flux-system/u2".to_owned()), ..Query::default() };
     let (text, _) = written(&storage, &ExportOptions { query, to_head: true });
     let lines: Vec<&str> = text.lines().collect();
@@ -96,7 +97,7 @@ fn every_changed_or_dropped_line_shows() {
 
 #[test]
 fn a_cut_file_shows() {
-    let (storage, _) = filled(3);
+    let (storage, _) = filled_in_one(3);
     let (text, exported) = written(&storage, &ExportOptions::default());
     let lines: Vec<&str> = text.lines().collect();
     let cut = lines[..lines.len() - 1].join("\n");
@@ -111,7 +112,7 @@ fn a_cut_file_shows() {
 
 #[test]
 fn one_changed_record_is_one_problem_and_what_follows_is_unverifiable() {
-    let (storage, _) = filled(50);
+    let (storage, _) = filled_in_one(50);
     let (text, _) = written(&storage, &ExportOptions::default());
     let lines: Vec<&str> = text.lines().collect();
     let whole = verified(&text).unwrap();
