@@ -52,15 +52,15 @@ pub(super) struct RunArgs {
     #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
         default_missing_value = "true")]
     enable_leader_election: bool,
-    /// How long others wait for a holder of the leases that falls silent, in seconds
-    #[arg(long, default_value_t = 35, value_name = "SECONDS")]
-    leader_election_lease_duration: u64,
-    /// How long the leases are counted on after a renewal, in seconds
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
-    leader_election_renew_deadline: u64,
-    /// The pause between renewals of the leases, in seconds
-    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
-    leader_election_retry_period: u64,
+    /// How long others wait for a holder of the leases that falls silent
+    #[arg(long, default_value = "35s", value_parser = parse_duration)]
+    leader_election_lease_duration: Duration,
+    /// How long the leases are counted on after a renewal
+    #[arg(long, default_value = "30s", value_parser = parse_duration)]
+    leader_election_renew_deadline: Duration,
+    /// The pause between renewals of the leases
+    #[arg(long, default_value = "5s", value_parser = parse_duration)]
+    leader_election_retry_period: Duration,
     /// The namespace of the leases
     #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "flux-system")]
     runtime_namespace: String,
@@ -190,9 +190,9 @@ fn options(args: &RunArgs) -> DaemonOptions {
         kinds: args.kinds.clone(),
         leader_election: args.enable_leader_election,
         lease: LeaseTiming {
-            duration: Duration::from_secs(args.leader_election_lease_duration),
-            renew_deadline: Duration::from_secs(args.leader_election_renew_deadline),
-            retry_period: Duration::from_secs(args.leader_election_retry_period),
+            duration: args.leader_election_lease_duration,
+            renew_deadline: args.leader_election_renew_deadline,
+            retry_period: args.leader_election_retry_period,
         },
         namespace: args.runtime_namespace.clone(),
         concurrent: args.concurrent,
@@ -281,6 +281,15 @@ mod tests {
         ]);
         assert!(!source.enable_leader_election && !source.no_cross_namespace_refs);
         assert_eq!(source.artifact_path, Some(PathBuf::from("/data")));
+        let patient = parsed(&[
+            "--leader-election-lease-duration=1m10s",
+            "--leader-election-renew-deadline=45",
+            "--leader-election-retry-period=500ms",
+        ]);
+        let LeaseTiming { duration, renew_deadline, retry_period } = options(&patient).lease;
+        let times = [duration, renew_deadline, retry_period].map(|time| time.as_millis());
+        assert_eq!(times, [70_000, 45_000, 500]);
+        assert_eq!(options(&parsed(&[])).lease, LeaseTiming::default());
     }
 
     #[test]
