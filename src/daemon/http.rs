@@ -106,7 +106,7 @@ async fn metrics(State(served): State<Served>) -> String {
         "# HELP hence_generation Commits of the fact base.\n\
          # TYPE hence_generation counter\n\
          hence_generation {}\n\
-         # HELP hence_ready Whether the leases are held and the first lists were read.\n\
+         # HELP hence_ready Whether the leases are held and what is watched is heard.\n\
          # TYPE hence_ready gauge\n\
          hence_ready {ready}\n\
          # HELP hence_faulted_relations Relations that rules could not derive.\n\

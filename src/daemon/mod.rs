@@ -13,6 +13,7 @@ mod artifacts;
 pub mod ask;
 mod clock;
 mod collect;
+mod contact;
 mod due;
 mod field;
 pub mod http;

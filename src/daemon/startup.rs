@@ -31,6 +31,7 @@ use crate::daemon::SystemClock;
 use crate::daemon::aftermath;
 use crate::daemon::artifacts;
 use crate::daemon::artifacts::Offer;
+use crate::daemon::contact::Contact;
 use crate::daemon::due::Due;
 use crate::daemon::http;
 use crate::daemon::lease;
@@ -115,6 +116,8 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
         tokio::spawn(artifacts::serve(offer, Arc::clone(&stores.artifacts), cancel.clone()));
     }
     let closing = gate.clone();
+    let patience = options.lease.renew_deadline;
+    let contact = Contact::new(gate.clone(), Arc::clone(&clock), patience);
     let executor = Executor {
         cluster: cluster.clone(),
         gate,
@@ -134,7 +137,7 @@ pub async fn run(options: DaemonOptions, stop: CancellationToken) -> Result<(), 
         watcher: wishes,
         cancel: cancel.clone(),
     });
-    published.lead(awaited(&options, &kinds));
+    published.lead(awaited(&options, &kinds), contact);
     inbox.send(Message::Observed(Observation::Configured(said))).await.ok();
     inbox.send(Message::Observed(known)).await.ok();
     tokio::spawn(Watcher::run(cluster, kinds, seen, inbox.clone(), options.scope.clone(), wanted));

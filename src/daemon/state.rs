@@ -1,5 +1,5 @@
 //! What the loop lets others see: the present generation, the journal's head, and what it still
-//! waits for.
+//! waits for, or waits for again.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,6 +15,7 @@ use crate::audit::AuditError;
 use crate::audit::DiskStorage;
 use crate::audit::Head;
 use crate::audit::JournalReader;
+use crate::daemon::contact::Contact;
 use crate::datalog::Reader;
 use crate::ingest::Recipes;
 
@@ -23,6 +24,8 @@ pub struct Published {
     reader: watch::Sender<Reader>,
     head: Mutex<Option<Head>>,
     awaited: Mutex<BTreeSet<String>>,
+    /// Once the leases were held: whether they still are, and the watches.
+    contact: Mutex<Option<Contact>>,
     stops: AtomicBool,
     /// What builds were made of, for questions about fields.
     pub(super) recipes: Recipes,
@@ -41,6 +44,7 @@ impl Published {
             reader: watch::Sender::new(reader),
             head: Mutex::new(None),
             awaited,
+            contact: Mutex::new(None),
             stops: AtomicBool::new(false),
             recipes: Recipes::default(),
             journal: Mutex::new(None),
@@ -49,6 +53,9 @@ impl Published {
 
     /// A new generation.
     pub fn set(&self, reader: Reader) {
+        if let Some(contact) = self.contact().as_mut() {
+            contact.see(&reader);
+        }
         self.reader.send_replace(reader);
     }
 
@@ -99,8 +106,10 @@ impl Published {
         }
     }
 
-    /// The leases are held; the first lists of these kinds are awaited now.
-    pub fn lead(&self, kinds: impl IntoIterator<Item = String>) {
+    /// The leases are held; the first lists of these kinds are awaited now. What `contact` loses
+    /// later is awaited again.
+    pub(super) fn lead(&self, kinds: impl IntoIterator<Item = String>, contact: Contact) {
+        *self.contact() = Some(contact);
         let mut awaited = self.awaited();
         awaited.extend(kinds.into_iter().map(|kind| list_of(&kind)));
         awaited.retain(|what| !what.starts_with(LEASES));
@@ -124,8 +133,13 @@ impl Published {
 
     /// What the daemon waits for before its facts are those of the present; `None` when they are.
     pub fn lacks(&self) -> Option<String> {
-        let awaited: Vec<String> = self.awaited().iter().cloned().collect();
+        let mut awaited: Vec<String> = self.awaited().iter().cloned().collect();
+        awaited.extend(self.contact().iter().flat_map(Contact::lost));
         Some(awaited.join(", ")).filter(|text| !text.is_empty())
+    }
+
+    fn contact(&self) -> MutexGuard<'_, Option<Contact>> {
+        self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn awaited(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -139,7 +153,12 @@ fn list_of(kind: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::cluster::write::WriteGate;
+    use crate::daemon::SystemClock;
     use crate::datalog::Engine;
     use crate::datalog::EngineOptions;
     use crate::rules;
@@ -153,7 +172,9 @@ mod tests {
         published.lease_is_held("a-leader-election", "b");
         let held = "the leases: a-leader-election is held by b";
         assert_eq!(published.lacks().as_deref(), Some(held));
-        published.lead(["Bucket".to_owned(), "Kustomization".to_owned()]);
+        let (gate, clock) = (WriteGate::open(), Arc::new(SystemClock));
+        let contact = Contact::new(gate, clock, Duration::MAX);
+        published.lead(["Bucket".to_owned(), "Kustomization".to_owned()], contact);
         let lists = "the first list of Bucket, the first list of Kustomization";
         assert_eq!(published.waits_for().as_deref(), Some(lists));
         published.lease_is_held("a-leader-election", "b");

@@ -202,15 +202,48 @@ async fn asked_from_afar(world: &World, base: &str) {
 
 /// Starts a daemon that takes part in leader election, and waits until it is ready.
 async fn lead(world: &World, base: &str) -> Daemon {
+    lead_with(world, base, &[]).await
+}
+
+async fn lead_with(world: &World, base: &str, more: &[&str]) -> Daemon {
     let place = &world.site.workplace;
     let (state, config) = (place.state(), world.site.cluster.kubeconfig());
     let (state, config) = (state.display().to_string(), config.display().to_string());
     let listen = base.trim_start_matches("http://");
     let args = ["run", "--state", &state, "--kubeconfig", &config, "--listen", listen];
-    let daemon = place.start(&args);
+    let daemon = place.start(&[&args, more].concat());
     let ready = || async { get(&format!("{base}/readyz")).await.filter(|(code, _)| *code == 200) };
     wait::until("hence to be ready", ready).await;
     daemon
+}
+
+#[tokio::test]
+async fn a_server_that_is_lost_is_told_until_it_is_back() {
+    let world = World::alone("lost-server").await;
+    make_accounts(&world).await;
+    let base = format!("http://127.0.0.1:{}", free_port());
+    let timing = [
+        "--leader-election-lease-duration=4s",
+        "--leader-election-renew-deadline=3s",
+        "--leader-election-retry-period=500ms",
+    ];
+    let daemon = lead_with(&world, &base, &timing).await;
+    let state = world.site.workplace.state().display().to_string();
+    let pending = || world.site.workplace.hence(&["pending", "--state", &state]);
+    assert_eq!(pending().code, Some(0));
+    world.site.cluster.stop(cluster::Part::ApiServer);
+    let lost = || async { get(&format!("{base}/readyz")).await.filter(|(code, _)| *code == 503) };
+    let (_, awaited) = wait::until("the loss to be told", lost).await;
+    assert!(awaited.starts_with("waiting for the leases: they could not be renewed"), "{awaited}");
+    assert_eq!(metric(&base, "hence_ready").await, Some(0.0));
+    let said = pending();
+    let partial = "  partial  this daemon still waits for the leases";
+    assert!(said.code == Some(2) && said.stdout.contains(partial), "{said:?}");
+    world.site.cluster.restart(cluster::Part::ApiServer);
+    let ready = || async { get(&format!("{base}/readyz")).await.filter(|(code, _)| *code == 200) };
+    wait::until("hence to be ready again", ready).await;
+    assert_eq!((metric(&base, "hence_ready").await, pending().code), (Some(1.0), Some(0)));
+    assert!(daemon.terminate().await.success());
 }
 
 #[tokio::test]
