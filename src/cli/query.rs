@@ -231,8 +231,10 @@ pub(super) fn of_stopped<T>(
     tell: impl FnOnce(&Knowledge<'_>) -> Result<T, Unanswered>,
 ) -> Result<T, Unanswered> {
     let read = daemon::read_state(state);
-    let facts = read.as_ref().map_err(Unanswered::of);
+    let facts = read.as_ref().map(|left| &left.reader).map_err(Unanswered::of);
+    let other_rules = read.as_ref().ok().and_then(|left| left.other_rules.clone());
     let journal = ask::open_journal(&state.join("journal"));
     let journal = journal.as_ref().map_err(Unanswered::clone);
-    tell(&Knowledge::new(facts, journal).left_behind())
+    let known = Knowledge::new(facts, journal).left_behind();
+    tell(&Knowledge { other_rules, ..known })
 }

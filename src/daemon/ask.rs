@@ -133,6 +133,8 @@ pub struct Knowledge<'a> {
     pub lacks: Option<String>,
     /// Until when anything was known, where no daemon answers.
     pub as_of: Option<String>,
+    /// Why conclusions are not those of the rules that were in force, where no daemon answers.
+    pub other_rules: Option<String>,
 }
 
 impl<'a> Knowledge<'a> {
@@ -141,7 +143,7 @@ impl<'a> Knowledge<'a> {
         facts: Result<&'a Reader, Unanswered>,
         journal: Result<&'a JournalReader<DiskStorage>, Unanswered>,
     ) -> Self {
-        Self { facts, journal, recipes: None, lacks: None, as_of: None }
+        Self { facts, journal, recipes: None, lacks: None, as_of: None, other_rules: None }
     }
 
     /// What a stopped daemon left: it knew nothing after the last record of its journal.
@@ -228,6 +230,10 @@ pub fn reply_or_reason(question: &Question, known: &Knowledge<'_>) -> Result<Rep
                 planned.complete = false;
                 planned.partial = Some(awaits(what));
             }
+            if let Some(why) = &known.other_rules {
+                planned.complete = false;
+                planned.partial = Some(why.clone());
+            }
             planned.as_of.clone_from(&known.as_of);
             Ok(Reply::Plan(planned))
         }
@@ -274,6 +280,7 @@ pub fn plan(reader: &Reader) -> Result<PlanReport, ActionError> {
 pub fn answer(question: &Question, known: &Knowledge<'_>) -> Result<Answer, Unanswered> {
     let answered = match (&known.facts, &known.lacks) {
         (Ok(reader), None) if known.as_of.is_some() => from_facts(question, reader, known)
+            .map(|answer| known.other_rules.iter().cloned().fold(answer, Answer::partial))
             .map(|answer| answer.known_until(known.as_of.clone())),
         (Ok(reader), None) => from_facts(question, reader, known),
         (Ok(reader), Some(what)) => match from_facts(question, reader, known) {

@@ -54,6 +54,7 @@ pub use clock::SystemClock;
 pub use lease::LeaseTiming;
 pub use lease::lease_name;
 pub use lease::noted_head;
+pub use restore::LeftState;
 pub use restore::read_state;
 pub use startup::run;
 pub use unanswered::Unanswered;

@@ -1,10 +1,14 @@
 //! State on disk: opened by the daemon, copied and read by the command line.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::audit::JournalReader;
+use crate::audit::View;
 use crate::daemon::DaemonError;
 use crate::daemon::rule_files;
+use crate::daemon::rule_files::RuleFilesError;
 use crate::datalog::Delta;
 use crate::datalog::Engine;
 use crate::datalog::EngineOptions;
@@ -70,34 +74,145 @@ fn tell(reversal: &Reversal) {
     tracing::warn!(%relation, came, went, first_come, first_gone, "the rules conclude otherwise");
 }
 
-/// The last generation of a stopped daemon, read from a copy of its fact log.
+/// What a stopped daemon left.
+pub struct LeftState {
+    /// Its last generation, derived with the rules that were in force.
+    pub reader: Reader,
+    /// Why it is derived with other rules than those.
+    pub other_rules: Option<String>,
+}
+
+/// The last generation of a stopped daemon, read from a copy of its fact log, with the rules that
+/// its journal says were in force.
 ///
 /// # Errors
 /// There is no state of this version, the log is in use or cannot be read, or it lost facts that
 /// actions were taken on.
-pub fn read_state(state: &Path) -> Result<Reader, DaemonError> {
+pub fn read_state(state: &Path) -> Result<LeftState, DaemonError> {
     let copy = std::env::temp_dir().join(format!("hence-read-{}", std::process::id()));
     std::fs::remove_dir_all(&copy).ok();
-    let reader = read_copy(state, &copy);
+    let read = read_copy(state, &copy);
     std::fs::remove_dir_all(&copy).ok();
-    reader
+    read
 }
 
-fn read_copy(state: &Path, copy: &Path) -> Result<Reader, DaemonError> {
+fn read_copy(state: &Path, copy: &Path) -> Result<LeftState, DaemonError> {
     store::copy_for_reading(state, copy).map_err(|error| match error {
         StoreError::Locked { dir } => DaemonError::Silent { dir },
         error => DaemonError::Facts(error),
     })?;
     let dir = StateDir::open(copy)?;
-    let journal = JournalReader::at(&state.join("journal"));
-    let acted_on = journal.ok().and_then(|journal| journal.view().last_generation()).unwrap_or(0);
-    let (facts, recovered, _) = open_facts(&dir, rule_files::load(&[])?.program, acted_on)?;
-    match recovered.losses.into_iter().find(|loss| !matches!(loss, Loss::Cut { .. })) {
-        Some(loss @ (Loss::MovedAside { .. } | Loss::Behind { .. })) => Err(loss.into()),
-        _ if recovered.head.generation == 0 => {
+    let journal = JournalReader::at(&state.join("journal")).ok();
+    let view = journal.as_ref().map(JournalReader::view);
+    let acted_on = view.and_then(|view| view.last_generation()).unwrap_or(0);
+    let (program, other_rules) = rules_in_force(view)?;
+    let (facts, recovered, _) = open_facts(&dir, program, acted_on)?;
+    let is_empty = recovered.head.generation == 0;
+    for loss in recovered.losses {
+        match loss {
+            // The copy was damaged, which is why the original is; it stays where it is.
+            Loss::MovedAside { reason, .. } => return Err(StoreError::Damaged { reason }.into()),
+            Loss::IndexRebuilt { reason } if is_empty => {
+                return Err(StoreError::Damaged { reason }.into());
+            }
+            Loss::Behind { .. } => return Err(loss.into()),
+            Loss::Cut { .. } | Loss::IndexRebuilt { .. } => {}
+        }
+    }
+    match is_empty {
+        true => {
             let why = "it holds no facts";
             Err(StoreError::NoState { dir: state.to_owned(), why }.into())
         }
-        _ => Ok(facts.reader()),
+        false => Ok(LeftState { reader: facts.reader(), other_rules }),
+    }
+}
+
+/// The rules that were in force last, and why these are others, where they are.
+fn rules_in_force(view: Option<View<'_>>) -> Result<(Program, Option<String>), RuleFilesError> {
+    let texts = view.and_then(|view| view.rules(&view.rules_in_force()?).ok().flatten());
+    let Some(texts) = texts else {
+        let why = "which rules were in force is not in the journal: the shipped rules are taken";
+        return Ok((rule_files::load(&[])?.program, Some(why.to_owned())));
+    };
+    let mut shipped: BTreeMap<String, Arc<str>> =
+        rules::built_in_files().into_iter().map(|file| (file.name, file.text)).collect();
+    let (mut user, mut is_same) = (Vec::new(), true);
+    for (name, text) in texts {
+        match shipped.remove(&name) {
+            Some(ours) => is_same &= *ours == *text,
+            None => user.push(rules::user_file(&name, &text)),
+        }
+    }
+    is_same &= shipped.is_empty();
+    match rules::load(user) {
+        Ok(program) if is_same => Ok((program, None)),
+        Ok(program) => {
+            let why = "the rules in force were those of another version of hence: its own differ";
+            Ok((program, Some(why.to_owned())))
+        }
+        Err(_) => {
+            let why = "the rules in force do not check with this version of hence: the shipped \
+                       rules are taken";
+            Ok((rule_files::load(&[])?.program, Some(why.to_owned())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::DiskStorage;
+    use crate::audit::Journal;
+    use crate::audit::JournalOptions;
+    use crate::audit::RuleSet;
+    use crate::daemon::ruling;
+    use crate::model::Timestamp;
+
+    /// The rules that are read back from a journal in which these sets were in force, in order.
+    fn read_back(name: &str, sets: &[RuleSet]) -> (Program, Option<String>) {
+        let dir = std::env::temp_dir().join(format!("hence-rules-{name}-{}", std::process::id()));
+        std::fs::remove_dir_all(&dir).ok();
+        let storage = DiskStorage::for_writing(&dir).expect("it is ours");
+        let (mut journal, _) = Journal::open(storage, &JournalOptions::default()).expect("new");
+        for set in sets {
+            journal.append_rules(Timestamp(0), set.clone()).expect("it can be written");
+        }
+        let read = rules_in_force(Some(journal.view())).expect("the shipped rules check");
+        std::fs::remove_dir_all(&dir).ok();
+        read
+    }
+
+    fn with_user(text: &str) -> RuleSet {
+        ruling::texts(&[rules::user_file("mine/freeze.dl", text)])
+    }
+
+    const FREEZE: &str = "[mine/freeze] freeze(\"shop/web\", \"always\").\n";
+
+    #[test]
+    fn the_rules_that_were_in_force_last_are_read_back() {
+        let shipped = rules::load(Vec::new()).expect("the shipped rules check");
+        let (program, other) = read_back("last", &[ruling::texts(&[]), with_user(FREEZE)]);
+        assert_eq!(other, None);
+        assert!(program.hash() != shipped.hash(), "with the user's file");
+        let back = [ruling::texts(&[]), with_user(FREEZE), ruling::texts(&[])];
+        let (program, other) = read_back("back", &back);
+        assert_eq!((program.hash(), other), (shipped.hash(), None));
+    }
+
+    #[test]
+    fn rules_that_cannot_be_had_are_told() {
+        for (name, sets, why) in [
+            ("none", vec![], "is not in the journal"),
+            ("bad", vec![with_user("freeze(\n")], "do not check"),
+            (
+                "old",
+                vec![RuleSet::of(&[("rules/prune.dl", "% of old\n")])],
+                "another version of hence",
+            ),
+        ] {
+            let (_, other) = read_back(name, &sets);
+            assert!(other.as_ref().is_some_and(|other| other.contains(why)), "{name}: {other:?}");
+        }
     }
 }
