@@ -12,6 +12,7 @@ use std::ops::Bound::Unbounded;
 use serde::Deserialize;
 
 use crate::audit::Body;
+use crate::audit::NoteKind;
 use crate::audit::Object;
 use crate::audit::Order;
 use crate::audit::OutcomeKind;
@@ -27,6 +28,10 @@ use crate::audit::scan::Place;
 use crate::audit::text;
 use crate::model::Digest;
 use crate::model::Timestamp;
+
+/// The detail of a recovery note that says what was lost, and what it says of records.
+const LOST: &str = "lost";
+const LOST_RECORDS: &str = "records";
 
 /// One record.
 #[derive(Clone, Debug)]
@@ -57,6 +62,8 @@ pub(super) struct Index {
     unknown_rules: HashSet<Digest>,
     /// The rule set that was stated, or rested on, last.
     in_force: Option<Digest>,
+    /// What was noted of records that are lost: when, and what.
+    pub(super) losses: Vec<(Timestamp, String)>,
     /// What records rest on that stood before the first segment, where that is not number 1.
     pub(super) before: Option<Before>,
     /// Intents without outcome, oldest first.
@@ -92,6 +99,12 @@ struct Outline {
     intent: Option<String>,
     #[serde(default)]
     result: Option<OutcomeKind>,
+    #[serde(default)]
+    about: Option<NoteKind>,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +127,9 @@ impl Outline {
             object: None,
             intent: None,
             result: None,
+            about: None,
+            text: String::new(),
+            fields: BTreeMap::new(),
         };
         match &record.body {
             Body::Intent(intent) => {
@@ -130,7 +146,12 @@ impl Outline {
                 outline.unit = Some(adoption.unit.clone());
                 outline.object = Some(adoption.object.clone());
             }
-            Body::RuleSet(_) | Body::Note(_) => {}
+            Body::Note(note) => {
+                outline.about = Some(note.about);
+                outline.text.clone_from(&note.text);
+                outline.fields.clone_from(&note.fields);
+            }
+            Body::RuleSet(_) => {}
         }
         outline
     }
@@ -193,7 +214,14 @@ impl Index {
             RecordKind::Outcome => self.add_outcome(number, &outline, problems),
             RecordKind::Adoption => self.add_names(number, outline.unit, outline.object),
             RecordKind::RuleSet => self.add_rules(number, frame, problems),
-            RecordKind::Note => {}
+            RecordKind::Note => self.add_note(outline),
+        }
+    }
+
+    fn add_note(&mut self, note: Outline) {
+        let is_lost = note.fields.get(LOST).is_some_and(|what| what == LOST_RECORDS);
+        if note.about == Some(NoteKind::Recovery) && is_lost {
+            self.losses.push((note.at, note.text));
         }
     }
 

@@ -11,6 +11,7 @@ use crate::audit::View;
 use crate::audit::index::Index;
 use crate::audit::scan::Walk;
 use crate::audit::scan::list_segments;
+use crate::model::Timestamp;
 
 /// All whole records of a journal at the time of the last [`JournalReader::refresh`].
 ///
@@ -84,6 +85,11 @@ impl<S: JournalStorage> JournalReader<S> {
     /// What is wrong with the journal. Bytes at the very end that are no record (yet) are not.
     pub fn problems(&self) -> &[Problem] {
         &self.walk.problems
+    }
+
+    /// What was noted of records that are lost: when, and what.
+    pub fn losses(&self) -> &[(Timestamp, String)] {
+        &self.index.losses
     }
 
     /// Bytes at the very end that are no record: one that is being written, or what a crash left.

@@ -315,6 +315,14 @@ pub struct Note {
     pub fields: BTreeMap<String, String>,
 }
 
+impl Note {
+    /// Records of this journal are lost, says `text`: whoever reads it later is told, too.
+    pub fn lost_records(text: String) -> Self {
+        let fields = BTreeMap::from([("lost".to_owned(), "records".to_owned())]);
+        Self { about: NoteKind::Recovery, text, fields }
+    }
+}
+
 /// What a note is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

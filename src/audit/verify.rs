@@ -13,6 +13,7 @@ use crate::audit::ProofId;
 use crate::audit::RecordKind;
 use crate::audit::index::Index;
 use crate::audit::scan::Walk;
+use crate::model::Timestamp;
 
 /// What verification found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Verification {
     /// Bytes at the very end that are no record: one that is being written, or what a crash left.
     /// Whether records stood there cannot be told from here.
     pub tail_bytes: u64,
+    /// What was noted of records that are lost: when, and what. The chain goes on without them.
+    pub losses: Vec<(Timestamp, String)>,
     /// Everything that is wrong.
     pub problems: Vec<Problem>,
 }
@@ -64,6 +67,7 @@ impl Verification {
             unverifiable: 0,
             left_out: 0,
             tail_bytes: 0,
+            losses: index.losses.clone(),
             problems,
         }
     }

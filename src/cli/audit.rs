@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::Subcommand;
 
+use crate::api;
 use crate::audit;
 use crate::audit::AuditError;
 use crate::audit::DiskStorage;
@@ -20,6 +21,7 @@ use crate::cli::output::Failure;
 use crate::cli::output::Form;
 use crate::cli::output::Outcome;
 use crate::cli::remote::RemoteArgs;
+use crate::daemon::SystemClock;
 use crate::daemon::Unanswered;
 use crate::daemon::ask;
 use crate::daemon::ask::Question;
@@ -28,6 +30,8 @@ use crate::daemon::journal_view;
 use crate::daemon::journal_view::AuditCheck;
 use crate::daemon::journal_view::ListOptions;
 use crate::facts::store;
+use crate::model::Clock as _;
+use crate::model::Timestamp;
 use crate::model::UnitName;
 
 /// What to do with the journal.
@@ -64,6 +68,12 @@ enum AuditVerb {
         /// Also list polls of sources that brought nothing new
         #[arg(long)]
         all: bool,
+        /// Only actions begun then or later: a time (2026-11-30T22:00:00Z) or how long ago (12h)
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        since: Option<Timestamp>,
+        /// Only actions begun before: a time or how long ago
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        until: Option<Timestamp>,
         /// How many to list
         #[arg(long, default_value_t = NonZeroUsize::new(50).expect("it is not zero"))]
         limit: NonZeroUsize,
@@ -93,6 +103,17 @@ fn unit_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// A time as RFC 3339, or a duration back from now.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Some(at) = Timestamp::parse_rfc3339(text) {
+        return Ok(at);
+    }
+    let wrong = "write a time such as 2026-11-30T22:00:00Z, or how long ago, such as 12h";
+    let ago = api::Duration::parse(text).map_err(|_| wrong.to_owned())?.to_std();
+    let ago = i64::try_from(ago.as_millis()).map_err(|_| wrong.to_owned())?;
+    Ok(SystemClock.now().plus_ms(-ago))
+}
+
 /// Reads the journal.
 pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
     let question = match &args.verb {
@@ -100,9 +121,15 @@ pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
         AuditVerb::Verify { file: Some(file) } => return verify_file(file, args.output),
         AuditVerb::Verify { file: None } => Question::AuditVerify,
         AuditVerb::Show { id } => Question::AuditShow { id: id.clone() },
-        AuditVerb::List { unit, writes, all, limit } => {
-            let (unit, writes, all, limit) = (unit.clone(), *writes, *all, limit.get());
-            Question::AuditList(ListOptions { unit, writes, all, limit })
+        AuditVerb::List { unit, writes, all, since, until, limit } => {
+            Question::AuditList(ListOptions {
+                unit: unit.clone(),
+                writes: *writes,
+                all: *all,
+                since_ms: since.map(Timestamp::millis),
+                until_ms: until.map(Timestamp::millis),
+                limit: limit.get(),
+            })
         }
     };
     let reply = match args.remote.is_given() {
@@ -154,10 +181,10 @@ fn checked(check: &AuditCheck, form: Form) -> Outcome {
         Form::Text => output::data(&check.to_text()),
         Form::Json => output::json(&serde_json::to_value(check).unwrap_or_default()),
     }
-    match (check.sound, check.tail_bytes) {
+    match (check.sound, check.tail_bytes == 0 && check.losses.is_empty()) {
         (false, _) => Outcome::Code(1),
-        (true, 0) => Outcome::Done,
-        (true, _) => Outcome::Code(output::PARTIAL),
+        (true, true) => Outcome::Done,
+        (true, false) => Outcome::Code(output::PARTIAL),
     }
 }
 

@@ -27,6 +27,7 @@ use crate::audit::View;
 use crate::datalog::Proof;
 use crate::explain;
 use crate::model::ObjectRef;
+use crate::model::Timestamp;
 
 /// Most actions of one answer.
 const LISTED_MAX: usize = 10_000;
@@ -43,6 +44,12 @@ pub struct ListOptions {
     pub writes: bool,
     /// Polls that brought nothing new, too.
     pub all: bool,
+    /// Only those begun then or later, in milliseconds since 1970.
+    #[serde(default)]
+    pub since_ms: Option<i64>,
+    /// Only those begun before.
+    #[serde(default)]
+    pub until_ms: Option<i64>,
     /// How many.
     pub limit: usize,
 }
@@ -56,6 +63,12 @@ pub struct AuditList {
     pub actions: Vec<AuditAction>,
     /// Polls of sources among them that are left out, because they brought nothing new.
     pub polls_left_out: u64,
+    /// Older actions of the unit and the time asked for that were not looked at: the list is full.
+    #[serde(default)]
+    pub left_out: u64,
+    /// Whether all that was asked for is listed, and nothing is wrong with the journal.
+    #[serde(default)]
+    pub complete: bool,
     /// What is wrong with the journal: actions may be missing.
     pub problems: Vec<String>,
 }
@@ -148,6 +161,9 @@ pub struct AuditCheck {
     pub tail_bytes: u64,
     /// What is wrong.
     pub problems: Vec<String>,
+    /// What was noted of records that are lost, though the chain goes on.
+    #[serde(default)]
+    pub losses: Vec<String>,
     /// What is not wrong and yet worth knowing, such as where the chain begins.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -186,28 +202,43 @@ pub fn list(
     let limit = options.limit.min(LISTED_MAX);
     let mut query = Query {
         unit: options.unit.clone(),
+        since: options.since_ms.map(Timestamp),
+        until: options.until_ms.map(Timestamp),
         kind: Some(RecordKind::Intent),
         order: Order::NewestFirst,
         ..Query::default()
     };
+    let mut unseen = view.count(&query) as u64;
     let (mut actions, mut polls_left_out) = (Vec::new(), 0);
-    loop {
+    'pages: loop {
         let page = view.list(&query)?;
-        let listed = page.items.iter().filter_map(|item| action(&view, item));
-        for action in listed.filter(|action| !options.writes || action.is_write()) {
-            match !options.all && action.is_idle_poll() {
-                true => polls_left_out += 1,
-                false => actions.push(action),
+        for item in &page.items {
+            if actions.len() >= limit {
+                break 'pages;
+            }
+            unseen -= 1;
+            let action = action(&view, item);
+            match action.filter(|action| !options.writes || action.is_write()) {
+                Some(action) if !options.all && action.is_idle_poll() => polls_left_out += 1,
+                Some(action) => actions.push(action),
+                None => {}
             }
         }
         query.after = page.next;
-        if actions.len() >= limit || page.next.is_none() {
+        if page.next.is_none() {
             break;
         }
     }
-    actions.truncate(limit);
-    let problems = journal.problems().iter().map(ToString::to_string).collect();
-    Ok(AuditList { version: "audit-list.v1".to_owned(), actions, polls_left_out, problems })
+    let mut problems: Vec<String> = journal.problems().iter().map(ToString::to_string).collect();
+    problems.extend(journal.losses().iter().map(lost));
+    let complete = unseen == 0 && problems.is_empty();
+    let version = "audit-list.v1".to_owned();
+    Ok(AuditList { version, actions, polls_left_out, left_out: unseen, complete, problems })
+}
+
+/// Records that were lost, as noted then.
+fn lost((at, text): &(Timestamp, String)) -> String {
+    format!("records from before {at} are lost: {text}")
 }
 
 /// The action with this id, with its proof.
@@ -266,6 +297,7 @@ pub fn checked(found: &Verification, path: &Path) -> Result<AuditCheck, AuditErr
         head: found.head.hash.to_string(),
         tail_bytes: found.tail_bytes,
         problems: found.problems.iter().map(ToString::to_string).collect(),
+        losses: found.losses.iter().map(lost).collect(),
         notes: notes(found),
     })
 }
@@ -365,6 +397,12 @@ impl AuditList {
                 "{count} polls that brought nothing new are left out (--all lists them)"
             ));
         }
+        if self.left_out > 0 {
+            let count = self.left_out;
+            lines.push(format!(
+                "{count} older actions are not looked at (--limit, --since and --until say which are)"
+            ));
+        }
         for problem in &self.problems {
             lines.push(format!("partial: {problem} (hence audit verify)"));
         }
@@ -415,6 +453,9 @@ impl AuditCheck {
         );
         for problem in &self.problems {
             text.push_str(&format!("  problem  {problem}\n"));
+        }
+        for loss in &self.losses {
+            text.push_str(&format!("  partial  {loss}\n"));
         }
         for note in &self.notes {
             text.push_str(&format!("  note     {note}\n"));

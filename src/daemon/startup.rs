@@ -1,6 +1,5 @@
 //! Start and stop: opens state, takes the leases, starts the loop, drains it on the way out.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::RwLock;
@@ -18,7 +17,6 @@ use crate::audit::DiskStorage;
 use crate::audit::Head;
 use crate::audit::Journal;
 use crate::audit::Note;
-use crate::audit::NoteKind;
 use crate::audit::Problem;
 use crate::cluster::Cluster;
 use crate::cluster::ConnectOptions;
@@ -422,8 +420,7 @@ async fn compare_heads(
     let Some((lease, Head { seq, hash })) = latest else { return Ok(()) };
     let loss = Problem::RolledBack { seq, hash, ends_at: state.journal.head().seq };
     tracing::error!(%lease, seq, "{loss}: it was lost or rolled back, or another was used since");
-    let note = Note { about: NoteKind::Recovery, text: loss.to_string(), fields: BTreeMap::new() };
-    state.journal.append(clock.now(), Body::Note(note))?;
+    state.journal.append(clock.now(), Body::Note(Note::lost_records(loss.to_string())))?;
     state.journal.sync()?;
     state.lost.push(format!("{} (lease {lease})", aftermath::told(&loss)));
     Ok(())

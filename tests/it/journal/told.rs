@@ -9,6 +9,7 @@ use hence::audit::DiskStorage;
 use hence::audit::Intent;
 use hence::audit::Journal;
 use hence::audit::JournalOptions;
+use hence::audit::Note;
 use hence::audit::Outcome;
 use hence::audit::OutcomeKind;
 use hence::audit::Precondition;
@@ -75,6 +76,47 @@ fn polls_that_brought_nothing_new_are_counted_and_not_listed() {
     assert_eq!(json["polls_left_out"], 40);
     let writes = audit(&place, &["list", "--writes"]).expect_success();
     assert_eq!(writes, "no action of that kind is in the journal\n");
+}
+
+#[test]
+fn a_full_list_counts_what_it_leaves_out() {
+    let place = Workplace::new("");
+    polled(&place, 40);
+    let newest = audit(&place, &["list", "--all", "--limit", "3"]).expect_success();
+    let lines: Vec<&str> = newest.lines().collect();
+    assert!(lines.len() == 4 && lines[3].starts_with("38 older actions are not "), "{newest}");
+    let json = audit(&place, &["list", "--all", "--limit", "3", "-o", "json"]).expect_success();
+    let json: Value = serde_json::from_str(&json).expect("it is JSON");
+    assert_eq!((&json["left_out"], &json["complete"]), (&json!(38), &json!(false)));
+    // The polls are of 16:00 and each minute after it.
+    let between = ["--since", "2025-11-24T16:10:00Z", "--until", "2025-11-24T16:15:00Z"];
+    let night = audit(&place, &[&["list", "--all"][..], &between].concat()).expect_success();
+    assert_eq!((night.lines().count(), night.contains("left out")), (5, false), "{night}");
+    let hour = audit(&place, &["list", "--all", "--since", "1h"]).expect_success();
+    assert_eq!(hour, "no action of that kind is in the journal\n");
+    let wrong = audit(&place, &["list", "--since", "yesterday"]);
+    assert!(wrong.stderr.contains("how long ago, such as 12h"), "{wrong:?}");
+}
+
+/// A daemon noted that its journal was lost: whoever verifies what there is since is told.
+#[test]
+fn lost_records_are_told_by_whoever_reads_on() {
+    let place = Workplace::new("");
+    polled(&place, 1);
+    let state = StateDir::open(&place.state()).expect("it is ours");
+    let storage = DiskStorage::for_writing(&state.journal()).expect("it is ours");
+    let (mut journal, _) = Journal::open(storage, &JournalOptions::default()).expect("it is whole");
+    let note = Note::lost_records("record 9 is not in this journal".to_owned());
+    journal.append(Timestamp(1_764_000_000_000), Body::Note(note)).expect("it can be written");
+    journal.sync().expect("it can be written");
+    drop((journal, state));
+    let lost = "records from before 2025-11-24T16:00:00Z are lost: record 9 is not in this journal";
+    let verified = audit(&place, &["verify"]);
+    assert_eq!(verified.code, Some(2), "{verified:?}");
+    assert!(verified.stdout.contains(&format!("  partial  {lost}\n")), "{verified:?}");
+    let listed = audit(&place, &["list"]);
+    assert_eq!(listed.code, Some(2), "{listed:?}");
+    assert!(listed.stdout.contains(&format!("partial: {lost} ")), "{listed:?}");
 }
 
 #[test]

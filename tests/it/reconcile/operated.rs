@@ -287,6 +287,14 @@ async fn a_journal_that_was_rolled_back_is_reported() {
     for part in ["[audit::rolled_back]", "; the journal was lost", "-leader-election"] {
         assert!(message.contains(part), "{part:?} is not in {message}");
     }
+    let state = world.site.workplace.state().display().to_string();
+    for (verb, partial) in
+        [("verify", "  partial  records from before "), ("list", "partial: records")]
+    {
+        let said = world.site.workplace.hence(&["audit", verb, "--state", &state]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stdout.contains(partial), "{said:?}");
+    }
     let check = world.site.ask(&["check"]);
     assert!(check.contains("⚠️ journal: noted at "), "{check}");
     assert!(check.contains("is not in this journal, which ends at record"), "{check}");
