@@ -101,7 +101,7 @@ pub(super) struct WhyNotArgs {
 
 #[derive(Debug, Subcommand)]
 enum WhyNot {
-    /// Why a unit is not ready
+    /// Why a unit or source is not ready
     Ready {
         #[command(flatten)]
         object: Object,
@@ -110,7 +110,7 @@ enum WhyNot {
     },
     /// Why a commit or revision is not live on an object
     Live {
-        /// A commit id, its beginning, or a revision
+        /// A commit or its beginning, a tag, a branch, or a revision
         revision: String,
         /// kind/name of the object
         #[arg(long, value_name = "OBJECT")]

@@ -30,6 +30,7 @@ use crate::daemon::journal_view::AuditCheck;
 use crate::daemon::journal_view::AuditList;
 use crate::daemon::journal_view::AuditRecord;
 use crate::daemon::journal_view::ListOptions;
+use crate::daemon::past;
 use crate::daemon::state::Published;
 use crate::datalog::Pattern;
 use crate::datalog::Proof;
@@ -46,6 +47,7 @@ use crate::ingest::Recipes;
 use crate::model::GroupKind;
 use crate::model::KUSTOMIZE_GROUP;
 use crate::model::ObjectRef;
+use crate::model::SOURCE_GROUP;
 use crate::model::UnitName;
 
 /// Deletes of one object that are looked at, newest first.
@@ -68,7 +70,7 @@ pub enum Question {
     },
     /// Why was it pruned?
     WhyPruned(Asked),
-    /// Why is the unit not ready?
+    /// Why is the unit or source not ready?
     WhyNotReady(Asked),
     /// Why is the revision not live on the object?
     WhyNotLive {
@@ -312,7 +314,7 @@ fn from_facts(
     Ok(match question {
         Question::Why(asked) => {
             let object = resolve(asked, &kinds, Some(reader))?;
-            with_proof(explain::why_object(reader, &object), &object, known)
+            why(reader, &object, known)
         }
         Question::WhyField { object, field } => {
             field::check(field)?;
@@ -320,10 +322,11 @@ fn from_facts(
             field::why_field(reader, &object, field, known.recipes)
         }
         Question::WhyPruned(asked) => pruned(&recorded(asked, kinds, known)?, known),
-        Question::WhyNotReady(asked) => explain::why_not_ready(reader, &unit(asked, &kinds)?),
+        Question::WhyNotReady(asked) => why_not_ready(reader, &resolve(asked, &kinds, None)?)?,
         Question::WhyNotLive { revision, object } => {
             let object = resolve(object, &kinds, Some(reader))?;
-            explain::why_not_live(reader, revision, &object)
+            let once = |unit: &str| past::once(known.journal().ok()?, unit, &object, revision);
+            explain::why_not_live(reader, revision, &object, once)
         }
         Question::Owners(asked) => explain::owners(reader, &resolve(asked, &kinds, Some(reader))?),
         Question::Pending => explain::pending(reader),
@@ -334,29 +337,23 @@ fn from_facts(
     })
 }
 
-/// Names the proof under which the object was last applied: it leads to all the rest.
-fn with_proof(answer: Answer, object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
+/// Why the object is there; the proof of its last apply leads to all the rest.
+fn why(reader: &Reader, object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
     let journal = match &known.journal {
         Ok(journal) => journal,
-        Err(reason) => return answer.partial(format!("the proof is not known: {reason}")),
+        Err(reason) => {
+            let told = explain::why_object(reader, object, &[]);
+            return told.partial(format!("the proof is not known: {reason}"));
+        }
     };
-    let view = journal.view();
-    let query = Query {
-        object: Some(Object::from(object)),
-        kind: Some(RecordKind::Intent),
-        order: Order::NewestFirst,
-        limit: DELETES_MAX,
-        ..Query::default()
-    };
-    let Ok(page) = view.list(&query) else { return answer };
-    let is_apply = |item: &&Item| match &item.record.body {
-        Body::Intent(intent) => intent.action.kind == "apply",
-        _ => false,
-    };
-    let Some(last) = page.items.iter().find(is_apply) else { return answer };
-    let id = view.short_id(&last.id);
-    let answer = answer.line("proof", format!("{id} of {}", last.record.at));
-    if answer.next.is_empty() { answer.next(format!("hence audit show {id}")) } else { answer }
+    let deeds = past::deeds(journal, object);
+    let answer = explain::why_object(reader, object, &deeds);
+    let Some(last) = explain::last_apply(reader, object, &deeds) else { return answer };
+    let answer = answer.line("proof", format!("{} of {}", last.proof_id, last.at));
+    match answer.next.is_empty() {
+        true => answer.next(format!("hence audit show {}", last.proof_id)),
+        false => answer,
+    }
 }
 
 /// Plans and records are no answers: whoever wants one asks for a [`reply`].
@@ -422,12 +419,15 @@ fn recorded(
     Ok(if is_cluster { cluster } else { namespaced })
 }
 
-fn unit(asked: &Asked, known: &[GroupKind]) -> Result<UnitName, ObjectError> {
-    let object = resolve(asked, known, None)?;
-    if object.kind != "Kustomization" || object.group != KUSTOMIZE_GROUP {
-        return Err(ObjectError::NoUnit { object });
+fn why_not_ready(reader: &Reader, object: &ObjectRef) -> Result<Answer, ObjectError> {
+    match (object.group.as_str(), object.kind.as_str()) {
+        (KUSTOMIZE_GROUP, "Kustomization") => {
+            let unit = UnitName::new(&object.namespace, &object.name);
+            Ok(explain::why_not_ready(reader, &unit))
+        }
+        (SOURCE_GROUP, _) => Ok(explain::why_source_not_ready(reader, object)),
+        _ => Err(ObjectError::NoUnit { object: object.clone() }),
     }
-    Ok(UnitName::new(&object.namespace, &object.name))
 }
 
 fn pruned(object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
@@ -436,19 +436,25 @@ fn pruned(object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
         .and_then(|journal| deletes(object, journal).map_err(|error| Unanswered::of(&error)));
     match found {
         Ok(deletes) if deletes.is_empty() => not_pruned(object, known),
-        Ok(deletes) => explain::why_pruned(object, &deletes),
+        Ok(deletes) => {
+            let told = explain::why_pruned(object, &deletes);
+            match &known.facts {
+                Ok(reader) => explain::there_again(reader, object, told),
+                Err(_) => told,
+            }
+        }
         Err(reason) => unreadable("the journal cannot be read", &reason).next("hence audit verify"),
     }
 }
 
 /// The journal has no delete of the object: says how far back it reaches, and what it lacks.
 fn not_pruned(object: &ObjectRef, known: &Knowledge<'_>) -> Answer {
-    let Ok(journal) = known.journal() else { return explain::why_pruned(object, &[]) };
+    let Ok(journal) = known.journal() else { return explain::not_pruned(object, &[]) };
     let span = journal.view().span();
     let reach = span.map(|(first, last)| format!("from {first} to {last}"));
     let gaps = journal_view::gaps(journal);
     let answer = match gaps.is_empty() {
-        true => explain::why_pruned(object, &[]),
+        true => explain::not_pruned(object, &past::deeds(journal, object)),
         false => {
             let headline =
                 format!("whether {object} was pruned is not known: no delete of it is left");

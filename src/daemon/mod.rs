@@ -21,6 +21,7 @@ pub mod journal_view;
 mod lease;
 mod moments;
 mod outlets;
+mod past;
 mod record;
 mod restore;
 pub mod rule_files;

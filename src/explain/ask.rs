@@ -10,6 +10,7 @@ use crate::datalog::Row;
 use crate::datalog::Value;
 use crate::model::GroupKind;
 use crate::model::ObjectRef;
+use crate::model::SOURCE_GROUP;
 
 /// The rows of `relation` that match the given columns; missing columns at the end are open.
 pub(super) fn rows(reader: &Reader, relation: &str, columns: &[Option<&str>]) -> Vec<Row> {
@@ -50,6 +51,11 @@ pub fn known_kinds(reader: &Reader) -> Vec<GroupKind> {
     let mut kinds = BTreeSet::new();
     let served = rows(reader, "served", &[]);
     kinds.extend(served.iter().filter_map(|row| GroupKind::parse(&text(row, 0))));
+    let sources = rows(reader, "source", &[]).into_iter().map(|row| text(&row, 0));
+    kinds.extend(sources.filter_map(|source| {
+        let (kind, _) = source.split_once('/')?;
+        GroupKind::parse(&format!("{kind}.{SOURCE_GROUP}"))
+    }));
     for (relation, column) in [("ours", 1), ("renders", 1), ("live", 0)] {
         let objects = rows(reader, relation, &[]);
         let parsed = objects.iter().filter_map(|r| ObjectRef::parse_fact_text(&text(r, column)));

@@ -10,8 +10,11 @@ use crate::explain::ask::row;
 use crate::explain::ask::rows;
 use crate::explain::ask::text;
 use crate::explain::live::fetch_again;
+use crate::explain::live::resume_source;
 use crate::explain::object::asked;
 use crate::explain::object::in_namespace;
+use crate::explain::source::failing;
+use crate::explain::source::failure;
 use crate::model::ObjectRef;
 
 /// Conditions in the order in which they are shown.
@@ -131,21 +134,17 @@ impl<'a> Telling<'a> {
                 checked.map(|at| format!("{}: its remote was last asked", text(&at, 1))),
             );
         if holds(reader, "source_suspended", &[Some(name)]) {
-            let (_, rest) = name.split_once('/').unwrap_or(("", name));
-            let resume = format!("hence resume source git {}", in_namespace(rest));
-            return answer.line("but", "it is suspended").next(resume);
+            return answer.line("but", "it is suspended").next(resume_source(name));
         }
-        match rows(reader, "fetch_failed", &[Some(name)]).first() {
-            Some(failed) => answer
-                .line("failed", format!("at {}: {}", text(failed, 4), text(failed, 3)))
-                .next(fetch_again(name)),
+        match failure(reader, name) {
+            Some(_) => failing(reader, name, answer, "fails").next(fetch_again(name)),
             None => answer,
         }
     }
 }
 
 /// `Ready=True, Succeeded: stored artifact` from the text of a condition; `None` when it is unset.
-fn condition(name: &str, shown: &str) -> Option<String> {
+pub(super) fn condition(name: &str, shown: &str) -> Option<String> {
     let (head, message) = shown.split_once(": ")?;
     let mut words = head.split(' ');
     let (status, reason) = (words.next()?, words.next()?);

@@ -10,6 +10,8 @@ use crate::explain::ask::rows;
 use crate::explain::ask::text;
 use crate::explain::object::asked;
 use crate::explain::object::declared_since;
+use crate::explain::object::declared_too;
+use crate::explain::object::declarer;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
 
@@ -81,9 +83,11 @@ pub fn why_field(
             answer = answer.line("drift", format!("by {} at {}", text(&drift, 2), text(&drift, 3)));
         }
     }
-    answer
-        .line("because", declared_since(reader, unit))
-        .next(format!("hence why {}", asked(object)))
+    answer = answer.line("because", declared_since(reader, unit));
+    for other in declared_too(reader, &name, unit) {
+        answer = answer.line("also", other);
+    }
+    answer.next(format!("hence why {}", asked(object)))
 }
 
 /// The answer when no build can tell: `reason` says why.
@@ -96,7 +100,7 @@ pub fn field_unknown(reader: &Reader, object: &ObjectRef, field: &str, reason: S
 
 /// The unit that declares the object, by its last complete build.
 pub fn declaring_unit(reader: &Reader, object: &ObjectRef) -> Option<UnitName> {
-    let declared = row(reader, "renders", &[None, Some(&object.fact_text())])?;
+    let declared = declarer(reader, &object.fact_text())?;
     UnitName::parse(&text(&declared, 0))
 }
 

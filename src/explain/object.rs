@@ -1,6 +1,7 @@
 //! Why an object exists and is as it is (question 1).
 
 use crate::datalog::Reader;
+use crate::datalog::Row;
 use crate::explain::Answer;
 use crate::explain::Verdict;
 use crate::explain::ask::holds;
@@ -9,27 +10,72 @@ use crate::explain::ask::rows;
 use crate::explain::ask::text;
 use crate::explain::custom::fares;
 use crate::explain::custom::why_custom;
+use crate::explain::deeds::Deed;
+use crate::explain::deeds::gone;
+use crate::explain::deeds::left;
 use crate::model::ObjectRef;
 
+/// Groups whose kinds are meant when a kind is named alone; elsewhere the name may be ambiguous.
+const PLAIN_GROUPS: &[&str] = &[
+    "",
+    "apps",
+    "batch",
+    "autoscaling",
+    "policy",
+    "apiextensions.k8s.io",
+    "networking.k8s.io",
+    "rbac.authorization.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "kustomize.toolkit.fluxcd.io",
+    "source.toolkit.fluxcd.io",
+    "helm.toolkit.fluxcd.io",
+];
 /// Most units without a build that are listed.
 const UNBUILT_MAX: usize = 5;
 
-/// Why `object` exists: who declares it, from which file of which revision, who applied it.
-pub fn why_object(reader: &Reader, object: &ObjectRef) -> Answer {
+/// The row of `renders` that answers are about, of several: that of the unit that owns the object,
+/// else of the one that may write it, else the first.
+pub(super) fn declarer(reader: &Reader, name: &str) -> Option<Row> {
+    let declared = rows(reader, "renders", &[None, Some(name)]);
+    let owns = |row: &&Row| holds(reader, "ours", &[Some(&text(row, 0)), Some(name)]);
+    let writes = |row: &&Row| holds(reader, "writer", &[Some(name), Some(&text(row, 0))]);
+    let both = declared.iter().find(|row| owns(row) && writes(row));
+    let one = both.or_else(|| declared.iter().find(owns)).or_else(|| declared.iter().find(writes));
+    one.or(declared.first()).cloned()
+}
+
+/// The other units that declare the object, each with what it has of it.
+pub(super) fn declared_too(reader: &Reader, name: &str, unit: &str) -> Vec<String> {
+    let declared = rows(reader, "renders", &[None, Some(name)]);
+    let others = declared.iter().map(|row| text(row, 0)).filter(|other| other != unit);
+    let told = others.map(|other| match holds(reader, "wants", &[Some(&other), Some(name)]) {
+        true => format!("{other} wants it too"),
+        false => format!("the last complete build of {other} contains it too"),
+    });
+    told.collect()
+}
+
+/// Why `object` exists: who declares it, from which file of which revision, who applied it. The
+/// journal's `deeds`, newest first, tell of what the facts do not.
+pub fn why_object(reader: &Reader, object: &ObjectRef, deeds: &[Deed]) -> Answer {
     let name = object.fact_text();
-    let wants = rows(reader, "renders", &[None, Some(&name)]);
+    let declared = declarer(reader, &name);
     let owner = row(reader, "ours", &[None, Some(&name)]);
     let live = row(reader, "live", &[Some(&name)]);
-    match (wants.first(), &live) {
+    match (&declared, &live) {
         (Some(declared), _) => {
             let unit = text(declared, 0);
             fares(reader, object, declared_object(reader, object, &unit, live.is_some()))
         }
         (None, Some(_)) => {
             let owner = owner.map(|owner| text(&owner, 0));
-            fares(reader, object, undeclared(reader, object, owner))
+            fares(reader, object, undeclared(reader, object, owner, deeds))
         }
         (None, None) => why_custom(reader, object).unwrap_or_else(|| {
+            if let Some(told) = gone(reader, object, deeds) {
+                return told;
+            }
             let headline = format!("{object} is neither declared by a unit nor known to be live");
             let verdict = if holds(reader, "absent", &[Some(&name)]) {
                 Verdict::False
@@ -79,6 +125,10 @@ pub(super) fn unbuilt(reader: &Reader, mut answer: Answer) -> Answer {
 /// The object as it is written on the command line.
 pub(super) fn asked(object: &ObjectRef) -> String {
     let kind = object.kind.to_lowercase();
+    let kind = match object.group.as_str() {
+        group if PLAIN_GROUPS.contains(&group) => kind,
+        group => format!("{kind}.{group}"),
+    };
     match object.namespace.as_str() {
         "" => format!("{kind}/{}", object.name),
         namespace => format!("{kind}/{} -n {namespace}", object.name),
@@ -116,8 +166,11 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
             format!("{} and {} keep changing {}", unit, text(&contest, 2), text(&contest, 1));
         answer = answer.line("fight", said);
     }
-    for conflict in rows(reader, "conflict", &[None, Some(&name)]) {
-        answer = answer.line("conflict", format!("{} wants it too", text(&conflict, 0)));
+    for conflict in rows(reader, "conflict", &[Some(unit), Some(&name)]) {
+        answer = answer.line("conflict", format!("{} has it", text(&conflict, 2)));
+    }
+    for other in declared_too(reader, &name, unit) {
+        answer = answer.line("conflict", other);
     }
     for refusal in rows(reader, "refused", &[Some(unit), Some(&name)]) {
         answer = answer.line("refused", text(&refusal, 4));
@@ -126,9 +179,16 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
     for toggle in &skipped {
         answer = answer.line("left alone", text(toggle, 2));
     }
+    let awaited = rows(reader, "waits_for", &[Some(unit)]);
     let due = rows(reader, "to_apply", &[Some(unit), Some(&name)]);
     for due in due.iter().filter(|_| skipped.is_empty()) {
-        answer = answer.line("due", text(due, 3));
+        answer = match awaited.is_empty() {
+            true => answer.line("due", text(due, 3)),
+            false => {
+                let on: Vec<String> = awaited.iter().map(|row| text(row, 1)).collect();
+                answer.line("waits", format!("for {}: {}", on.join(", "), text(due, 3)))
+            }
+        };
     }
     match verdict {
         Verdict::True => answer,
@@ -194,7 +254,12 @@ pub(super) fn in_namespace(unit: &str) -> String {
     }
 }
 
-fn undeclared(reader: &Reader, object: &ObjectRef, owner: Option<String>) -> Answer {
+fn undeclared(
+    reader: &Reader,
+    object: &ObjectRef,
+    owner: Option<String>,
+    deeds: &[Deed],
+) -> Answer {
     let name = object.fact_text();
     let answer = Answer::new(
         Verdict::True,
@@ -210,6 +275,6 @@ fn undeclared(reader: &Reader, object: &ObjectRef, owner: Option<String>) -> Ans
             }
             answer.next("hence pending")
         }
-        None => answer.line("because", "its owner labels are set, but no record of ours names it"),
+        None => left(object, deeds, answer),
     }
 }

@@ -73,13 +73,13 @@ pub enum ObjectError {
         /// What comes near.
         similar: String,
     },
-    /// Another kind than that of units.
-    #[error("{object} is no Kustomization")]
+    /// Another kind than those of units and sources.
+    #[error("{object} is neither a Kustomization nor a source")]
     #[diagnostic(
         code(explain::no_unit),
         help(
-            "`why-not ready` takes a Kustomization, such as ks/web -n apps; of anything else ask \
-              `hence why KIND/NAME -n NAMESPACE`"
+            "`why-not ready` takes a Kustomization or a source, such as ks/web -n apps; of anything \
+              else ask `hence why KIND/NAME -n NAMESPACE`"
         )
     )]
     NoUnit {

@@ -1,17 +1,21 @@
 //! What is still to be done, and what it waits for (question 11).
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::actions::RELATIONS;
 use crate::datalog::Reader;
+use crate::datalog::Row;
 use crate::explain::Answer;
 use crate::explain::Verdict;
 use crate::explain::ask::fact;
+use crate::explain::ask::holds;
 use crate::explain::ask::rows;
 use crate::explain::ask::show;
 use crate::explain::ask::text;
 use crate::explain::object::in_namespace;
 use crate::explain::phrase::phrase;
+use crate::explain::standing::contests;
 
 /// Most lines of one kind.
 const LISTED_MAX: usize = 20;
@@ -26,17 +30,11 @@ pub fn pending(reader: &Reader) -> Answer {
         }
     }
     let mut held = Vec::new();
-    for row in rows(reader, "prune_held", &[]) {
-        held.push(format!(
-            "{}: {} is not deleted: {}",
-            text(&row, 0),
-            show(&text(&row, 1)),
-            text(&row, 2)
-        ));
-    }
+    held.extend(kept_back(reader));
     for row in rows(reader, "freeze", &[]) {
         held.push(format!("{}: frozen: {}", text(&row, 0), text(&row, 1)));
     }
+    held.extend(contested(reader));
     let unsure = unsure(reader);
     held.extend(rows(reader, "paused", &[]).into_iter().map(|row| phrase(&fact("paused", row))));
     let mut waits: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -45,9 +43,15 @@ pub fn pending(reader: &Reader) -> Answer {
     }
     let waiting: Vec<String> =
         waits.iter().map(|(unit, on)| format!("{unit} waits for {}", on.join(", "))).collect();
-    let failing: Vec<String> = rows(reader, "ready_condition", &[None, Some("False")])
-        .iter()
-        .filter(|row| !waits.contains_key(&text(row, 0)))
+    let units = rows(reader, "ready_condition", &[None, Some("False")]);
+    let units = units.iter().filter(|row| !waits.contains_key(&text(row, 0)));
+    let first = units.clone().next().map(|unit| format!("ks/{}", in_namespace(&text(unit, 0))));
+    let sources = rows(reader, "source_cause", &[]);
+    let sources =
+        sources.iter().filter(|row| !holds(reader, "source_suspended", &[Some(&text(row, 0))]));
+    let first = sources.clone().next().map(|source| ask_of_source(&text(source, 0))).or(first);
+    let failing: Vec<String> = sources
+        .chain(units)
         .map(|row| format!("{}: {}: {}", text(row, 0), text(row, 2), text(row, 3)))
         .collect();
     let suspended = suspended(reader);
@@ -64,7 +68,6 @@ pub fn pending(reader: &Reader) -> Answer {
         ),
     };
     let mut answer = Answer::new(verdict, headline, reader.generation());
-    let first = failing.first().and_then(|line| line.split(':').next()).map(str::to_owned);
     for (label, list) in [
         ("due", due),
         ("held", held),
@@ -82,15 +85,51 @@ pub fn pending(reader: &Reader) -> Answer {
         }
     }
     match first {
-        Some(unit) => answer.next(format!("hence why-not ready ks/{}", in_namespace(&unit))),
+        Some(subject) => answer.next(format!("hence why-not ready {subject}")),
         None => answer,
     }
 }
 
-/// The units that are suspended.
+/// `GitRepository/n/repo` as it is written on the command line.
+fn ask_of_source(source: &str) -> String {
+    let (kind, name) = source.split_once('/').unwrap_or(("", source));
+    format!("{}/{}", kind.to_lowercase(), in_namespace(name))
+}
+
+/// The units and sources that are suspended.
 fn suspended(reader: &Reader) -> Vec<String> {
     let units = rows(reader, "unit_flag", &[None, Some("suspend")]);
-    units.iter().map(|row| format!("{} is suspended", text(row, 0))).collect()
+    let sources = rows(reader, "source_suspended", &[]);
+    let told = |row: &Row| format!("{} is suspended", text(row, 0));
+    units.iter().chain(&sources).map(told).collect()
+}
+
+/// The objects that are not deleted, each with the first thing that stands against it.
+fn kept_back(reader: &Reader) -> Vec<String> {
+    let mut reasons: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for row in rows(reader, "prune_held", &[]) {
+        reasons.entry((text(&row, 0), text(&row, 1))).or_default().push(text(&row, 2));
+    }
+    let told = reasons.into_iter().map(|((unit, object), reasons)| {
+        let first = reasons.first().map(String::as_str).unwrap_or_default();
+        let more = match reasons.len() {
+            0 | 1 => String::new(),
+            count => format!(", and {} more", count - 1),
+        };
+        format!("{unit}: {} is not deleted: {first}{more}", show(&object))
+    });
+    told.collect()
+}
+
+/// Fields that somebody keeps changing, and that are let be for a while.
+fn contested(reader: &Reader) -> Vec<String> {
+    let objects: BTreeSet<String> =
+        rows(reader, "contested", &[]).iter().map(|row| text(row, 0)).collect();
+    let told = |object: &String| {
+        let of = show(object);
+        contests(reader, object).into_iter().map(move |told| format!("{of}: {told}"))
+    };
+    objects.iter().flat_map(told).collect()
 }
 
 /// For how many units nothing is written now, by reason.

@@ -12,6 +12,7 @@ use crate::explain::Verdict;
 use crate::explain::circumstances::CHANGE;
 use crate::explain::circumstances::DECLARED;
 use crate::explain::circumstances::REVISION;
+use crate::explain::deeds::not_pruned;
 use crate::explain::phrase::phrase;
 use crate::model::ObjectRef;
 
@@ -59,12 +60,7 @@ impl Applied {
 
 /// Why `object` was pruned: the latest of these deletes.
 pub fn why_pruned(object: &ObjectRef, deletes: &[Pruned]) -> Answer {
-    let Some(last) = deletes.last() else {
-        let headline = format!("{object}  NOT PRUNED: the journal has no delete of it");
-        return Answer::new(Verdict::False, headline, 0)
-            .line("because", "hence deletes nothing without a journaled proof")
-            .next(format!("hence why {}", super::object::asked(object)));
-    };
+    let Some(last) = deletes.last() else { return not_pruned(object, &[]) };
     let headline =
         format!("{object}  PRUNED {} by Kustomization {}   {}", last.at, last.unit, last.proof_id);
     let mut answer = Answer::new(Verdict::True, headline, last.proof.generation);

@@ -14,6 +14,7 @@ use crate::explain::ask::show;
 use crate::explain::ask::text;
 use crate::explain::live::advised;
 use crate::explain::live::fetch_again;
+use crate::explain::live::resume_source;
 use crate::explain::object::asked;
 use crate::explain::object::declared_place;
 use crate::explain::object::in_namespace;
@@ -21,6 +22,8 @@ use crate::explain::object::unsure;
 use crate::explain::phrase::phrase;
 use crate::explain::refusal::Remedy;
 use crate::explain::refusal::remedy;
+use crate::explain::source::failing;
+use crate::explain::source::failure;
 use crate::model::ObjectRef;
 use crate::model::UnitName;
 
@@ -36,7 +39,8 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
     }
     if let Some(ready) = row(reader, "ready", &[Some(&name)]) {
         let headline = format!("Kustomization {name}  READY at {}", text(&ready, 1));
-        return reserved(reader, &name, Answer::new(Verdict::True, headline, generation));
+        let answer = Answer::new(Verdict::True, headline, generation);
+        return reserved(reader, &name, of_its_source(reader, &name, answer));
     }
     if holds(reader, "unit_flag", &[Some(&name), Some("suspend")]) {
         let headline = format!("Kustomization {name}  SUSPENDED: nothing is reconciled");
@@ -79,6 +83,19 @@ pub fn why_not_ready(reader: &Reader, unit: &UnitName) -> Answer {
     answer = reserved(reader, &name, answer);
     let next = roots.first().map_or_else(|| "hence pending".to_owned(), |root| next(reader, root));
     answer.next(next)
+}
+
+/// Adds that the source of a ready unit fails or is suspended: the unit gets nothing new.
+fn of_its_source(reader: &Reader, unit: &str, answer: Answer) -> Answer {
+    let source = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1));
+    let Some(source) = source else { return answer };
+    if holds(reader, "source_suspended", &[Some(&source)]) {
+        return answer.line("but", format!("{source} is suspended")).next(resume_source(&source));
+    }
+    match failure(reader, &source) {
+        Some(_) => failing(reader, &source, answer, "source").next(fetch_again(&source)),
+        None => answer,
+    }
 }
 
 /// What stays undone for the unit, ready or not: prunes that are held, and all writes when what it
@@ -167,9 +184,23 @@ fn waits(names: &BTreeSet<String>, root: &str) -> String {
 /// What helps: fetch again where the source fails, look at the objects where they are unhealthy.
 fn next(reader: &Reader, root: &str) -> String {
     let source = row(reader, "unit_source", &[Some(root)]).map(|source| text(&source, 1));
-    let failing = source.filter(|source| holds(reader, "fetch_failed", &[Some(source)]));
-    if let Some(source) = failing {
-        return fetch_again(&source);
+    if let Some(source) = &source {
+        if holds(reader, "fetch_failed", &[Some(source)]) {
+            return fetch_again(source);
+        }
+        if !holds(reader, "source", &[Some(source)]) {
+            return format!("create {source}, or correct spec.sourceRef of Kustomization {root}");
+        }
+    }
+    if let Some(refused) = row(reader, "unit_refused", &[Some(root)]) {
+        return format!("drop {} from Kustomization {root}", text(&refused, 1));
+    }
+    if holds(reader, "reaches", &[Some(root), Some(root)]) {
+        let ring = rows(reader, "reaches", &[Some(root)]);
+        let ring = ring.iter().map(|row| text(row, 1));
+        let is_in = |unit: &String| holds(reader, "reaches", &[Some(unit), Some(root)]);
+        let ring: BTreeSet<String> = ring.filter(is_in).collect();
+        return format!("drop one spec.dependsOn among {}", listed(&ring));
     }
     if let Some(conflict) = row(reader, "conflict", &[Some(root)])
         && let Some(object) = ObjectRef::parse_fact_text(&text(&conflict, 1))
@@ -183,6 +214,12 @@ fn next(reader: &Reader, root: &str) -> String {
     }
     if !holds(reader, "unit", &[Some(root)]) {
         return format!("create Kustomization {root}, or drop it from spec.dependsOn");
+    }
+    if holds(reader, "unit_flag", &[Some(root), Some("suspend")]) {
+        return format!("hence resume kustomization {}", in_namespace(root));
+    }
+    if !holds(reader, "ailing", &[Some(root)]) {
+        return "hence pending".to_owned();
     }
     format!(
         "mend it and push, then: hence reconcile kustomization {} --with-source",
@@ -284,19 +321,63 @@ fn path(reader: &Reader, from: &str, to: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::datalog::Engine;
-    use crate::datalog::EngineOptions;
-    use crate::datalog::Fact;
-    use crate::datalog::Transaction;
-    use crate::rules;
+    use crate::explain::given::given;
 
     fn told(facts: &str) -> String {
-        let program = rules::load(Vec::new()).expect("the shipped rules check");
-        let mut engine = Engine::new(program, rules::builtins(), EngineOptions::default());
-        let facts = facts.lines().map(str::trim).filter(|line| !line.is_empty());
-        let inserts = facts.map(|fact| Fact::parse(fact).expect("a fact")).collect();
-        engine.transact(Transaction { inserts, deletes: Vec::new() });
-        why_not_ready(&engine.reader(), &UnitName::new("n", "a")).to_text()
+        why_not_ready(&given(facts), &UnitName::new("n", "a")).to_text()
+    }
+
+    #[test]
+    fn the_next_step_helps() {
+        let unit = r#"
+            reconciles("Kustomization")
+            reconciles("GitRepository")
+            unit("n/a", "u")
+            unit_source("n/a", "GitRepository/n/repo")
+        "#;
+        let source = r#"
+            source("GitRepository/n/repo", "s")
+            source_spec("GitRepository/n/repo", "spec")
+        "#;
+        let ready = r#"
+            fetched("GitRepository/n/repo", "old", "main@sha1:1", "tree")
+            unit_build("n/a", "b")
+            unit_timing("n/a", 10m, 2m, 5m)
+            variables("n/a", "v")
+            reads("n/a", "tree", "part")
+            rendered("n/a", "part", "b", "v", "text", 0)
+        "#;
+        let failed = r#"
+            fetch_failed("GitRepository/n/repo", "spec", "GitOperationFailed", "no such branch", t"2026-01-01T00:00:00Z", 3)
+            advice("GitRepository/n/repo", "git::no_branch", "name a branch that exists")
+        "#;
+        let refused =
+            r#"unit_refused("n/a", "spec.kubeConfig", "spec.kubeConfig is not supported")"#;
+        let ring = r#"
+            unit("n/b", "w")
+            depends_on("n/a", "n/b")
+            depends_on("n/b", "n/a")
+            depends_place("n/a", "n/b", 0)
+        "#;
+        let cases = [
+            ("no source", unit.to_owned()),
+            ("a refused field", format!("{unit}{source}{refused}")),
+            ("a ring", format!("{unit}{source}{ring}")),
+            (
+                "a build underway",
+                format!("{unit}{source}{ready}")
+                    .replace(", \"text\", 0)", ", \"text\", 0)\nunit_build(\"n/a\", \"c\")")
+                    .replace("unit_build(\"n/a\", \"b\")", ""),
+            ),
+            ("ready, and its source fails", format!("{unit}{source}{ready}{failed}")),
+            (
+                "ready, and its source is suspended",
+                format!("{unit}{source}{ready}source_suspended(\"GitRepository/n/repo\")"),
+            ),
+        ];
+        let told: Vec<String> =
+            cases.iter().map(|(why, facts)| format!("# {why}\n{}", told(facts))).collect();
+        insta::assert_snapshot!(told.join("\n"));
     }
 
     #[test]

@@ -110,10 +110,11 @@ async fn settle(world: &World) {
 }
 
 /// What is asked of the objects in this namespace.
-fn questions(n: &str, commit: &str) -> Vec<String> {
+fn questions(n: &str, first: &str, commit: &str) -> Vec<String> {
     vec![
         format!("why cm/motd -n {n}"),
         format!("why cm/nothing -n {n}"),
+        format!("why cm/old -n {n}"),
         format!("why ks/app -n {n}"),
         format!("why ks/certs -n {n}"),
         format!("why gitrepo/repo -n {n}"),
@@ -123,7 +124,11 @@ fn questions(n: &str, commit: &str) -> Vec<String> {
         format!("why-not ready ks/web -n {n}"),
         format!("why-not ready ks/other -n {n}"),
         format!("why-not ready ks/certs -n {n}"),
+        format!("why-not ready gitrepo/repo -n {n}"),
         format!("why-not live {commit} --on cm/motd -n {n}"),
+        format!("why-not live {first} --on cm/motd -n {n}"),
+        format!("why-not live main --on cm/motd -n {n}"),
+        format!("why-not live zzzz --on cm/motd -n {n}"),
         format!("why-not live deadbeef --on cm/motd -n {n}"),
         format!("owners cm/motd -n {n}"),
         format!("owners cm/banner -n {n}"),
@@ -172,7 +177,7 @@ async fn every_answer_stands_with_and_without_servers() {
     let listed = world.site.ask(&["audit", "list", "--writes"]);
     let deleted = listed.lines().find(|line| line.contains("delete ")).expect("one was pruned");
     let id = deleted.split("  ").nth(1).expect("a line has an id").to_owned();
-    let (questions, mistakes) = (questions(&n, commit), mistakes(&n));
+    let (questions, mistakes) = (questions(&n, &first, commit), mistakes(&n));
     let everything = [&questions[..], &mistakes[..]].concat();
     let before: Vec<String> = everything.iter().map(|q| script.entry(&world, q)).collect();
     let told = before.join("\n");
