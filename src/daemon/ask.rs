@@ -31,6 +31,7 @@ use crate::daemon::journal_view::AuditList;
 use crate::daemon::journal_view::AuditRecord;
 use crate::daemon::journal_view::ListOptions;
 use crate::daemon::past;
+use crate::daemon::paths;
 use crate::daemon::state::Published;
 use crate::datalog::Pattern;
 use crate::datalog::Proof;
@@ -317,7 +318,7 @@ fn from_facts(
             why(reader, &object, known)
         }
         Question::WhyField { object, field } => {
-            field::check(field)?;
+            paths::check(field)?;
             let object = resolve(object, &kinds, Some(reader))?;
             field::why_field(reader, &object, field, known.recipes)
         }

@@ -5,14 +5,15 @@
 
 use serde_json::Value as Json;
 
+use crate::daemon::paths;
 use crate::datalog::Reader;
 use crate::explain;
 use crate::explain::Answer;
 use crate::explain::FieldStory;
-use crate::explain::ObjectError;
 use crate::ingest::Recipe;
 use crate::ingest::Recipes;
 use crate::ingest::SetAfterwards;
+use crate::kustomize::FieldOrigin;
 use crate::kustomize::Step;
 use crate::kustomize::flux;
 use crate::kustomize::flux::UnitFieldOrigin;
@@ -49,12 +50,14 @@ fn stories(recipe: &Recipe, object: &ObjectRef, field: &str) -> Result<Vec<Field
     let is_meant = |built: &&UnitObject| is_same(built, object);
     let found = built.iter().find(is_meant).ok_or("the last build does not contain it")?;
     let json = recipe.finish(found.node.to_json().unwrap_or_default());
-    let Some(pointer) = pointer_of(field, &json) else { return Ok(Vec::new()) };
+    let Some(pointer) = paths::pointer_of(field, &json) else { return Ok(Vec::new()) };
     let mut pointers = Vec::new();
     if let Some(value) = json.pointer(&pointer) {
         leaves(value, pointer, &mut pointers);
     }
-    Ok(pointers.into_iter().map(|pointer| story(recipe, found, &json, pointer)).collect())
+    let copied = Copied { built: &built };
+    let told = pointers.into_iter().map(|pointer| story(recipe, found, &json, pointer, &copied));
+    Ok(told.collect())
 }
 
 fn is_same(built: &UnitObject, object: &ObjectRef) -> bool {
@@ -68,14 +71,21 @@ fn is_same(built: &UnitObject, object: &ObjectRef) -> bool {
         && (object.namespace.is_empty() || namespace == object.namespace)
 }
 
-fn story(recipe: &Recipe, built: &UnitObject, json: &Json, pointer: String) -> FieldStory {
-    let value = if is_secret(built, json, &pointer) {
-        explain::REDACTED.to_owned()
-    } else {
-        explain::short(json.pointer(&pointer).unwrap_or(&Json::Null))
+fn story(
+    recipe: &Recipe,
+    built: &UnitObject,
+    json: &Json,
+    pointer: String,
+    copied: &Copied<'_>,
+) -> FieldStory {
+    let known = origin_of(built, &pointer);
+    let is_hidden = is_secret(built, json, &pointer)
+        || known.is_some_and(|field| copied.may_be_secret(&field.origin));
+    let value = match is_hidden {
+        true => explain::REDACTED.to_owned(),
+        false => explain::short(json.pointer(&pointer).unwrap_or(&Json::Null)),
     };
     let path = pointer::shown(&pointer);
-    let known = built.fields.iter().find(|field| field.origin.pointer == pointer);
     let by_name = |written: String| FieldStory {
         path: path.clone(),
         value: value.clone(),
@@ -95,8 +105,57 @@ fn story(recipe: &Recipe, built: &UnitObject, json: &Json, pointer: String) -> F
             is_file: !matches!(&*field.origin.file, "" | flux::SPEC_FILE),
             ..by_name(place(recipe, field))
         },
-        (None, None) => FieldStory { is_file: true, ..by_name(built.origin.file.to_string()) },
+        (None, None) if built.node.to_json().is_ok_and(|json| has(&json, &pointer)) => {
+            FieldStory { is_file: true, ..by_name(built.origin.file.to_string()) }
+        }
+        (None, None) => by_name("no file: hence fills it in, as Flux does".to_owned()),
     }
+}
+
+fn has(json: &Json, pointer: &str) -> bool {
+    json.pointer(pointer).is_some()
+}
+
+/// Where the build has the field from. What stands in a Secret's `stringData` is its data at last.
+fn origin_of<'a>(built: &'a UnitObject, pointer: &str) -> Option<&'a UnitFieldOrigin> {
+    let at = |wanted: &str| built.fields.iter().find(|field| field.origin.pointer == wanted);
+    let written = pointer.strip_prefix("/data/").map(|key| format!("/stringData/{key}"));
+    let is_secret = built.node.str_at(&["kind"]) == Some("Secret");
+    let written = written.filter(|_| is_secret).and_then(|written| at(&written));
+    written.or_else(|| at(pointer))
+}
+
+/// The step that copies values from one object to others.
+const COPYING: &str = "replacements";
+
+/// What is known of values that were copied from one object to another.
+struct Copied<'a> {
+    built: &'a [UnitObject],
+}
+
+impl Copied<'_> {
+    /// Whether the value was copied, and nothing shows that it stands in what is no Secret: no
+    /// object of another kind has written the same line.
+    fn may_be_secret(&self, origin: &FieldOrigin) -> bool {
+        if !is_copy(origin) {
+            return false;
+        }
+        let is_source = |field: &&UnitFieldOrigin| {
+            let other = &field.origin;
+            origin.line > 0
+                && (&other.file, other.line) == (&origin.file, origin.line)
+                && !is_copy(other)
+        };
+        let written = |object: &&UnitObject| object.fields.iter().any(|field| is_source(&field));
+        let is_secret = |object: &UnitObject| object.node.str_at(&["kind"]) == Some("Secret");
+        let mut sources = self.built.iter().filter(written).peekable();
+        sources.peek().is_none() || sources.any(is_secret)
+    }
+}
+
+fn is_copy(origin: &FieldOrigin) -> bool {
+    let step = origin.step.as_deref();
+    step.is_some_and(|step| step.field == COPYING || step.name.starts_with("Replacement"))
 }
 
 /// A Secret's data, annotations that may repeat it, and what a secret variable reached.
@@ -130,62 +189,6 @@ fn phrase(recipe: &Recipe, step: &Step) -> String {
     }
 }
 
-/// The JSON pointer of `spec.containers[0].image`, `metadata.labels[app.kubernetes.io/name]`,
-/// `containers[name=main]`, or of a pointer; `None` when the object has no such field.
-fn pointer_of(field: &str, json: &Json) -> Option<String> {
-    if field.starts_with('/') {
-        return json.pointer(field).map(|_| field.to_owned());
-    }
-    let (mut at, mut pointer) = (json, String::new());
-    for part in parts(field).ok()? {
-        let key = match (at, part.split_once('=')) {
-            (Json::Array(items), Some((name, value))) => {
-                items.iter().position(|item| item[name] == value)?.to_string()
-            }
-            _ => pointer::escaped(&part),
-        };
-        pointer = format!("{pointer}/{key}");
-        at = json.pointer(&pointer)?;
-    }
-    Some(pointer)
-}
-
-/// Whether a path can be read at all.
-///
-/// # Errors
-/// It is empty, a part of it is, or its brackets do not fit.
-pub(super) fn check(field: &str) -> Result<(), ObjectError> {
-    let wrong = |why| Err(ObjectError::Field { field: field.to_owned(), why });
-    match parts(field) {
-        _ if field.starts_with('/') => Ok(()),
-        Err(why) => wrong(why),
-        Ok(parts) if parts.is_empty() => wrong("it is empty"),
-        Ok(_) => Ok(()),
-    }
-}
-
-/// The parts of a path: between dots, and in brackets.
-fn parts(field: &str) -> Result<Vec<String>, &'static str> {
-    let (mut parts, mut rest) = (Vec::new(), field);
-    while !rest.is_empty() {
-        let (part, tail) = match rest.strip_prefix('[') {
-            Some(inside) => inside.split_once(']').ok_or("a bracket is not closed")?,
-            None => rest.split_at(rest.find(['.', '[', ']']).unwrap_or(rest.len())),
-        };
-        if part.is_empty() {
-            return Err("a part of it is empty");
-        }
-        parts.push(part.to_owned());
-        rest = match tail.chars().next() {
-            Some('.') if tail.len() == 1 => return Err("a part of it is empty"),
-            Some('.') => &tail[1..],
-            None | Some('[') => tail,
-            Some(_) => return Err("a bracket, or text behind it, does not fit"),
-        };
-    }
-    Ok(parts)
-}
-
 /// Pointers of all scalars, and of what is empty, at or below a value.
 fn leaves(value: &Json, pointer: String, found: &mut Vec<String>) {
     match value {
@@ -201,54 +204,5 @@ fn leaves(value: &Json, pointer: String, found: &mut Vec<String>) {
             }
         }
         _ => found.push(pointer),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_lead_to_fields() {
-        let json = serde_json::json!({
-            "metadata": {"labels": {"app.kubernetes.io/name": "a"}},
-            "spec": {"containers": [{"name": "x"}, {"name": "main", "image": "i"}]},
-        });
-        #[rustfmt::skip]
-        let cases = [
-            ("spec.containers[1].image",               Some("/spec/containers/1/image")),
-            ("spec.containers.1.image",                Some("/spec/containers/1/image")),
-            ("spec.containers[name=main].image",       Some("/spec/containers/1/image")),
-            ("metadata.labels[app.kubernetes.io/name]", Some("/metadata/labels/app.kubernetes.io~1name")),
-            ("/spec/containers/0",                     Some("/spec/containers/0")),
-            ("spec.absent",                            None),
-            ("spec.containers[name=none].image",       None),
-        ];
-        for (path, want) in cases {
-            assert_eq!(pointer_of(path, &json).as_deref(), want, "{path}");
-        }
-    }
-
-    #[test]
-    fn paths_that_lead_nowhere_are_told() {
-        #[rustfmt::skip]
-        let cases = [
-            ("data[",          "a bracket is not closed"),
-            ("data[a",         "a bracket is not closed"),
-            ("data]",          "a bracket, or text behind it, does not fit"),
-            ("data[a]b",       "a bracket, or text behind it, does not fit"),
-            ("data[]",         "a part of it is empty"),
-            ("data..a",        "a part of it is empty"),
-            (".data",          "a part of it is empty"),
-            ("data.",          "a part of it is empty"),
-            ("",               "it is empty"),
-        ];
-        for (path, want) in cases {
-            let error = check(path).expect_err(path);
-            assert!(error.to_string().ends_with(want), "{path}: {error}");
-        }
-        for path in ["data", "data[a.b/c]", "[a]", "a[0][name=x].b", "/data/a"] {
-            assert!(check(path).is_ok(), "{path}");
-        }
     }
 }

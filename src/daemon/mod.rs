@@ -22,6 +22,7 @@ mod lease;
 mod moments;
 mod outlets;
 mod past;
+mod paths;
 mod record;
 mod restore;
 pub mod rule_files;

@@ -52,10 +52,11 @@ pub fn why_field(
     let Some(first) = stories.first() else {
         return Answer::new(
             Verdict::False,
-            format!("{object}  {field}  IS NOT SET"),
+            format!("{object}  {field}  IS NOT DECLARED"),
             reader.generation(),
         )
         .line("because", format!("{}, without this field", declared_since(reader, unit)))
+        .line("so", "if the live object has it, the server or another manager set it")
         .next(format!("hence why {}", asked(object)));
     };
     let source = row(reader, "unit_source", &[Some(unit)]).map(|source| text(&source, 1));

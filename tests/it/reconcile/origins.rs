@@ -11,8 +11,9 @@ use kube::api::ObjectMeta;
 use kube::api::PostParams;
 use serde_json::json;
 
-/// A value that no answer may show.
+/// A value that no answer may show, and as a Secret's data has it.
 const HIDDEN: &str = "hidden-7351";
+const ENCODED: &str = "aGlkZGVuLTczNTE=";
 
 const WEB: &str = "apiVersion: apps/v1
 kind: Deployment
@@ -46,6 +47,22 @@ configMapGenerator:
 - name: settings
   literals:
   - level=info
+  - app.properties=a=b
+secretGenerator:
+- name: keys
+  literals:
+  - token=hidden-7351
+replacements:
+- source: {kind: Secret, name: keys, fieldPath: data.token}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [metadata.annotations.token]
+    options: {create: true}
+- source: {kind: ConfigMap, name: settings, fieldPath: data.level}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [metadata.annotations.level]
+    options: {create: true}
 ";
 
 const PATCH: &str = "apiVersion: apps/v1
@@ -109,15 +126,23 @@ async fn a_field_leads_to_what_was_written_for_it() {
         "metadata.namespace",
         "metadata.labels.team",
         "metadata.labels[kustomize.toolkit.fluxcd.io/name]",
+        r"metadata.labels.kustomize\.toolkit\.fluxcd\.io/name",
+        "metadata.annotations.token",
+        "metadata.annotations.level",
+        "{.spec.replicas}",
         "spec.selector",
-        "spec.paused",
+        "spec.strategy",
     ];
     let mut told: Vec<String> =
         fields.iter().map(|field| ask(&world, "deploy/web", field)).collect();
     let generated = ask(&world, &format!("cm/{settings}"), "data.level");
     told.push(generated.replace(&settings, "settings-HASH"));
+    for field in ["data[\"app.properties\"]", "data.app.properties"] {
+        let generated = ask(&world, &format!("cm/{settings}"), field);
+        told.push(generated.replace(&settings, "settings-HASH"));
+    }
     let told = told.join("\n").replace(&revision, "main@sha1:COMMIT");
-    assert!(!told.contains(HIDDEN), "{told}");
+    assert!(!told.contains(HIDDEN) && !told.contains(ENCODED), "{told}");
     insta::assert_snapshot!("origins", told);
 }
 
