@@ -62,9 +62,11 @@ impl Contact {
 
 /// The kinds whose watch fails, though the server serves them.
 fn unheard(reader: &Reader) -> Vec<String> {
-    let served = first_column(reader, "served");
     let mut unheard = first_column(reader, "unheard");
-    unheard.retain(|kind| served.contains(kind));
+    if !unheard.is_empty() {
+        let served = first_column(reader, "served");
+        unheard.retain(|kind| served.contains(kind));
+    }
     unheard
 }
 
