@@ -80,7 +80,7 @@ fn story(
 ) -> FieldStory {
     let known = origin_of(built, &pointer);
     let is_hidden = is_secret(built, json, &pointer)
-        || known.is_some_and(|field| copied.may_be_secret(&field.origin));
+        || known.is_some_and(|field| copied.may_be_secret(&field.origin, json.pointer(&pointer)));
     let value = match is_hidden {
         true => explain::REDACTED.to_owned(),
         false => explain::short(json.pointer(&pointer).unwrap_or(&Json::Null)),
@@ -134,22 +134,34 @@ struct Copied<'a> {
 }
 
 impl Copied<'_> {
-    /// Whether the value was copied, and nothing shows that it stands in what is no Secret: no
-    /// object of another kind has written the same line.
-    fn may_be_secret(&self, origin: &FieldOrigin) -> bool {
+    /// Whether something was copied into the value, and nothing shows that it stands in what is no
+    /// Secret: no object of another kind has it, written in the same line.
+    fn may_be_secret(&self, origin: &FieldOrigin, value: Option<&Json>) -> bool {
         if !is_copy(origin) {
             return false;
         }
         let is_source = |field: &&UnitFieldOrigin| {
             let other = &field.origin;
-            origin.line > 0
-                && (&other.file, other.line) == (&origin.file, origin.line)
-                && !is_copy(other)
+            let is_same = (&other.file, other.line) == (&origin.file, origin.line);
+            is_same && origin.line > 0 && !is_copy(other)
         };
-        let written = |object: &&UnitObject| object.fields.iter().any(|field| is_source(&field));
-        let is_secret = |object: &UnitObject| object.node.str_at(&["kind"]) == Some("Secret");
-        let mut sources = self.built.iter().filter(written).peekable();
-        sources.peek().is_none() || sources.any(is_secret)
+        let mut is_shown = false;
+        for object in self.built {
+            let mut sources = object.fields.iter().filter(is_source).peekable();
+            if sources.peek().is_none() {
+                continue;
+            }
+            if object.node.str_at(&["kind"]) == Some("Secret") {
+                return true;
+            }
+            let json = object.node.to_json().unwrap_or_default();
+            is_shown |= sources.any(|source| {
+                let whole = json.pointer(&source.origin.pointer).and_then(Json::as_str);
+                let part = value.and_then(Json::as_str);
+                whole.zip(part).is_some_and(|(whole, part)| whole.contains(part))
+            });
+        }
+        !is_shown
     }
 }
 

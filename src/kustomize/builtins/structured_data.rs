@@ -49,7 +49,8 @@ pub(super) fn set(
         }
         let printed = print(&document, &text)?;
         if let Some(scalar) = path::lookup_mut(node, outer)? {
-            let mut new = scalar.clone();
+            // Whoever asks where the text comes from is to hear of what was copied into it.
+            let mut new = scalar.clone().at(value.place());
             new.set_text(&printed);
             pen.write(scalar, new);
         }

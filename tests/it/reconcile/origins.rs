@@ -19,6 +19,7 @@ const WEB: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: web
+  annotations: {parts: \"a,b\", text: '{\"token\": \"none\"}'}
 spec:
   replicas: 0
   selector:
@@ -58,11 +59,19 @@ replacements:
   - select: {kind: Deployment}
     fieldPaths: [metadata.annotations.token]
     options: {create: true}
+  - select: {kind: Deployment}
+    fieldPaths: [metadata.annotations.parts]
+    options: {delimiter: ',', index: 0}
+  - select: {kind: Deployment}
+    fieldPaths: [metadata.annotations.text.token]
 - source: {kind: ConfigMap, name: settings, fieldPath: data.level}
   targets:
   - select: {kind: Deployment}
     fieldPaths: [metadata.annotations.level]
     options: {create: true}
+  - select: {kind: Deployment}
+    fieldPaths: [metadata.annotations.parts]
+    options: {delimiter: ',', index: 1}
 ";
 
 const PATCH: &str = "apiVersion: apps/v1
@@ -129,6 +138,8 @@ async fn a_field_leads_to_what_was_written_for_it() {
         r"metadata.labels.kustomize\.toolkit\.fluxcd\.io/name",
         "metadata.annotations.token",
         "metadata.annotations.level",
+        "metadata.annotations.parts",
+        "metadata.annotations.text",
         "{.spec.replicas}",
         "spec.selector",
         "spec.strategy",
