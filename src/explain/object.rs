@@ -278,3 +278,64 @@ fn undeclared(
         None => left(object, deeds, answer),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::given::given;
+
+    #[test]
+    fn of_several_units_the_owner_is_told_of() {
+        let facts = r#"
+            reconciles("Kustomization")
+            reconciles("GitRepository")
+            source("GitRepository/n/repo", "s")
+            source_spec("GitRepository/n/repo", "spec")
+            fetched("GitRepository/n/repo", "spec", "main@sha1:1", "tree")
+            kinds_known("served")
+            served("ConfigMap", "yes")
+            listed("ConfigMap")
+            live("ConfigMap/n/x", "1", "7")
+            ours("n/b", "ConfigMap/n/x", "1", "applied")
+            applied("n/b", "ConfigMap/n/x", "1", "m", t"2026-01-01T00:00:00Z")
+        "#;
+        let unit = r#"
+            unit("n/a", "u")
+            unit_source("n/a", "GitRepository/n/repo")
+            unit_build("n/a", "b")
+            unit_timing("n/a", 10m, 2m, 5m)
+            variables("n/a", "v")
+            reads("n/a", "tree", "part")
+            rendered("n/a", "part", "b", "v", "text", 1)
+            renders("n/a", "ConfigMap/n/x", "m", "v1", 4, "015x")
+            declared_at("n/a", "ConfigMap/n/x", "a/x.yaml", 3)
+        "#;
+        let waiting = r#"
+            renders("n/a", "ConfigMap/n/y", "m", "v1", 4, "015y")
+            depends_on("n/a", "n/none")
+        "#;
+        let other = unit.replace("n/a", "n/b").replace("a/x.yaml", "b/x.yaml");
+        let facts = format!("{facts}{unit}{other}{waiting}");
+        let told: Vec<String> = ["x", "y"]
+            .into_iter()
+            .map(|name| ObjectRef::new("", "ConfigMap", "n", name))
+            .map(|object| why_object(&given(&facts), &object, &[]).to_text())
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn kinds_are_named_with_their_group_where_they_may_be_ambiguous() {
+        let cases = [
+            (ObjectRef::new("apps", "Deployment", "n", "a"), "deployment/a -n n"),
+            (
+                ObjectRef::new("serving.knative.dev", "Service", "n", "a"),
+                "service.serving.knative.dev/a -n n",
+            ),
+            (ObjectRef::new("", "Namespace", "", "a"), "namespace/a"),
+        ];
+        for (object, want) in cases {
+            assert_eq!(asked(&object), want);
+        }
+    }
+}

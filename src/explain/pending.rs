@@ -144,3 +144,49 @@ fn unsure(reader: &Reader) -> Vec<String> {
     });
     lines.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::given::given;
+
+    #[test]
+    fn sources_fights_and_held_objects_are_listed() {
+        let facts = r#"
+            reconciles("Kustomization")
+            reconciles("GitRepository")
+            source("GitRepository/n/asleep", "s1")
+            source_suspended("GitRepository/n/asleep")
+            source("GitRepository/n/broken", "s2")
+            source_spec("GitRepository/n/broken", "spec")
+            fetch_failed("GitRepository/n/broken", "spec", "GitOperationFailed", "no such branch", t"2026-01-01T00:00:00Z", 3)
+            source("GitRepository/n/repo", "s3")
+            source_spec("GitRepository/n/repo", "spec")
+            fetched("GitRepository/n/repo", "spec", "main@sha1:1", "tree")
+            unit("n/a", "u")
+            unit_flag("n/a", "prune")
+            unit_source("n/a", "GitRepository/n/repo")
+            unit_build("n/a", "b")
+            unit_timing("n/a", 10m, 2m, 5m)
+            variables("n/a", "v")
+            reads("n/a", "tree", "part")
+            rendered("n/a", "part", "b", "v", "text", 1)
+            renders("n/a", "ConfigMap/n/x", "m", "v1", 4, "015x")
+            kinds_known("served")
+            served("ConfigMap", "yes")
+            listed("ConfigMap")
+            ours("n/a", "ConfigMap/n/x", "1", "applied")
+            applied("n/a", "ConfigMap/n/x", "1", "m", t"2026-01-01T00:00:00Z")
+            live("ConfigMap/n/x", "1", "7")
+            live_owner("ConfigMap/n/x", "n/a")
+            drifted("ConfigMap/n/x", "data.key", "kubectl-edit", t"2026-01-01T00:04:00Z")
+            corrected("ConfigMap/n/x", "data.key", "kubectl-edit", t"2026-01-01T00:00:00Z")
+            corrected("ConfigMap/n/x", "data.key", "kubectl-edit", t"2026-01-01T00:01:00Z")
+            corrected("ConfigMap/n/x", "data.key", "kubectl-edit", t"2026-01-01T00:02:00Z")
+            corrected("ConfigMap/n/x", "data.key", "kubectl-edit", t"2026-01-01T00:03:00Z")
+            ours("n/a", "Secret/n/old", "2", "applied")
+            served("Secret", "yes")
+        "#;
+        insta::assert_snapshot!(pending(&given(facts)).to_text());
+    }
+}
