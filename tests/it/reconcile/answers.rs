@@ -203,18 +203,8 @@ async fn every_answer_stands_with_and_without_servers() {
     };
     let lost = || async { world.site.ask(&["plan"]).contains("partial").then_some(()) };
     wait::until("the loss of the API server to be told", lost).await;
-    let apart: Vec<String> = everything.iter().map(|q| script.entry(&world, q)).collect();
-    for (question, (before, now)) in everything.iter().zip(before.iter().zip(&apart)) {
-        let now = heard(now.clone());
-        match () {
-            () if question.starts_with("why foo/") => {
-                assert!(now.contains("no kind `foo` is known") && now.contains(LOST), "{now}");
-            }
-            () if is_of_journal(question) || mistakes.contains(question) => {
-                assert_eq!(now, *before, "with the API server down");
-            }
-            () => assert_eq!(now, provisional(before), "with the API server down"),
-        }
+    for (question, before) in everything.iter().zip(&before) {
+        check_apart(question, &heard(script.entry(&world, question)), before, &mistakes);
     }
     assert_eq!(script.entry(&world, &show), shown);
     world.site.own().stop().await;
@@ -224,6 +214,19 @@ async fn every_answer_stands_with_and_without_servers() {
     assert!(alone.matches(dated).count() > 10 && alone.contains(dated_plan), "{alone}");
     let alone = alone.replace(dated, "").replace(dated_plan, "");
     assert_eq!(heard(alone), told, "with the daemon stopped, too");
+}
+
+/// The answer with the API server down says what it said before, and what is lost.
+fn check_apart(question: &String, now: &str, before: &str, mistakes: &[String]) {
+    match () {
+        () if question.starts_with("why foo/") => {
+            assert!(now.contains("no kind `foo` is known") && now.contains(LOST), "{now}");
+        }
+        () if is_of_journal(question) || mistakes.contains(question) => {
+            assert_eq!(now, before, "with the API server down");
+        }
+        () => assert_eq!(now, provisional(before), "with the API server down"),
+    }
 }
 
 /// What the daemon waits for once the API server is gone.
