@@ -9,6 +9,9 @@
 //! | `N = fold : {…}` | group: keys, order, selected values | each solution, counted |
 //! | the same | result: keys, targets | the fold's value per group |
 //!
+//! A projection on columns with all of `p`'s key would have as many rows as `p`: there `p` itself
+//! is asked, which has at most one such row in each version.
+//!
 //! A unit is what is brought up to date in one go: the clauses of one stratum, or one fold.
 
 use std::collections::BTreeMap;
@@ -28,6 +31,7 @@ use crate::datalog::program::FileOrigin;
 use crate::datalog::program::Literal;
 use crate::datalog::program::LiteralKind;
 use crate::datalog::program::Program;
+use crate::datalog::program::RelationInfo;
 use crate::datalog::program::RelationKind;
 use crate::datalog::program::Term;
 use crate::datalog::store::Interner;
@@ -43,6 +47,8 @@ pub(crate) struct CoreRelation {
     /// The relation of the program that this is, or for whose clauses it exists.
     pub(crate) source: usize,
     pub(crate) hidden: bool,
+    /// The columns that no two of its rows share, rising; none when it has no such declaration.
+    pub(crate) key: Option<Vec<usize>>,
     /// Column lists that plans probe.
     pub(crate) indexes: Vec<Arc<[usize]>>,
     /// Lists that proofs may have to walk.
@@ -96,9 +102,8 @@ pub(crate) struct FoldUnit {
     pub(crate) result: usize,
     pub(crate) keys: usize,
     pub(crate) aggregate: Aggregate,
-    /// Position of the result's index on its keys, and of the group's.
+    /// Position of the result's index on its keys.
     pub(crate) result_index: Option<usize>,
-    pub(crate) group_index: Option<usize>,
     pub(crate) source: usize,
 }
 
@@ -170,6 +175,7 @@ pub(crate) fn compile(program: &Program) -> Compiled {
         arity: info.columns.len(),
         source,
         hidden: false,
+        key: own_key(info),
         indexes: Vec::new(),
         walks: Vec::new(),
     });
@@ -185,7 +191,8 @@ pub(crate) fn compile(program: &Program) -> Compiled {
 impl Compiler<'_> {
     fn hidden(&mut self, arity: usize, source: usize) -> usize {
         let (indexes, walks) = (Vec::new(), Vec::new());
-        self.relations.push(CoreRelation { arity, source, hidden: true, indexes, walks });
+        let (hidden, key) = (true, None);
+        self.relations.push(CoreRelation { arity, source, hidden, key, indexes, walks });
         self.relations.len() - 1
     }
 
@@ -222,7 +229,7 @@ impl Compiler<'_> {
         for (at_literal, literal) in body.iter().enumerate() {
             core.push(match &literal.kind {
                 LiteralKind::Atom { relation, args, negated: true }
-                    if args.contains(&Term::Wildcard) =>
+                    if args.contains(&Term::Wildcard) && !self.keeps_key(*relation, args) =>
                 {
                     self.projection(source, *relation, args)
                 }
@@ -245,6 +252,12 @@ impl Compiler<'_> {
     fn single(&mut self, draft: Draft) {
         let relations = vec![draft.head];
         self.units.push(DraftUnit::Rules { relations, drafts: vec![draft], recursive: false });
+    }
+
+    /// True when the columns that a condition looks at have all of the relation's key.
+    fn keeps_key(&self, relation: usize, args: &[Term]) -> bool {
+        let key = self.relations[relation].key.as_deref();
+        key.is_some_and(|key| key.iter().all(|column| args[*column] != Term::Wildcard))
     }
 
     /// `!p(X, _)` becomes `!q(X)` with `q(A) :- p(A, _)`; clauses share it.
@@ -305,7 +318,6 @@ impl Compiler<'_> {
             keys: aggregate.keys.len(),
             aggregate: aggregate.clone(),
             result_index: None,
-            group_index: None,
             source,
         })));
         let mut args: Vec<Term> = aggregate.keys.iter().map(|key| Term::Variable(*key)).collect();
@@ -362,7 +374,6 @@ impl Compiler<'_> {
                 DraftUnit::Fold(mut fold) => {
                     let keys: Vec<usize> = (0..fold.keys).collect();
                     fold.result_index = planner.index(fold.result, &keys);
-                    fold.group_index = planner.index(fold.group, &keys);
                     Unit::Fold(fold)
                 }
             });
@@ -396,6 +407,13 @@ impl Compiler<'_> {
             program,
         }
     }
+}
+
+/// The declared key, rising. No column at all is a key of one row, which no index serves.
+fn own_key(info: &RelationInfo) -> Option<Vec<usize>> {
+    let mut key = info.key.clone().filter(|key| !key.is_empty())?;
+    key.sort_unstable();
+    Some(key)
 }
 
 fn order_from_head(clause: &Clause) -> Vec<usize> {

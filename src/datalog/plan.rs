@@ -250,6 +250,13 @@ impl Planner<'_> {
         if let Some((keys, _)) = &stored.default {
             columns.retain(|column| column < keys);
         }
+        if stored.negated
+            && stored.args.contains(&Term::Wildcard)
+            && let Some(key) = &self.relations[stored.relation].key
+        {
+            // At most one row has the key; what else is known of it is checked there.
+            columns.retain(|column| key.contains(column));
+        }
         let key = terms.checks.iter().filter(|(column, _)| columns.contains(column));
         let key: Vec<Source> = key.map(|(_, source)| *source).collect();
         let access = if columns.len() == stored.args.len() {
@@ -353,7 +360,8 @@ fn readiness(literal: &CoreLiteral, bound: &BTreeSet<usize>) -> Option<u32> {
         Term::Wildcard => false,
     };
     if stored.negated {
-        return stored.args.iter().all(has).then_some(1_000);
+        let open = |term: &Term| *term == Term::Wildcard;
+        return stored.args.iter().all(|term| open(term) || has(term)).then_some(1_000);
     }
     if let Some((keys, _)) = &stored.default {
         return stored.args[..*keys].iter().all(has).then_some(400);

@@ -14,7 +14,6 @@ use crate::datalog::exec::Ages;
 use crate::datalog::exec::Heads;
 use crate::datalog::fault::Fault;
 use crate::datalog::maintain::Change;
-use crate::datalog::maintain::Starts;
 use crate::datalog::maintain::Work;
 use crate::datalog::program::Term;
 use crate::datalog::store::Mix;
@@ -67,17 +66,9 @@ impl Work<'_> {
         for clause in clauses {
             let mut tally = Tally::default();
             for (at, stored, plan) in &clause.deltas {
-                let told_apart = self.told_apart(stored);
                 for (to_true, sign) in [(true, 1), (false, -1)] {
                     let ages = Ages::Split(*at);
-                    let found = match &told_apart {
-                        None => self.run_changed(clause, stored, plan, to_true, ages)?,
-                        Some(apart) => {
-                            let ids = if to_true { &apart.added } else { &apart.removed };
-                            let starts = Starts::Ids(stored.relation, ids);
-                            self.run(clause, plan, starts, ages, u32::MAX)?
-                        }
-                    };
+                    let found = self.run_changed(clause, stored, plan, to_true, ages)?;
                     add_up(&mut tally, &found, sign);
                 }
             }
@@ -91,12 +82,12 @@ impl Work<'_> {
 
     /// The changed rows of a condition without the pairs that it does not tell apart: a row that
     /// came where one went that differs only in columns it leaves open adds as many derivations as
-    /// the other takes. None when all rows count.
-    fn told_apart(&mut self, stored: &Stored) -> Option<Rc<Change>> {
+    /// the other takes. What is left of a negated condition, whose columns have a key, is there in
+    /// one version only. None when all rows count.
+    pub(super) fn told_apart(&mut self, stored: &Stored) -> Option<Rc<Change>> {
         let change = &self.changes[stored.relation];
         let open = |term: &Term| *term == Term::Wildcard;
-        if stored.negated
-            || stored.default.is_some()
+        if stored.default.is_some()
             || change.added.is_empty()
             || change.removed.is_empty()
             || !stored.args.iter().any(open)

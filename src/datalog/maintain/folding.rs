@@ -25,6 +25,9 @@ use crate::datalog::value::Value;
 /// Changed derivations and their sum, per group.
 type Groups = BTreeMap<Box<[u32]>, (i64, i128)>;
 
+/// Rows of a group relation, per group.
+type Members = BTreeMap<Box<[u32]>, Vec<u32>>;
+
 impl Work<'_> {
     /// Brings the result relation of a fold up to date.
     pub(super) fn fold(&mut self, unit: &FoldUnit, full: bool) -> Result<(), Fault> {
@@ -36,8 +39,9 @@ impl Work<'_> {
             return self.fold_in_full(unit);
         }
         let groups = self.touched_groups(unit, full);
+        let mut all = if full { self.members(unit) } else { Members::new() };
         for (group, change) in groups {
-            let members = if full { self.members(unit, &group) } else { Vec::new() };
+            let members = all.remove(&group).unwrap_or_default();
             let size = if full {
                 self.size_of(unit, &members)
             } else {
@@ -106,7 +110,7 @@ impl Work<'_> {
 
     /// How many solutions a group had: every result row of it notes that.
     fn standing_size(&self, unit: &FoldUnit, group: &[u32]) -> i64 {
-        let standing = self.of_group(unit.result, unit.result_index, group, Age::Old);
+        let standing = self.standing(unit, group);
         let table = self.store.table(unit.result);
         standing.first().map_or(0, |id| i64::from(table.meta(*id).support))
     }
@@ -139,11 +143,11 @@ impl Work<'_> {
         self.store.interner.value(row[unit.keys])
     }
 
-    /// Ids of a relation's rows in one version that belong to a group.
-    fn of_group(&self, relation: usize, index: Option<usize>, group: &[u32], age: Age) -> Vec<u32> {
-        let table = self.store.table(relation);
-        let fits = |id: &u32| table.meta(*id).is_in(age) && table.row(*id).starts_with(group);
-        match index {
+    /// The result rows of a group before the transaction.
+    fn standing(&self, unit: &FoldUnit, group: &[u32]) -> Vec<u32> {
+        let table = self.store.table(unit.result);
+        let fits = |id: &u32| table.meta(*id).is_in(Age::Old) && table.row(*id).starts_with(group);
+        match unit.result_index {
             Some(at) => {
                 let key = key_of(group.iter().copied());
                 table.probe(at, key).map(|entry| *entry as u32).filter(fits).collect()
@@ -165,7 +169,7 @@ impl Work<'_> {
         group: &[u32],
         (count, sum): (i64, i128),
     ) -> Result<Box<[u32]>, Fault> {
-        let old = self.of_group(unit.result, unit.result_index, group, Age::Old);
+        let old = self.standing(unit, group);
         let old = old.first().map(|id| {
             let row = self.store.table(unit.result).row(*id);
             fold::wide(&self.store.interner.value(row[unit.keys]))
@@ -194,8 +198,14 @@ impl Work<'_> {
         row.into()
     }
 
-    fn members(&self, unit: &FoldUnit, group: &[u32]) -> Vec<u32> {
-        self.of_group(unit.group, unit.group_index, group, Age::New)
+    /// The members of every group. Only a fold that was faulted asks for them, so no index is kept.
+    fn members(&self, unit: &FoldUnit) -> Members {
+        let table = self.store.table(unit.group);
+        let mut members = Members::new();
+        for id in table.ids().filter(|id| table.meta(*id).is_in(Age::New)) {
+            members.entry(table.row(id)[..unit.keys].into()).or_default().push(id);
+        }
+        members
     }
 
     /// The result rows of a group, read from its members; only totals need to be told which.
@@ -286,7 +296,7 @@ impl Work<'_> {
 
     /// Makes `rows` the result of a group of so many solutions.
     fn put(&mut self, unit: &FoldUnit, group: &[u32], rows: Vec<Box<[u32]>>, size: u32) {
-        let standing = self.of_group(unit.result, unit.result_index, group, Age::Old);
+        let standing = self.standing(unit, group);
         let before: Vec<Box<[u32]>> =
             standing.iter().map(|id| self.store.table(unit.result).row(*id).into()).collect();
         for (id, row) in standing.iter().zip(&before) {

@@ -342,6 +342,10 @@ impl<'a> Work<'a> {
             return self.run(clause, plan, Starts::Words(&rows), ages, u32::MAX);
         }
         let removed = stored.negated == to_true;
+        if let Some(apart) = self.told_apart(stored) {
+            let ids = if removed { &apart.removed } else { &apart.added };
+            return self.run(clause, plan, Starts::Ids(stored.relation, ids), ages, u32::MAX);
+        }
         let side = |change: &mut Change| {
             std::mem::take(if removed { &mut change.removed } else { &mut change.added })
         };

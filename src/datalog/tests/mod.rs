@@ -5,6 +5,7 @@ mod effort;
 mod exact;
 mod faults;
 mod keep;
+mod keyed;
 mod laws;
 mod naive;
 mod oracle;
