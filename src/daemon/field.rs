@@ -125,8 +125,9 @@ fn origin_of<'a>(built: &'a UnitObject, pointer: &str) -> Option<&'a UnitFieldOr
     written.or_else(|| at(pointer))
 }
 
-/// The step that copies values from one object to others.
-const COPYING: &str = "replacements";
+/// The fields of a kustomization that copy values from one object to others, and the steps that do.
+const COPYING: &[(&str, &str)] =
+    &[("replacements", "ReplacementTransformer"), ("vars", "RefVarTransformer")];
 
 /// What is known of values that were copied from one object to another.
 struct Copied<'a> {
@@ -167,7 +168,9 @@ impl Copied<'_> {
 
 fn is_copy(origin: &FieldOrigin) -> bool {
     let step = origin.step.as_deref();
-    step.is_some_and(|step| step.field == COPYING || step.name.starts_with("Replacement"))
+    step.is_some_and(|step| {
+        COPYING.iter().any(|(field, name)| step.field == *field || step.name == *name)
+    })
 }
 
 /// A Secret's data, annotations that may repeat it, and what a secret variable reached.

@@ -91,8 +91,8 @@ pub enum ObjectError {
     #[diagnostic(
         code(explain::field),
         help(
-            "write spec.replicas, spec.containers[name=main].image, \
-              metadata.labels[app.kubernetes.io/name], or a JSON pointer such as /spec/replicas"
+            "write spec.replicas, spec.containers[name=main].image, data[app.properties], \
+              metadata.labels.app\\.kubernetes\\.io/name, or a JSON pointer such as /spec/replicas"
         )
     )]
     Field {

@@ -13,6 +13,12 @@ use hence::daemon::journal_view::AuditCheck;
 use hence::daemon::journal_view::AuditList;
 use hence::daemon::journal_view::AuditRecord;
 use hence::explain::Answer;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::DeleteParams;
+use kube::api::ObjectMeta;
+use kube::api::Patch;
+use kube::api::PatchParams;
+use kube::api::PostParams;
 use regex::Regex;
 use serde_json::json;
 
@@ -269,4 +275,58 @@ fn check_json(script: &Transcript, world: &World, questions: &[String], id: &str
     assert!(check.sound && check.problems.is_empty());
     let plan: PlanReport = serde_json::from_str(&script.json(world, "plan")).expect("it is a plan");
     assert_eq!(plan.version, "plan.v1");
+}
+
+/// Waits until the answer has all of these parts.
+async fn answers(world: &World, question: &str, parts: &[&str]) {
+    let args: Vec<&str> = question.split(' ').chain(["-n", &world.namespace]).collect();
+    let asked = || async {
+        let said = world.site.ask(&args);
+        parts.iter().all(|part| said.contains(part)).then_some(())
+    };
+    wait::until(&format!("{question} to tell of {parts:?}"), asked).await;
+}
+
+#[tokio::test]
+async fn what_was_left_or_changed_is_told() {
+    let world = World::shared("left").await;
+    let kept = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: kept\n  annotations: \
+                {kustomize.toolkit.fluxcd.io/prune: disabled}\n";
+    let first = world
+        .push_files(&[
+            ("app/kept.yaml", kept),
+            ("app/gone.yaml", &map("gone", "1")),
+            ("app/a.yaml", &map("a", "1")),
+        ])
+        .await;
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.ready("app", &first).await;
+    let second = world.push_without(&["app/kept.yaml", "app/gone.yaml"]).await;
+    world.ready("app", &second).await;
+    let left = "let go of it at ";
+    answers(&world, "why cm/kept", &[left, ": prune: disabled", "hence audit show P-"]).await;
+    answers(&world, "why pruned cm/kept", &["NOT PRUNED: it was left in place", left]).await;
+    answers(&world, "why cm/gone", &["WAS PRUNED ", "hence why pruned configmap/gone"]).await;
+    world.maps().create(&PostParams::default(), &plain("gone")).await.expect("it is taken");
+    answers(&world, "why pruned cm/gone", &["PRUNED ", "Kustomization"]).await;
+
+    answers(&world, "why-not live main --on cm/a", &["LIVE: ", &second]).await;
+    let (name, commit) = first.rsplit_once(':').expect("a revision");
+    let short = format!("why-not live {name}:{} --on cm/a", &commit[..8]);
+    answers(&world, &short, &["LIVE: ", &first, "that changed nothing of it"]).await;
+    world.patch_unit("app", json!({ "suspend": true })).await;
+    answers(&world, "why-not ready ks/app", &["SUSPENDED"]).await;
+    let edit = Patch::Merge(json!({ "data": { "key": "by hand" } }));
+    world.maps().patch("a", &PatchParams::default(), &edit).await.expect("it is taken");
+    let live = format!("why-not live {commit} --on cm/a");
+    answers(&world, &live, &["NOT LIVE: ", "data.key was changed by ", "is suspended"]).await;
+    world.maps().delete("a", &DeleteParams::default()).await.expect("it is there");
+    answers(&world, &live, &["NOT LIVE: ", "it is gone", "hence resume kustomization app"]).await;
+}
+
+/// A ConfigMap that is nobody's.
+fn plain(name: &str) -> ConfigMap {
+    let name = Some(name.to_owned());
+    ConfigMap { metadata: ObjectMeta { name, ..Default::default() }, ..Default::default() }
 }
