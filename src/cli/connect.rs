@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Once;
 use std::time::Duration;
 
 use clap::Args;
@@ -49,10 +50,9 @@ impl ClusterArgs {
         match std::env::var(NAMESPACE_VARIABLE) {
             Ok(name) if is_dns_label(&name) => Ok(name),
             Ok(name) if !name.is_empty() => {
-                output::progress(
-                    output::WARNING,
-                    &format!("ignoring {NAMESPACE_VARIABLE}: {name:?} is no valid DNS label"),
-                );
+                static TOLD: Once = Once::new();
+                let text = format!("ignoring {NAMESPACE_VARIABLE}: {name:?} is no valid DNS label");
+                TOLD.call_once(|| output::progress(output::WARNING, &text));
                 Ok(SYSTEM_NAMESPACE.to_owned())
             }
             _ => Ok(SYSTEM_NAMESPACE.to_owned()),
@@ -90,10 +90,17 @@ impl ClusterArgs {
         what: &str,
         work: impl Future<Output = Result<T, CliError>>,
     ) -> Result<T, CliError> {
+        self.run_on(self.in_time(what, work))
+    }
+
+    /// `work`, or a failure once the time is up.
+    pub(super) async fn in_time<T>(
+        &self,
+        what: &str,
+        work: impl Future<Output = Result<T, CliError>>,
+    ) -> Result<T, CliError> {
         let late = || CliError::Timeout { seconds: self.timeout.as_secs(), what: what.to_owned() };
-        self.run_on(async {
-            tokio::time::timeout(self.timeout, work).await.unwrap_or_else(|_| Err(late()))
-        })
+        tokio::time::timeout(self.timeout, work).await.unwrap_or_else(|_| Err(late()))
     }
 }
 

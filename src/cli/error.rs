@@ -44,6 +44,22 @@ pub(super) enum CliError {
         /// Where was looked: a namespace in quotes, or `any`.
         scope: String,
     },
+    /// No object can be changed, by a verb that is about one namespace.
+    #[error("no {kind} objects found in {scope} namespace")]
+    #[diagnostic(code(cli::none_found), help("-n names another namespace"))]
+    NoneHere {
+        /// The kind.
+        kind: String,
+        /// The namespace.
+        scope: String,
+    },
+    /// The definition of a kind of Flux is missing.
+    #[error("the API server does not serve {0}")]
+    #[diagnostic(
+        code(cluster::not_served),
+        help("`hence install` brings the definitions; `hence check` names those that are missing")
+    )]
+    Undefined(String),
     /// A file cannot be read or written.
     #[error("cannot use the file {}", path.display())]
     #[diagnostic(code(cli::file), help("check its path, permissions and free space"))]
@@ -188,4 +204,14 @@ pub(super) enum CliError {
 
 fn suggestion(near: &Option<String>) -> String {
     near.as_ref().map(|name| format!("; is `{name}` meant?")).unwrap_or_default()
+}
+
+impl CliError {
+    /// An error about a kind of Flux: a missing definition is not one of somebody's unit.
+    pub(super) fn of_flux(error: ClusterError) -> Self {
+        match error {
+            ClusterError::NotServed { what } => Self::Undefined(what),
+            error => Self::Cluster(error),
+        }
+    }
 }

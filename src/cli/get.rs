@@ -202,7 +202,7 @@ async fn find(
     for &kind in &wanted.kinds {
         let objects = match list(&cluster, kind, &options).await {
             Err(ClusterError::NotServed { .. }) if wanted.is_all => continue,
-            listed => listed?,
+            listed => listed.map_err(CliError::of_flux)?,
         };
         if objects.is_empty() {
             if wanted.is_all {

@@ -27,15 +27,21 @@ pub(super) struct ResumeArgs {
 
 /// Resumes objects and waits for them.
 pub(super) fn resume(args: &ResumeArgs) -> Result<Outcome, Failure> {
+    let cluster = &args.selection.cluster;
     let work = async {
-        let (objects, names) = args.selection.objects().await?;
-        let resumed = resume_all(&objects, &names).await?;
+        let resuming = async {
+            let (objects, names) = args.selection.objects().await?;
+            let resumed = resume_all(&objects, &names).await?;
+            Ok((objects, names, resumed))
+        };
+        let (objects, names, resumed) = cluster.in_time("the API server", resuming).await?;
         if args.wait.unwrap_or(names.len() == 1) {
+            // Each wait ends in its own time: one that is late says nothing of the others.
             return wait_for(&objects, &resumed).await;
         }
         Ok(())
     };
-    args.selection.cluster.run("the reconciliation", work).map_err(Failure::marked)?;
+    cluster.run_on(work).map_err(Failure::marked)?;
     Ok(Outcome::Done)
 }
 
@@ -45,7 +51,7 @@ async fn resume_all(objects: &Objects, names: &[String]) -> Result<Vec<String>, 
         let found = objects.list(None).await?;
         if found.is_empty() {
             let (kind, scope) = (objects.kind.kind().to_owned(), objects.namespace.clone());
-            return Err(CliError::NoneFound { kind, scope });
+            return Err(CliError::NoneHere { kind, scope });
         }
         return resume_each(objects, &found).await;
     }

@@ -26,7 +26,7 @@ pub(super) fn suspend(args: &SuspendArgs) -> Result<Outcome, Failure> {
             if found.is_empty() {
                 let scope = objects.namespace.clone();
                 let kind = objects.kind.kind().to_owned();
-                return Err(CliError::NoneFound { kind, scope });
+                return Err(CliError::NoneHere { kind, scope });
             }
             return suspend_each(&objects, &found).await;
         }

@@ -143,7 +143,8 @@ pub(super) enum Look {
 impl Objects {
     /// One object.
     pub(super) async fn get(&self, name: &str) -> Result<Value, CliError> {
-        let found = self.cluster.get(&self.kind.resource(), &self.namespace, name).await?;
+        let found = self.cluster.get(&self.kind.resource(), &self.namespace, name).await;
+        let found = found.map_err(CliError::of_flux)?;
         let absent =
             || CliError::Absent { plural: self.kind.plural_group(), name: name.to_owned() };
         Ok(found.ok_or_else(absent)?.raw)
@@ -156,8 +157,8 @@ impl Objects {
             fields: name.map(|name| format!("metadata.name={name}")).unwrap_or_default(),
             ..ListOptions::default()
         };
-        let listed = self.cluster.list(&self.kind.resource(), &options, |seen| seen.raw).await?;
-        Ok(listed.items)
+        let listed = self.cluster.list(&self.kind.resource(), &options, |seen| seen.raw).await;
+        Ok(listed.map_err(CliError::of_flux)?.items)
     }
 
     /// Merges `change` into an object.

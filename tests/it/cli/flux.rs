@@ -288,4 +288,11 @@ async fn a_failed_resume_is_an_error() {
     let end = "✗ broken\n✗ broken\n✗ reconciliation failed for 2 Kustomization(s)\n";
     assert!(said.stderr.contains(end), "{said:?}");
     assert_eq!(said.code, Some(1));
+    // One that is late takes nothing from the others.
+    make(&units_here, "late", &units(), &json!({"spec": unit(true)})).await;
+    let args = ["resume", "ks", "late", "one", "--wait", "--timeout", "2s", "-n", namespace];
+    let said = place.hence(&args);
+    let late = format!("✗ timed out after 2 s waiting for Kustomization {namespace}/late\n");
+    let end = format!("{late}✗ broken\n✗ reconciliation failed for 2 Kustomization(s)\n");
+    assert!(said.stderr.contains(&end), "{said:?}");
 }
