@@ -93,7 +93,7 @@ impl ErrorKind {
     fn advice(self) -> &'static str {
         match self {
             Self::MissingFile => "add the file, or correct the path that names it",
-            Self::MissingKustomization => "add a kustomization.yaml, or name a file instead",
+            Self::MissingKustomization => "add a kustomization.yaml to the directory",
             Self::ManyKustomizations => "keep one of the kustomization files of the directory",
             Self::InvalidKustomization => "correct the field; its type is told in the message",
             Self::UnknownField => "remove the field, or correct its spelling",
