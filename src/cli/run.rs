@@ -1,5 +1,6 @@
 //! `hence run`: the daemon.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -177,7 +178,8 @@ fn log(args: &RunArgs) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match args.flux.log_encoding {
         LogEncoding::Json => log.json().init(),
-        LogEncoding::Console => log.init(),
+        // A file or a pipe gets no colours.
+        LogEncoding::Console => log.with_ansi(std::io::stderr().is_terminal()).init(),
     }
 }
 

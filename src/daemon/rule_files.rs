@@ -5,6 +5,7 @@
 //!
 //! Not here: putting a program in force (`step.rs`).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ pub enum RuleFilesError {
     #[error("the rules have {}", mistakes(errors))]
     #[diagnostic(code(rules::check), help("`hence rules check DIR` shows each of them"))]
     Mistakes {
-        /// Each mistake, and warnings among them.
+        /// Each mistake, and warnings about the user's files among them.
         #[related]
         errors: Vec<CheckError>,
     },
@@ -121,9 +122,19 @@ fn is_hidden(path: &Path) -> bool {
 /// Something cannot be read, or does not check.
 pub fn load(directories: &[PathBuf]) -> Result<RuleSet, RuleFilesError> {
     let user = read(directories)?;
-    let program =
-        rules::load(user.clone()).map_err(|errors| RuleFilesError::Mistakes { errors })?;
+    let program = rules::load(user.clone()).map_err(mistaken)?;
     Ok(RuleSet { program, user })
+}
+
+/// What is told of these findings: warnings about shipped rules are not the user's to mend.
+fn mistaken(mut errors: Vec<CheckError>) -> RuleFilesError {
+    let shipped: BTreeSet<String> =
+        rules::built_in_files().into_iter().map(|file| file.name).collect();
+    errors.retain(|error| {
+        let places = error.places();
+        !error.is_warning() || places.iter().any(|place| !shipped.contains(&*place.file))
+    });
+    RuleFilesError::Mistakes { errors }
 }
 
 /// Watches the directories as long as `inbox` is heard: each settled change is read, checked and
@@ -175,5 +186,25 @@ async fn follow(
         if inbox.send(Message::Rules(Box::new(loaded))).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_about_the_users_files() {
+        let dir = std::env::temp_dir().join(format!("hence-mistakes-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("it is ours");
+        let text = "[mine/freeze] freeze(U, \"always\") :- unti(U, _).\n";
+        fs::write(dir.join("mine.dl"), text).expect("it is ours");
+        let refused = load(std::slice::from_ref(&dir)).err().expect("it has a mistake");
+        fs::remove_dir_all(&dir).ok();
+        let RuleFilesError::Mistakes { errors } = refused else { panic!("{refused}") };
+        assert!(errors.iter().any(|error| !error.is_warning()));
+        let of_user =
+            |error: &CheckError| error.places().iter().any(|place| place.file.ends_with("mine.dl"));
+        assert!(errors.iter().all(of_user), "{errors:?}");
     }
 }
