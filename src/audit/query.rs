@@ -144,10 +144,11 @@ impl<'a> View<'a> {
     }
 
     /// The record that `text` names: a proof id, or a beginning of one with at least
-    /// [`ProofId::DIGITS_MIN`] digits. An outcome's id gives its intent.
+    /// [`ProofId::DIGITS_MIN`] digits, in any case. An outcome's id gives its intent.
     pub fn find(&self, text: &str) -> Result<Item, AuditError> {
         let bad = || AuditError::BadId { text: text.to_owned() };
-        let digits = text.strip_prefix("P-").ok_or_else(bad)?;
+        let lower = text.to_ascii_lowercase();
+        let digits = lower.strip_prefix("p-").ok_or_else(bad)?;
         if digits.len() < ProofId::DIGITS_MIN {
             return Err(bad());
         }

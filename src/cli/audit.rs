@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ use crate::daemon::ask::Reply;
 use crate::daemon::journal_view;
 use crate::daemon::journal_view::AuditCheck;
 use crate::daemon::journal_view::ListOptions;
+use crate::daemon::socket;
 use crate::facts::store;
 use crate::model::Clock as _;
 use crate::model::Timestamp;
@@ -134,7 +136,11 @@ pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
     };
     let reply = match args.remote.is_given() {
         true => args.remote.ask(&question)?,
-        false => ask::reply_of_journal(&question, &journal(args)?).map_err(Failure::unanswered)?,
+        false => {
+            let journal = journal(args)?;
+            let reply = ask::reply_of_journal(&question, &journal).map_err(Failure::unanswered)?;
+            dated(reply, left_at(&args.state, &journal))
+        }
     };
     print(&reply, args.output)
 }
@@ -146,6 +152,26 @@ fn journal(args: &AuditArgs) -> Result<PathBuf, Failure> {
         store::expect_state(&args.state).map_err(Failure::unknown)?;
     }
     Ok(journal)
+}
+
+/// When a stopped daemon wrote the last record; nothing while one answers.
+fn left_at(state: &Path, journal: &Path) -> Option<String> {
+    if UnixStream::connect(socket::path(state)).is_ok() {
+        return None;
+    }
+    let (_, last) = ask::open_journal(journal).ok()?.view().span()?;
+    Some(last.to_string())
+}
+
+/// The reply, with when it holds.
+fn dated(mut reply: Reply, as_of: Option<String>) -> Reply {
+    match &mut reply {
+        Reply::AuditList(list) => list.as_of = as_of,
+        Reply::AuditRecord(record) => record.as_of = as_of,
+        Reply::AuditCheck(check) => check.as_of = as_of,
+        Reply::Answer(_) | Reply::Plan(_) | Reply::Unanswered(_) => {}
+    }
+    reply
 }
 
 /// What an error of the journal comes down to.

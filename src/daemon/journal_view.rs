@@ -71,6 +71,9 @@ pub struct AuditList {
     pub complete: bool,
     /// What is wrong with the journal: actions may be missing.
     pub problems: Vec<String>,
+    /// Until when anything was known, where no daemon answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }
 
 /// One action with what came of it.
@@ -122,6 +125,9 @@ pub struct AuditRecord {
     pub fact_log: String,
     /// The proof, each step with its clause; conclusions first.
     pub proof: Vec<AuditStep>,
+    /// Until when anything was known, where no daemon answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }
 
 /// One step of a proof.
@@ -167,6 +173,9 @@ pub struct AuditCheck {
     /// What is not wrong and yet worth knowing, such as where the chain begins.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Until when anything was known, where no daemon answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }
 
 /// What the journal is known to lack or to have wrong: where it does, absence from it says nothing.
@@ -233,7 +242,13 @@ pub fn list(
     problems.extend(journal.losses().iter().map(lost));
     let complete = unseen == 0 && problems.is_empty();
     let version = "audit-list.v1".to_owned();
-    Ok(AuditList { version, actions, polls_left_out, left_out: unseen, complete, problems })
+    let (left_out, as_of) = (unseen, None);
+    Ok(AuditList { version, actions, polls_left_out, left_out, complete, problems, as_of })
+}
+
+/// How far the knowledge of a stopped daemon goes.
+fn ends_at(time: &str) -> String {
+    format!("{time}: no daemon answers, and nothing later is known")
 }
 
 /// Records that were lost, as noted then.
@@ -258,6 +273,7 @@ pub fn show(journal: &JournalReader<DiskStorage>, id: &str) -> Result<AuditRecor
         rules: intent.rules.to_string(),
         fact_log: intent.fact_log.to_string(),
         proof: proofs(&intent.proof.json()).iter().flat_map(steps).collect(),
+        as_of: None,
     })
 }
 
@@ -299,6 +315,7 @@ pub fn checked(found: &Verification, path: &Path) -> Result<AuditCheck, AuditErr
         problems: found.problems.iter().map(ToString::to_string).collect(),
         losses: found.losses.iter().map(lost).collect(),
         notes: notes(found),
+        as_of: None,
     })
 }
 
@@ -376,6 +393,13 @@ impl AuditAction {
 
     /// One line: when, which, what, and what came of it.
     fn line(&self) -> String {
+        let whole = self.text();
+        let parts = whole.lines().map(str::trim).filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The same in as many lines as the outcome has.
+    fn text(&self) -> String {
         let outcome = match &self.outcome {
             Some(outcome) => format!("{}: {}", outcome.result, outcome.detail),
             None => "no outcome".to_owned(),
@@ -406,6 +430,7 @@ impl AuditList {
         for problem in &self.problems {
             lines.push(format!("partial: {problem} (hence audit verify)"));
         }
+        lines.extend(self.as_of.iter().map(|time| format!("as of {}", ends_at(time))));
         lines.join("\n") + "\n"
     }
 }
@@ -413,11 +438,17 @@ impl AuditList {
 impl AuditRecord {
     /// The action, what came of it, and its proof: conclusions first, observations last.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{}\n", self.action.line());
+        let whole = self.action.text();
+        let (first, rest) = whole.split_once('\n').unwrap_or((&whole, ""));
+        let mut text = format!("{first}\n");
         let mut line = |label: &str, said: &str| {
-            text.push_str(format!("  {label:<8} {said}").trim_end());
-            text.push('\n');
+            for (at, part) in said.lines().enumerate() {
+                let label = if at == 0 { label } else { "" };
+                text.push_str(format!("  {label:<8} {part}").trim_end());
+                text.push('\n');
+            }
         };
+        line("", rest);
         for (name, value) in &self.action.fields {
             line(name, value);
         }
@@ -429,6 +460,7 @@ impl AuditRecord {
         }
         line("facts", &format!("generation {}, log {}", self.generation, self.fact_log));
         line("rules", &self.rules);
+        line("as of", &self.as_of.as_deref().map(ends_at).unwrap_or_default());
         line("next", "hence audit verify");
         text
     }
@@ -468,6 +500,57 @@ impl AuditCheck {
                 self.tail_bytes
             ));
         }
+        if let Some(time) = &self.as_of {
+            text.push_str(&format!("  as of    {}\n", ends_at(time)));
+        }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_several_lines_keeps_the_layout() {
+        let fields = [("reason", "it has drifted"), ("paths", "data.a\ndata.b")];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let action = AuditAction {
+            id: "P-7f3a12".to_owned(),
+            seq: 9,
+            at: "2026-01-02T03:04:05Z".to_owned(),
+            action: "apply".to_owned(),
+            key: "apply shop/app ConfigMap/shop/a".to_owned(),
+            unit: None,
+            object: None,
+            fields: BTreeMap::from(fields),
+            outcome: Some(AuditOutcome {
+                at: "2026-01-02T03:04:06Z".to_owned(),
+                result: "refused".to_owned(),
+                detail: "admission webhook denied:\n\n  no owner".to_owned(),
+            }),
+        };
+        let one = "2026-01-02T03:04:05Z  P-7f3a12  apply shop/app ConfigMap/shop/a  refused: ";
+        assert_eq!(action.line(), format!("{one}admission webhook denied: no owner"));
+        let record = AuditRecord {
+            version: "audit-record.v1".to_owned(),
+            action,
+            generation: 4,
+            rules: "sha256:1".to_owned(),
+            fact_log: "sha256:2".to_owned(),
+            proof: Vec::new(),
+            as_of: None,
+        };
+        insta::assert_snapshot!(record.to_text(), @r"
+        2026-01-02T03:04:05Z  P-7f3a12  apply shop/app ConfigMap/shop/a  refused: admission webhook denied:
+
+                     no owner
+          paths    data.a
+                   data.b
+          reason   it has drifted
+          facts    generation 4, log sha256:2
+          rules    sha256:1
+          next     hence audit verify
+        ");
     }
 }

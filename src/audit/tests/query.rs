@@ -108,6 +108,7 @@ fn ids_are_found_by_a_unique_beginning() {
     let mut ambiguous = 0;
     for id in &ids {
         assert_eq!(view.find(&id.to_string()).unwrap().id, *id);
+        assert_eq!(view.find(&id.to_string().to_uppercase()).unwrap().id, *id);
         assert_eq!(view.find(&view.short_id(id)).unwrap().id, *id);
         match view.find(&id.with_digits(4)) {
             Ok(item) => assert_eq!(item.id, *id),
@@ -121,7 +122,7 @@ fn ids_are_found_by_a_unique_beginning() {
     assert!(ambiguous > 0, "the test has a pair that shares four digits");
     let stranger = ProofId::new(Digest::of(b"?")).to_string();
     assert!(matches!(view.find(&stranger), Err(AuditError::UnknownId { .. })));
-    for bad in ["", "P-", "P-123", "7f3a", "P-7f3g", "P-7F3A", &format!("{stranger}0")] {
+    for bad in ["", "P-", "P-123", "7f3a", "P-7f3g", "P-7F3G", &format!("{stranger}0")] {
         assert!(matches!(view.find(bad), Err(AuditError::BadId { .. })), "{bad}");
     }
 }
