@@ -6,6 +6,7 @@ use std::time::Duration;
 use kube::Config;
 use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
+use kube::config::KubeconfigError;
 
 use super::ClusterError;
 
@@ -59,12 +60,36 @@ impl ConnectOptions {
                 let file = Kubeconfig::read_from(path).map_err(|e| wrong(describe(&e)))?;
                 Config::from_custom_kubeconfig(file, &choice).await.map_err(|e| wrong(describe(&e)))
             }
+            None if let Some(file) = from_variable().map_err(|e| wrong(describe(&e)))? => {
+                Config::from_custom_kubeconfig(file, &choice).await.map_err(|e| wrong(describe(&e)))
+            }
             None if self.context.is_some() => {
                 Config::from_kubeconfig(&choice).await.map_err(|e| wrong(describe(&e)))
             }
             None => Config::infer().await.map_err(|e| wrong(describe(&e))),
         }
     }
+}
+
+/// The files that `KUBECONFIG` names, merged; nothing when it names fewer than two.
+fn from_variable() -> Result<Option<Kubeconfig>, KubeconfigError> {
+    let named = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    let paths: Vec<PathBuf> = std::env::split_paths(&named).collect();
+    if paths.len() < 2 { Ok(None) } else { merged(&paths) }
+}
+
+/// These files as one, the first to say something being right; those that do not exist are left
+/// out, as kubectl does. Nothing when none exists.
+fn merged(paths: &[PathBuf]) -> Result<Option<Kubeconfig>, KubeconfigError> {
+    let mut all: Option<Kubeconfig> = None;
+    for path in paths.iter().filter(|path| path.is_file()) {
+        let next = Kubeconfig::read_from(path)?;
+        all = Some(match all {
+            Some(before) => before.merge(next)?,
+            None => next,
+        });
+    }
+    Ok(all)
 }
 
 /// An error with its causes, each once.
@@ -79,4 +104,20 @@ pub(super) fn describe(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_do_not_exist_are_left_out() {
+        let file = std::env::temp_dir().join(format!("hence-config-{}", std::process::id()));
+        std::fs::write(&file, "current-context: here\n").expect("it is ours");
+        let missing = file.with_extension("missing");
+        let found = merged(&[missing.clone(), file.clone()]).expect("it can be read");
+        assert_eq!(found.and_then(|found| found.current_context).as_deref(), Some("here"));
+        assert!(merged(&[missing]).expect("nothing is read").is_none());
+        std::fs::remove_file(&file).ok();
+    }
 }
