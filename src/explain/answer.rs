@@ -25,12 +25,20 @@ pub struct Line {
     pub text: String,
 }
 
+/// What each answer says of its form; those of older daemons, which did not, have the same.
+fn version() -> String {
+    "answer.v1".to_owned()
+}
+
 /// The label of what an answer does not take into account.
 const PARTIAL: &str = "partial";
 
 /// An answer for a person in a hurry, and for a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
+    /// Always `answer.v1`.
+    #[serde(default = "version")]
+    pub version: String,
     /// True, false or unknown.
     pub verdict: Verdict,
     /// The verdict as one sentence.
@@ -54,6 +62,7 @@ impl Answer {
     /// An answer with a headline only.
     pub fn new(verdict: Verdict, headline: impl Into<String>, generation: u64) -> Self {
         Self {
+            version: version(),
             verdict,
             headline: headline.into(),
             lines: Vec::new(),
