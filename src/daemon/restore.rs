@@ -1,6 +1,7 @@
 //! State on disk: opened by the daemon, copied and read by the command line.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,9 +91,9 @@ pub struct LeftState {
 /// actions were taken on.
 pub fn read_state(state: &Path) -> Result<LeftState, DaemonError> {
     let copy = std::env::temp_dir().join(format!("hence-read-{}", std::process::id()));
-    std::fs::remove_dir_all(&copy).ok();
+    fs::remove_dir_all(&copy).ok();
     let read = read_copy(state, &copy);
-    std::fs::remove_dir_all(&copy).ok();
+    fs::remove_dir_all(&copy).ok();
     read
 }
 
@@ -106,8 +107,14 @@ fn read_copy(state: &Path, copy: &Path) -> Result<LeftState, DaemonError> {
     let view = journal.as_ref().map(JournalReader::view);
     let acted_on = view.and_then(|view| view.last_generation()).unwrap_or(0);
     let (program, other_rules) = rules_in_force(view)?;
+    let has_file = fs::metadata(copy.join("facts/db")).is_ok_and(|file| file.len() > 0);
     let (facts, recovered, _) = open_facts(&dir, program, acted_on)?;
     let is_empty = recovered.head.generation == 0;
+    if is_empty && recovered.schema.is_none() && has_file {
+        // Whatever a daemon leaves has its declarations in it.
+        let reason = "`facts/db` holds no fact log".to_owned();
+        return Err(StoreError::Damaged { reason }.into());
+    }
     for loss in recovered.losses {
         match loss {
             // The copy was damaged, which is why the original is; it stays where it is.
@@ -172,14 +179,14 @@ mod tests {
     /// The rules that are read back from a journal in which these sets were in force, in order.
     fn read_back(name: &str, sets: &[RuleSet]) -> (Program, Option<String>) {
         let dir = std::env::temp_dir().join(format!("hence-rules-{name}-{}", std::process::id()));
-        std::fs::remove_dir_all(&dir).ok();
+        fs::remove_dir_all(&dir).ok();
         let storage = DiskStorage::for_writing(&dir).expect("it is ours");
         let (mut journal, _) = Journal::open(storage, &JournalOptions::default()).expect("new");
         for set in sets {
             journal.append_rules(Timestamp(0), set.clone()).expect("it can be written");
         }
         let read = rules_in_force(Some(journal.view())).expect("the shipped rules check");
-        std::fs::remove_dir_all(&dir).ok();
+        fs::remove_dir_all(&dir).ok();
         read
     }
 

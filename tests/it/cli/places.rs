@@ -64,6 +64,7 @@ fn what_is_no_state_directory_is_told_by_every_verb() {
         let said = place.hence(&args);
         assert_eq!(said.code, Some(2), "{name}: {said:?}");
         let answer: Value = serde_json::from_str(&said.stdout).expect("it is JSON");
+        assert_eq!(answer["version"], "answer.v1");
         assert_eq!((&answer["verdict"], &answer["complete"]), (&"unknown".into(), &false.into()));
         assert!(answer["lines"].to_string().contains(code), "{name}: {answer:#}");
     }
@@ -84,6 +85,54 @@ fn a_journal_that_is_lost_or_empty_is_not_verified() {
     }
     make(&state, &[("journal/000001.seg", "")]);
     expect("audit::empty", "audit verify");
+}
+
+/// A file that is no fact log is damage, not a directory that holds nothing.
+#[test]
+fn a_damaged_fact_log_is_told() {
+    let place = Workplace::new("");
+    let state = place.path("damaged");
+    drop(hence::facts::store::StateDir::open(&state).expect("it is new"));
+    let journal = hence::audit::DiskStorage::for_writing(&state.join("journal")).expect("ours");
+    drop(journal);
+    make(&state, &[("facts/db", &"no fact log ".repeat(4096))]);
+    let said = ask(&place, path(&state), "plan");
+    assert_eq!((said.code, &*said.stdout), (Some(2), ""), "{said:?}");
+    assert!(said.stderr.contains("facts::damaged"), "{said:?}");
+}
+
+#[test]
+fn without_a_cluster_the_state_is_checked_all_the_same() {
+    let place = Workplace::new("/nonexistent/kubeconfig");
+    let state = place.path("newer");
+    make(&state, &[("VERSION", "hence state 99\n")]);
+    let said = ask(&place, path(&state), "check");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    for part in ["✗ cannot use the cluster configuration", "facts::state_version", "✗ check failed"]
+    {
+        assert!(said.stderr.contains(part), "no {part:?} in {said:?}");
+    }
+    let said = ask(&place, path(&state), "check -o json");
+    let checked: Value = serde_json::from_str(&said.stdout).expect("it is JSON");
+    assert_eq!(checked["findings"][0]["code"], "cluster::config", "{checked:#}");
+}
+
+/// Programs that read JSON find nothing on standard output where there is no answer.
+#[test]
+fn errors_leave_standard_output_empty() {
+    let place = Workplace::new("");
+    let state = place.path("lost");
+    make(&state, &[("VERSION", "hence state 1\n")]);
+    for (typed, code) in [
+        ("audit show P-zzz -o json", 2),
+        ("audit list -o json", 2),
+        ("plan -o json", 2),
+        ("why -o json", 3),
+    ] {
+        let said = ask(&place, path(&state), typed);
+        assert_eq!((said.code, &*said.stdout), (Some(code), ""), "{typed}: {said:?}");
+        assert!(!said.stderr.is_empty(), "{typed}");
+    }
 }
 
 #[test]
