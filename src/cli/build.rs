@@ -197,7 +197,7 @@ fn run(args: &BuildArgs, here: &Path) -> Result<Built, Failure> {
                 };
                 let never = CancellationToken::new();
                 elsewhere::bring(&store, needs, &mut options.remote, &never)
-                    .map_err(Failure::input)?;
+                    .map_err(Failure::world)?;
                 kept = Some(store);
             }
         }

@@ -142,7 +142,7 @@ fn a_base_in_a_repository_is_fetched_at_its_reference() {
     }
     let folder = overlay(&place, &format!("{url}//base?ref=gone"));
     let said = place.hence(&["build", path(&folder)]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(3), "{said:?}");
     assert!(said.stderr.contains("refs/heads/gone"), "{said:?}");
     let said = place.hence(&["build", "--no-remote-bases", path(&folder)]);
     assert_eq!(said.code, Some(1), "{said:?}");
@@ -161,7 +161,7 @@ fn a_base_over_ssh_is_fetched_with_the_files_of_the_user() {
     repo.commit("first", "main");
     let folder = overlay(&place, &format!("{}//base?ref=main", host.url("app")));
     let said = place.hence(&["build", path(&folder)]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(3), "{said:?}");
     assert!(said.stderr.contains("'identity' is required"), "{said:?}");
     let files = place.path("home/.ssh");
     std::fs::create_dir_all(&files).expect("the folder is ours");
