@@ -268,6 +268,16 @@ pub enum Problem {
         /// The last record that is there.
         ends_at: u64,
     },
+    /// There is no record, though there are facts that only a run with a journal leaves.
+    #[error("the journal is gone: it has no record, and the facts are of generation {generation}")]
+    #[diagnostic(
+        code(audit::gone),
+        help("put it back if it was moved; without it earlier actions left no trace here")
+    )]
+    Gone {
+        /// The generation of the facts.
+        generation: u64,
+    },
     /// A record's text is not `audit.v1`.
     #[error("record {seq} is not `audit.v1`: {why}")]
     #[diagnostic(code(audit::body), help("a newer hence may read it"))]

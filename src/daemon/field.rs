@@ -3,6 +3,8 @@
 //! Nothing is kept for it: an answer costs one build. Values of Secrets, and those that variables
 //! brought out of Secrets, are never told.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value as Json;
 
 use crate::daemon::paths;
@@ -55,7 +57,7 @@ fn stories(recipe: &Recipe, object: &ObjectRef, field: &str) -> Result<Vec<Field
     if let Some(value) = json.pointer(&pointer) {
         leaves(value, pointer, &mut pointers);
     }
-    let copied = Copied { built: &built };
+    let copied = Copied { built: &built, secrets: secret_texts(&built) };
     let told = pointers.into_iter().map(|pointer| story(recipe, found, &json, pointer, &copied));
     Ok(told.collect())
 }
@@ -80,6 +82,7 @@ fn story(
 ) -> FieldStory {
     let known = origin_of(built, &pointer);
     let is_hidden = is_secret(built, json, &pointer)
+        || json.pointer(&pointer).is_some_and(|value| copied.holds_secret(value))
         || known.is_some_and(|field| copied.may_be_secret(&field.origin, json.pointer(&pointer)));
     let value = match is_hidden {
         true => explain::REDACTED.to_owned(),
@@ -125,6 +128,10 @@ fn origin_of<'a>(built: &'a UnitObject, pointer: &str) -> Option<&'a UnitFieldOr
     written.or_else(|| at(pointer))
 }
 
+/// Shorter values of Secrets, and shorter words of them, are too common to hide what has them.
+const TEXT_BYTES_MIN: usize = 4;
+const WORD_BYTES_MIN: usize = 6;
+
 /// The fields of a kustomization that copy values from one object to others, and the steps that do.
 const COPYING: &[(&str, &str)] =
     &[("replacements", "ReplacementTransformer"), ("vars", "RefVarTransformer")];
@@ -132,9 +139,41 @@ const COPYING: &[(&str, &str)] =
 /// What is known of values that were copied from one object to another.
 struct Copied<'a> {
     built: &'a [UnitObject],
+    /// What the Secrets of the build hold, and long words of it.
+    secrets: Vec<String>,
+}
+
+/// What the Secrets of a build hold, and words of it that a part of a value may be; what is too
+/// short to be told from any other word is left out.
+fn secret_texts(built: &[UnitObject]) -> Vec<String> {
+    let mut texts = Vec::new();
+    for object in built.iter().filter(|object| object.node.str_at(&["kind"]) == Some("Secret")) {
+        let json = object.node.to_json().unwrap_or_default();
+        for part in ["data", "stringData"] {
+            let values = json[part].as_object().into_iter().flat_map(|values| values.values());
+            for value in values.filter_map(Json::as_str) {
+                let decoded = BASE64_STANDARD.decode(value.trim()).ok();
+                let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+                texts.extend(decoded.filter(|_| part == "data"));
+                texts.push(value.to_owned());
+            }
+        }
+    }
+    let words = texts.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+    let words: Vec<String> =
+        words.filter(|word| word.len() >= WORD_BYTES_MIN).map(str::to_owned).collect();
+    texts.retain(|text| text.len() >= TEXT_BYTES_MIN);
+    texts.extend(words);
+    texts
 }
 
 impl Copied<'_> {
+    /// Whether the value has in it what a Secret of the build holds, however it came there.
+    fn holds_secret(&self, value: &Json) -> bool {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        self.secrets.iter().any(|secret| text.contains(secret.as_str()))
+    }
+
     /// Whether something was copied into the value, and nothing shows that it stands in what is no
     /// Secret: no object of another kind has it, written in the same line.
     fn may_be_secret(&self, origin: &FieldOrigin, value: Option<&Json>) -> bool {

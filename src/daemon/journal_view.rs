@@ -413,7 +413,7 @@ impl AuditList {
     pub fn to_text(&self) -> String {
         let mut lines: Vec<String> = self.actions.iter().map(AuditAction::line).collect();
         if lines.is_empty() {
-            lines.push("no action of that kind is in the journal".to_owned());
+            lines.push("nothing in the journal fits".to_owned());
         }
         if self.polls_left_out > 0 {
             let count = self.polls_left_out;

@@ -252,12 +252,19 @@ fn open_state(options: &DaemonOptions, clock: &dyn Clock) -> Result<State, Daemo
     let set = rule_files::load(&options.rules)?;
     let dir = StateDir::open(&options.state)?;
     let (mut journal, left) = aftermath::open_journal(&dir)?;
+    let is_new = journal.view().span().is_none();
     let digest = journal.append_rules(clock.now(), ruling::texts(&set.user))?;
     let expected = journal.view().last_generation().unwrap_or(0);
     let (mut facts, recovered, recalled) =
         restore::open_facts(&dir, set.program.clone(), expected)?;
     let lost = recovered.losses.iter().map(|loss| loss as &dyn Diagnostic).chain(left.problems());
-    let lost: Vec<String> = lost.map(aftermath::told).collect();
+    let mut lost: Vec<String> = lost.map(aftermath::told).collect();
+    let generation = recovered.head.generation;
+    if is_new && generation > 0 {
+        let gone = Problem::Gone { generation };
+        journal.append(clock.now(), Body::Note(Note::lost_records(gone.to_string())))?;
+        lost.push(aftermath::told(&gone));
+    }
     for loss in &lost {
         tracing::warn!(state = %options.state.display(), "{loss}");
     }

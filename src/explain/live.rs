@@ -231,12 +231,21 @@ impl Asked<'_> {
     /// Nothing is known of the revision: it may be one that is not fetched.
     fn unseen(&self) -> Answer {
         let (reader, source, wanted) = (self.reader, self.source.as_str(), self.wanted);
-        let is_checksum = is_checksum(wanted);
-        let mut answer = match is_checksum {
-            true => {
+        let is_failing = holds(reader, "fetch_failed", &[Some(source)]);
+        let mut answer = match (is_checksum(wanted), is_failing) {
+            (true, true) => {
                 self.told(Verdict::False, format!("NOT LIVE: {wanted} is not what {source} is at"))
             }
-            false => self.told(Verdict::Unknown, format!("`{wanted}` names nothing that is known")),
+            // It may be older than what is fetched, and part of that.
+            (true, false) => {
+                let headline =
+                    format!("NOT LIVE as far as is known: {source} was never seen at {wanted}");
+                self.told(Verdict::Unknown, headline)
+                    .line("unless", "it is older, and a part of what is there")
+            }
+            (false, _) => {
+                self.told(Verdict::Unknown, format!("`{wanted}` names nothing that is known"))
+            }
         };
         answer = match self.current.is_empty() {
             true => answer.line("because", format!("nothing of {source} is loaded")),
@@ -249,7 +258,7 @@ impl Asked<'_> {
         answer = advised(reader, source, answer);
         let checked = row(reader, "checked", &[Some(source)]).map(|c| text(&c, 1));
         answer = answer.line_if("checked", checked);
-        if !is_checksum {
+        if !is_checksum(wanted) {
             let forms = "a commit or 4 digits of it, a tag, a branch, or main@sha1:…";
             answer = answer.line("help", format!("write {forms}"));
         }

@@ -71,6 +71,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("carries",         "{0:show} stays: {1}"),
     ("unsure",          "nothing is written for {0} yet: {1}"),
     ("recalled",        "what is known of {0} is from an earlier run"),
+    ("doubted_first",   "{0} may have moved on since the last run: {1}"),
     ("doubted",         "{0} may have moved on since the last run: {1}"),
     ("source_unsure",   "whether {1} of {0} is as it was in the last run is not known yet"),
     ("offered_anew",    "{0} offered {1} when this run began, and not when the last one ended"),

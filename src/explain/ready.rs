@@ -185,7 +185,11 @@ fn waits(names: &BTreeSet<String>, root: &str) -> String {
 fn next(reader: &Reader, root: &str) -> String {
     let source = row(reader, "unit_source", &[Some(root)]).map(|source| text(&source, 1));
     if let Some(source) = &source {
-        if holds(reader, "fetch_failed", &[Some(source)]) {
+        let is_doubted = holds(reader, "doubted", &[Some(source)]);
+        if is_doubted && holds(reader, "source_suspended", &[Some(source)]) {
+            return resume_source(source);
+        }
+        if is_doubted || holds(reader, "fetch_failed", &[Some(source)]) {
             return fetch_again(source);
         }
         if !holds(reader, "source", &[Some(source)]) {
@@ -452,6 +456,25 @@ mod tests {
             served("ConfigMap", "yes")
             listed("ConfigMap")
             unheard("GitRepository.source.toolkit.fluxcd.io")
+        "#;
+        insta::assert_snapshot!(told(facts));
+    }
+
+    #[test]
+    fn a_source_in_doubt_that_is_suspended_has_to_be_resumed() {
+        let facts = r#"
+            reconciles("Kustomization")
+            reconciles("GitRepository")
+            source("GitRepository/n/repo", "s")
+            source_spec("GitRepository/n/repo", "spec")
+            source_suspended("GitRepository/n/repo")
+            fetched("GitRepository/n/repo", "spec", "main@sha1:1", "tree")
+            recalled("GitRepository/n/repo")
+            offered_anew("GitRepository/n/repo", "main@sha1:2")
+            unit("n/a", "u")
+            unit_source("n/a", "GitRepository/n/repo")
+            unit_build("n/a", "b")
+            unit_timing("n/a", 10m, 2m, 5m)
         "#;
         insta::assert_snapshot!(told(facts));
     }

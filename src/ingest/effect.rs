@@ -59,9 +59,10 @@ impl Ingest {
                     &unit, &object, &reason, &message, &now,
                 ))]
             }
-            (Some(unit), EffectResult::Adopted { uid }) => {
-                vec![Statement::Holds(relation::ours(&unit, &object, &uid, "adopted"))]
-            }
+            (Some(unit), EffectResult::Adopted { uid }) => vec![
+                Statement::Holds(relation::ours(&unit, &object, &uid, "adopted")),
+                Statement::nothing("attempted", vec![object.column()]),
+            ],
             (Some(unit), EffectResult::Forgotten { word }) => {
                 let mut said = forget(&unit, &object);
                 if !word.is_empty() {
@@ -204,7 +205,11 @@ fn forget(unit: &UnitName, object: &ObjectRef) -> Vec<Statement> {
     let subject: Vec<Value> = vec![unit.column(), object.column()];
     let records =
         ["ours", "unlisted", "applied", "refused", "differs", "accepted", "delete_refused"];
-    records.map(|relation| Statement::nothing(relation, subject.clone())).into()
+    let mut said: Vec<Statement> =
+        records.map(|relation| Statement::nothing(relation, subject.clone())).into();
+    // An attempt proves no claim that was given up since.
+    said.push(Statement::nothing("attempted", vec![object.column()]));
+    said
 }
 
 /// What facts call the custom resource that an event is about.

@@ -76,7 +76,7 @@ fn polls_that_brought_nothing_new_are_counted_and_not_listed() {
     let json: Value = serde_json::from_str(&json).expect("it is JSON");
     assert_eq!(json["polls_left_out"], 40);
     let writes = audit(&place, &["list", "--writes"]).expect_success();
-    assert_eq!(writes, format!("no action of that kind is in the journal\n{as_of}\n"));
+    assert_eq!(writes, format!("nothing in the journal fits\n{as_of}\n"));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_full_list_counts_what_it_leaves_out() {
     let night = audit(&place, &[&["list", "--all"][..], &between].concat()).expect_success();
     assert_eq!((night.lines().count(), night.contains("left out")), (6, false), "{night}");
     let hour = audit(&place, &["list", "--all", "--since", "1h"]).expect_success();
-    assert!(hour.starts_with("no action of that kind is in the journal\n"), "{hour}");
+    assert!(hour.starts_with("nothing in the journal fits\n"), "{hour}");
     let wrong = audit(&place, &["list", "--since", "yesterday"]);
     assert!(wrong.stderr.contains("how long ago, such as 12h"), "{wrong:?}");
 }

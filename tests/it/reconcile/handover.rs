@@ -273,3 +273,34 @@ async fn a_namespace_with_what_is_to_stay_is_held_across_a_restart() {
     })
     .await;
 }
+
+// A crash leaves attempts, which prove whose an object is; what is given up later is not theirs.
+#[tokio::test]
+async fn what_is_given_up_after_a_crash_is_not_taken_up_again() {
+    let mut world = World::alone("given-up").await;
+    world.site.own().start(&[]);
+    let files = [("app/a.yaml", &*map("a", "1")), ("app/x.yaml", &*map("x", "1"))];
+    let revision = world.push_files(&files).await;
+    world.source().await;
+    world.unit("app", json!({})).await;
+    world.ready("app", &revision).await;
+    world.site.own().kill();
+    world.site.own().start(&[]);
+    settled(&world, &revision).await;
+    world.patch_unit("app", json!({ "prune": false })).await;
+    let revision = world.push_without(&["app/x.yaml"]).await;
+    settled(&world, &revision).await;
+    let of_x = || {
+        let listed = world.site.ask(&["audit", "list", "--limit", "1000"]);
+        let name = format!("ConfigMap/{}/x", world.namespace);
+        let of = |verb: &str| {
+            listed.lines().filter(|line| line.contains(verb) && line.contains(&name)).count()
+        };
+        (of("  adopt "), of("  forget "))
+    };
+    let before = of_x();
+    assert!(before.0 <= 1 && before.1 == 1, "{before:?}");
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(of_x(), before, "nothing is taken up and let go of in turn");
+    assert!(world.map("x").await.is_some());
+}

@@ -72,6 +72,16 @@ replacements:
   - select: {kind: Deployment}
     fieldPaths: [metadata.annotations.parts]
     options: {delimiter: ',', index: 1}
+- source: {kind: Deployment, name: web, fieldPath: metadata.name}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [metadata.annotations.parts]
+    options: {delimiter: ',', index: 1}
+- source: {kind: Deployment, name: web, fieldPath: metadata.annotations.parts}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [metadata.annotations.twice]
+    options: {create: true}
 ";
 
 const PATCH: &str = "apiVersion: apps/v1
@@ -139,6 +149,7 @@ async fn a_field_leads_to_what_was_written_for_it() {
         "metadata.annotations.token",
         "metadata.annotations.level",
         "metadata.annotations.parts",
+        "metadata.annotations.twice",
         "metadata.annotations.text",
         "{.spec.replicas}",
         "spec.selector",
