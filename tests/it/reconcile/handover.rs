@@ -300,7 +300,8 @@ async fn what_is_given_up_after_a_crash_is_not_taken_up_again() {
     };
     let before = of_x();
     assert!(before.0 <= 1 && before.1 == 1, "{before:?}");
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let revision = world.push_files(&[("app/late.yaml", &map("late", "1"))]).await;
+    settled(&world, &revision).await;
     assert_eq!(of_x(), before, "nothing is taken up and let go of in turn");
     assert!(world.map("x").await.is_some());
 }
