@@ -138,8 +138,8 @@ pub(super) fn audit(args: &AuditArgs) -> Result<Outcome, Failure> {
         true => args.remote.ask(&question)?,
         false => {
             let journal = journal(args)?;
-            let reply = ask::reply_of_journal(&question, &journal).map_err(Failure::unanswered)?;
-            dated(reply, left_at(&args.state, &journal))
+            let left = is_left(&args.state);
+            ask::reply_of_journal(&question, &journal, left).map_err(Failure::unanswered)?
         }
     };
     print(&reply, args.output)
@@ -154,24 +154,9 @@ fn journal(args: &AuditArgs) -> Result<PathBuf, Failure> {
     Ok(journal)
 }
 
-/// When a stopped daemon wrote the last record; nothing while one answers.
-fn left_at(state: &Path, journal: &Path) -> Option<String> {
-    if UnixStream::connect(socket::path(state)).is_ok() {
-        return None;
-    }
-    let (_, last) = ask::open_journal(journal).ok()?.view().span()?;
-    Some(last.to_string())
-}
-
-/// The reply, with when it holds.
-fn dated(mut reply: Reply, as_of: Option<String>) -> Reply {
-    match &mut reply {
-        Reply::AuditList(list) => list.as_of = as_of,
-        Reply::AuditRecord(record) => record.as_of = as_of,
-        Reply::AuditCheck(check) => check.as_of = as_of,
-        Reply::Answer(_) | Reply::Plan(_) | Reply::Unanswered(_) => {}
-    }
-    reply
+/// Whether no daemon answers, so that nothing later is known.
+fn is_left(state: &Path) -> bool {
+    UnixStream::connect(socket::path(state)).is_err()
 }
 
 /// What an error of the journal comes down to.

@@ -169,7 +169,7 @@ pub fn reply(question: &Question, published: &Published, journal: &Path) -> Repl
     let lacks = published.lacks();
     let reader = published.reader();
     let replied = match question {
-        Question::AuditVerify => verified(journal),
+        Question::AuditVerify => check(journal).map(Reply::AuditCheck),
         _ => published.with_journal(journal, |journal| {
             let journal = journal.map_err(|error| Unanswered::of(&error));
             let known = Knowledge {
@@ -183,20 +183,27 @@ pub fn reply(question: &Question, published: &Published, journal: &Path) -> Repl
     replied.unwrap_or_else(Reply::Unanswered)
 }
 
-/// The reply to a question about the journal alone.
+/// The reply to a question about the journal alone; `is_left` says that no daemon writes it.
 ///
 /// # Errors
 /// The question cannot be answered.
-pub fn reply_of_journal(question: &Question, journal: &Path) -> Result<Reply, Unanswered> {
+pub fn reply_of_journal(
+    question: &Question,
+    journal: &Path,
+    is_left: bool,
+) -> Result<Reply, Unanswered> {
     if let Question::AuditVerify = question {
-        let checked = verified(journal)?;
+        let mut check = check(journal)?;
         // A record that is being written now is whole in a moment.
-        let torn = matches!(&checked, Reply::AuditCheck(check) if check.tail_bytes > 0);
-        if !torn {
-            return Ok(checked);
+        if check.tail_bytes > 0 {
+            std::thread::sleep(WRITING);
+            check = self::check(journal)?;
         }
-        std::thread::sleep(WRITING);
-        return verified(journal);
+        if is_left {
+            let span = open_journal(journal).ok().and_then(|journal| journal.view().span());
+            check.as_of = span.map(|(_, last)| last.to_string());
+        }
+        return Ok(Reply::AuditCheck(check));
     }
     let none = Unanswered {
         text: "this is no question about the journal".to_owned(),
@@ -205,7 +212,8 @@ pub fn reply_of_journal(question: &Question, journal: &Path) -> Result<Reply, Un
     };
     let journal = open_journal(journal);
     let journal = journal.as_ref().map_err(Unanswered::clone);
-    reply_or_reason(question, &Knowledge::new(Err(none), journal))
+    let known = Knowledge::new(Err(none), journal);
+    reply_or_reason(question, &if is_left { known.left_behind() } else { known })
 }
 
 /// The journal in this directory, read once.
@@ -216,9 +224,9 @@ pub fn open_journal(directory: &Path) -> Result<JournalReader<DiskStorage>, Unan
     JournalReader::at(directory).map_err(|error| Unanswered::of(&error))
 }
 
-fn verified(journal: &Path) -> Result<Reply, Unanswered> {
+fn check(journal: &Path) -> Result<AuditCheck, Unanswered> {
     let checked = DiskStorage::of_existing(journal).and_then(|found| journal_view::check(&found));
-    checked.map(Reply::AuditCheck).map_err(|error| Unanswered::of(&error))
+    checked.map_err(|error| Unanswered::of(&error))
 }
 
 /// The reply as far as anything is known.
@@ -242,11 +250,15 @@ pub fn reply_or_reason(question: &Question, known: &Knowledge<'_>) -> Result<Rep
         }
         Question::AuditList(options) => {
             let listed = journal_view::list(known.journal()?, options);
-            listed.map(Reply::AuditList).map_err(|error| Unanswered::of(&error))
+            let mut listed = listed.map_err(|error| Unanswered::of(&error))?;
+            listed.as_of.clone_from(&known.as_of);
+            Ok(Reply::AuditList(listed))
         }
         Question::AuditShow { id } => {
-            let shown = journal_view::show(known.journal()?, id).map(Box::new);
-            shown.map(Reply::AuditRecord).map_err(|error| Unanswered::of(&error))
+            let shown = journal_view::show(known.journal()?, id);
+            let mut shown = shown.map_err(|error| Unanswered::of(&error))?;
+            shown.as_of.clone_from(&known.as_of);
+            Ok(Reply::AuditRecord(Box::new(shown)))
         }
         _ => answer(question, known).map(Reply::Answer),
     }

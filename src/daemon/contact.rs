@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::write::WriteGate;
-use crate::datalog::Pattern;
-use crate::datalog::QueryOptions;
+use crate::daemon::stores::rows;
 use crate::datalog::Reader;
 use crate::model::Clock;
 use crate::model::Timestamp;
@@ -71,10 +70,7 @@ fn unheard(reader: &Reader) -> Vec<String> {
 }
 
 fn first_column(reader: &Reader, relation: &str) -> Vec<String> {
-    let columns = reader.program().relation(relation).map_or(0, |info| info.columns.len());
-    let pattern = Pattern { relation: relation.into(), columns: vec![None; columns] };
-    let options = QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() };
-    let rows = reader.query(&pattern, &options).value;
+    let rows = rows(reader, relation);
     rows.iter().filter_map(|row| row.first()?.as_symbol().map(str::to_owned)).collect()
 }
 

@@ -109,8 +109,8 @@ pub(super) fn recall(ingest: &mut Ingest, reader: &Reader, stores: &Stores) -> V
     said
 }
 
-/// All rows of an input relation.
-fn rows(reader: &Reader, relation: &str) -> Vec<Row> {
+/// All rows of a relation.
+pub(super) fn rows(reader: &Reader, relation: &str) -> Vec<Row> {
     let columns = reader.program().relation(relation).map_or(0, |info| info.columns.len());
     let pattern = Pattern { relation: relation.into(), columns: vec![None; columns] };
     let all = QueryOptions { limit: usize::MAX, work: u64::MAX, ..QueryOptions::default() };

@@ -196,7 +196,7 @@ impl Asked<'_> {
         let (revision, at) = (&once.revision, &once.at);
         let had = format!("Kustomization {unit} had it at {at}");
         let applied = self.applied.as_ref().map(|applied| text(applied, 3));
-        let headline = match (&once.manifest, applied) {
+        let (verdict, headline) = match (&once.manifest, applied) {
             (Some(then), Some(now)) if *then == now => {
                 let answer = self.as_declared_by(revision);
                 let then = match not_built(self.reader, unit) {
@@ -210,17 +210,17 @@ impl Asked<'_> {
                     _ => answer.line("was", had),
                 };
             }
-            (Some(_), Some(_)) => {
-                format!("NOT LIVE: {revision} is superseded: {} changed since", self.object)
-            }
-            _ => format!(
-                "{revision} is superseded; whether {} changed since is not known",
-                self.object
+            (Some(_), Some(_)) => (
+                Verdict::False,
+                format!("NOT LIVE: {revision} is superseded: {} changed since", self.object),
             ),
-        };
-        let verdict = match headline.starts_with("NOT LIVE") {
-            true => Verdict::False,
-            false => Verdict::Unknown,
+            _ => (
+                Verdict::Unknown,
+                format!(
+                    "{revision} is superseded; whether {} changed since is not known",
+                    self.object
+                ),
+            ),
         };
         self.told(verdict, headline)
             .line("because", format!("{source} is at {current}"))
