@@ -130,9 +130,7 @@ impl<S: JournalStorage> Journal<S> {
             Body::Intent(intent) => Some(intent.rules),
             _ => None,
         };
-        let record = Record { schema: SCHEMA.to_owned(), at, body };
-        let encode = |source: JsonError| AuditError::Encode { source };
-        let body = serde_json::to_vec(&record).map_err(encode)?;
+        let (record, body) = encoded(at, body)?;
         if body.len() > RECORD_BYTES_MAX {
             return Err(AuditError::TooLarge { bytes: body.len() });
         }
@@ -198,10 +196,7 @@ impl<S: JournalStorage> Journal<S> {
         let Some(texts) = self.view().rules(rules)? else { return Ok(false) };
         let texts: Vec<(&str, &str)> =
             texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let body = Body::RuleSet(RuleSet::of(&texts));
-        let record = Record { schema: SCHEMA.to_owned(), at, body };
-        let encode = |source: JsonError| AuditError::Encode { source };
-        let body = serde_json::to_vec(&record).map_err(encode)?;
+        let (record, body) = encoded(at, Body::RuleSet(RuleSet::of(&texts)))?;
         let bytes = Frame::encode(&self.appended, &body);
         self.put(&record, &body, &bytes).map(|_| true)
     }
@@ -333,4 +328,11 @@ impl<S: JournalStorage> Journal<S> {
     pub fn segment_count(&self) -> Result<usize, AuditError> {
         list_segments(&self.storage).map(|numbers| numbers.len())
     }
+}
+
+/// A record written at `at`, and its text.
+fn encoded(at: Timestamp, body: Body) -> Result<(Record, Vec<u8>), AuditError> {
+    let record = Record { schema: SCHEMA.to_owned(), at, body };
+    let text = serde_json::to_vec(&record).map_err(|source| AuditError::Encode { source })?;
+    Ok((record, text))
 }
