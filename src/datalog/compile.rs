@@ -109,8 +109,61 @@ pub(crate) struct FoldUnit {
 
 /// What is brought up to date in one go.
 pub(crate) enum Unit {
-    Rules { relations: Vec<usize>, clauses: Vec<CoreClause>, recursive: bool },
+    Rules {
+        relations: Vec<usize>,
+        clauses: Vec<CoreClause>,
+        recursive: bool,
+        /// Per condition over stored rows, clause by clause.
+        triggers: Vec<Trigger>,
+    },
     Fold(Box<FoldUnit>),
+}
+
+/// A condition whose relation may change: few words, so that those which did not are passed over
+/// without a look at their plans.
+#[derive(Clone, Copy)]
+pub(crate) struct Trigger {
+    pub(crate) relation: u32,
+    pub(crate) clause: u32,
+    pub(crate) delta: u32,
+}
+
+/// The relations below each unit that it reads, one list after the other: most transactions change
+/// few relations, and all units are asked whether they read them.
+#[derive(Default)]
+pub(crate) struct Reads {
+    relations: Vec<u32>,
+    ends: Vec<u32>,
+}
+
+impl Reads {
+    fn of(units: &[Unit]) -> Self {
+        let mut reads = Self::default();
+        for unit in units {
+            reads.relations.extend(reads_of(unit).into_iter().map(|relation| relation as u32));
+            reads.ends.push(reads.relations.len() as u32);
+        }
+        reads
+    }
+
+    /// The lists, unit by unit.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let from = std::mem::replace(&mut start, *end as usize);
+            &self.relations[from..start]
+        })
+    }
+}
+
+fn triggers_of(clauses: &[CoreClause]) -> Vec<Trigger> {
+    let mut triggers = Vec::new();
+    for (clause, core) in (0..).zip(clauses) {
+        for (delta, (_, stored, _)) in (0..).zip(&core.deltas) {
+            triggers.push(Trigger { relation: stored.relation as u32, clause, delta });
+        }
+    }
+    triggers
 }
 
 impl Unit {
@@ -128,8 +181,7 @@ pub(crate) struct Compiled {
     pub(crate) program: Program,
     pub(crate) relations: Vec<CoreRelation>,
     pub(crate) units: Vec<Unit>,
-    /// Per unit, the relations below it that it reads.
-    pub(crate) reads: Vec<Vec<usize>>,
+    pub(crate) reads: Reads,
     /// Per relation with a key: the index on it.
     pub(crate) key_indexes: Vec<Option<usize>>,
     /// Holds the constants of all plans, and nothing else.
@@ -369,7 +421,9 @@ impl Compiler<'_> {
                     let clauses = drafts
                         .iter()
                         .map(|draft| plan_clause(program, &mut planner, draft, recursive));
-                    Unit::Rules { clauses: clauses.collect(), relations, recursive }
+                    let clauses: Vec<CoreClause> = clauses.collect();
+                    let triggers = triggers_of(&clauses);
+                    Unit::Rules { clauses, relations, recursive, triggers }
                 }
                 DraftUnit::Fold(mut fold) => {
                     let keys: Vec<usize> = (0..fold.keys).collect();
@@ -386,7 +440,7 @@ impl Compiler<'_> {
             .map(|(relation, key)| key.as_ref().and_then(|key| planner.index(relation, key)))
             .collect();
         walks::of_program(program, &mut relations);
-        let reads = planned.iter().map(reads_of).collect();
+        let reads = Reads::of(&planned);
         let program = program.clone();
         let names = program.relations().map(|info| Arc::clone(&info.name));
         let positions = names.enumerate().map(|(at, name)| (name, at)).collect();

@@ -133,11 +133,25 @@ impl Engine {
     /// not fit the program is refused and the others commit. An insert into an input with a key
     /// replaces the row of that key.
     pub fn transact(&mut self, transaction: Transaction) -> Delta {
-        self.transact_within(transaction, u64::MAX)
+        self.transact_telling(transaction, |_| true)
+    }
+
+    /// The same; the delta has rows of those relations only that are `told`.
+    pub fn transact_telling(
+        &mut self,
+        transaction: Transaction,
+        told: impl Fn(&RelationInfo) -> bool,
+    ) -> Delta {
+        self.transact_within(transaction, u64::MAX, told)
     }
 
     /// The same, looking at no more than `work_max` rows; what takes more is faulted.
-    pub(crate) fn transact_within(&mut self, transaction: Transaction, work_max: u64) -> Delta {
+    pub(crate) fn transact_within(
+        &mut self,
+        transaction: Transaction,
+        work_max: u64,
+        told: impl Fn(&RelationInfo) -> bool,
+    ) -> Delta {
         let mut refused = Vec::new();
         let deletes = self.accept(transaction.deletes, &mut refused);
         let inserts = self.accept(transaction.inserts, &mut refused);
@@ -162,13 +176,16 @@ impl Engine {
                 return;
             }
             let mut words = Vec::new();
+            let values = inserts.iter().flat_map(|(_, row)| row);
+            work.store.interner.intern_many(values, &mut words);
+            let mut rest = &*words;
             for (relation, row) in inserts {
-                words.clear();
-                words.extend(row.iter().map(|value| work.store.interner.intern(value)));
-                work.assert(relation, &words);
+                let (words, others) = rest.split_at(row.len());
+                work.assert(relation, words);
+                rest = others;
             }
         });
-        let delta = self.delta(&outcome, |_| true);
+        let delta = self.delta(&outcome, told);
         self.commit(&outcome);
         Delta { refused, ..delta }
     }
@@ -250,8 +267,17 @@ impl Engine {
     fn is_large(&self, operations: usize) -> bool {
         let relations = self.program().relations().enumerate();
         let inputs = relations.filter(|(_, info)| info.kind == RelationKind::Input);
-        let rows: usize = inputs.map(|(at, _)| self.world.len(at)).sum();
-        operations as u64 * 100 > (rows as u64 + 100) * self.world.options.elastic_percent
+        let is_most = |rows: usize| {
+            operations as u64 * 100 > (rows as u64 + 100) * self.world.options.elastic_percent
+        };
+        let mut rows = 0;
+        for (at, _) in inputs {
+            rows += self.world.len(at);
+            if !is_most(rows) {
+                return false; // More rows change nothing.
+            }
+        }
+        is_most(rows)
     }
 
     /// Brings everything up to date with `change`, without committing it.
@@ -278,9 +304,12 @@ impl Engine {
     /// What the outcome changes in those relations that are `told`.
     fn delta(&self, outcome: &Outcome, told: impl Fn(&RelationInfo) -> bool) -> Delta {
         let mut delta = Delta { generation: self.generation(), ..Delta::default() };
-        let relations = self.program().relations().enumerate();
-        for (at, info) in relations.filter(|(_, info)| told(info)) {
-            let (table, change) = (self.world.store.table(at), &outcome.changes[at]);
+        for at in outcome.touched.iter().map(|(at, _)| *at) {
+            if self.world.compiled.relations[at].hidden || !told(self.program().info(at)) {
+                continue;
+            }
+            let info = self.program().info(at);
+            let (table, change) = (self.world.store.table(at), outcome.changes.of(at));
             let sides = [(&change.added, &mut delta.added), (&change.removed, &mut delta.removed)];
             for (ids, side) in sides {
                 if ids.is_empty() {

@@ -1,7 +1,7 @@
 //! Runs join plans: bindings in, bindings out, every join by `datafrog::Relation::from_leapjoin`.
 //!
-//! One [`ProbeLeaper`] serves every probe of every plan: it proposes the index entries that fit,
-//! and the join's logic turns an entry into the next binding. Bindings are fixed arrays with a
+//! A [`ProbeLeaper`] proposes the index entries that fit, and the join's logic turns an entry into
+//! the next binding. Bindings are fixed arrays with a
 //! number of their own in front: the join sorts and deduplicates its results, and so finds them
 //! sorted and merges none. Many bindings are probed in the order of their keys. Between joins,
 //! filters and built-ins walk over the bindings.
@@ -12,24 +12,26 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use datafrog::Leapers;
 use datafrog::Relation;
 
 use crate::datalog::builtins::Calls;
 use crate::datalog::expr;
 use crate::datalog::expr::Stop;
+use crate::datalog::leaper::Last;
+use crate::datalog::leaper::ProbeLeaper;
+use crate::datalog::leaper::fits;
+use crate::datalog::leaper::key;
+use crate::datalog::leaper::known;
 use crate::datalog::plan::Access;
 use crate::datalog::plan::Operand;
 use crate::datalog::plan::Plan;
 use crate::datalog::plan::Probe;
-use crate::datalog::plan::Source;
 use crate::datalog::plan::Step;
 use crate::datalog::program::Expr;
 use crate::datalog::store::Age;
 use crate::datalog::store::Interner;
 use crate::datalog::store::Mix;
 use crate::datalog::store::Table;
-use crate::datalog::store::key_of;
 use crate::datalog::syntax::Comparison;
 use crate::datalog::value::Row;
 use crate::datalog::value::Value;
@@ -89,6 +91,11 @@ impl Heads {
         &self.words
     }
 
+    /// What comes with each head.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = Note> {
+        self.notes.iter().copied()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u32], Note)> {
         let head = |at: usize| &self.words[at * self.arity..(at + 1) * self.arity];
         self.notes.iter().enumerate().map(move |(at, note)| (head(at), *note))
@@ -98,9 +105,9 @@ impl Heads {
 /// The words of a plan under way. `seq` rises, so that what the join sorts is sorted already; the
 /// words hold the slots, and at their end rank and tag.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Binding<const W: usize> {
+pub(crate) struct Binding<const W: usize> {
     seq: u32,
-    words: [u32; W],
+    pub(crate) words: [u32; W],
 }
 
 /// Runs plans over one store.
@@ -109,6 +116,8 @@ pub(crate) struct Exec<'a> {
     pub(crate) interner: &'a mut Interner,
     pub(crate) calls: &'a Calls,
     pub(crate) ages: Ages,
+    /// How many rows the relation has from whose rows the plan starts; 0 when it starts from none.
+    pub(crate) start_rows: usize,
     /// Rows of the clause's own stratum count only below this rank.
     pub(crate) rank_limit: u32,
     /// Rows looked at so far.
@@ -131,6 +140,10 @@ pub(crate) type Answers = HashMap<u64, u32, BuildHasherDefault<Mix>>;
 
 /// Most answers that are kept.
 const ANSWERS_MAX: usize = 1 << 20;
+
+/// So many times fewer rows than where the starts come from make a relation one that few have a
+/// row in.
+const RARE: usize = 8;
 
 const RANK: usize = 2;
 const TAG: usize = 1;
@@ -155,9 +168,13 @@ impl Exec<'_> {
         starts: &[Start<'_>],
     ) -> Result<Heads, Stop> {
         let mut bindings: Vec<Binding<W>> = Vec::with_capacity(starts.len());
+        if plan.steps.iter().any(|step| self.has_nothing_for(step)) {
+            return Ok(Heads::default());
+        }
         for start in starts {
             bindings.extend(self.seed(plan, start));
         }
+        self.keep_likely(plan, &mut bindings);
         for step in &plan.steps {
             if bindings.is_empty() {
                 return Ok(Heads::default());
@@ -168,6 +185,31 @@ impl Exec<'_> {
         self.paid += bindings.len() as u64 * self.head_cost;
         self.within_budget()?;
         self.heads(plan, &bindings)
+    }
+
+    /// True when no binding can get past a step.
+    fn has_nothing_for(&self, step: &Step) -> bool {
+        let Step::Probe(probe) = step else { return false };
+        probe.default.is_none() && self.tables[probe.relation].rows() == 0
+    }
+
+    /// Drops bindings for which a condition on what they know already has no row, where its
+    /// relation is far smaller than the one they come from: most of them, by one look-up each.
+    fn keep_likely<const W: usize>(&mut self, plan: &Plan, bindings: &mut Vec<Binding<W>>) {
+        let rows = |probe: &Probe| self.tables[probe.relation].rows();
+        let early = plan.steps.iter().filter_map(|step| match step {
+            Step::Probe(probe) if probe.early && rows(probe) < self.start_rows / RARE => {
+                Some(probe)
+            }
+            _ => None,
+        });
+        let mut early: Vec<&Probe> = early.map(|probe| &**probe).collect();
+        early.sort_by_key(|probe| rows(probe));
+        for probe in early {
+            let mut leaper = self.leaper(probe, &[]);
+            bindings.retain(|binding| leaper.has_any(&binding.words));
+            (*self.probed, self.paid) = (leaper.probed, leaper.paid);
+        }
     }
 
     fn within_budget(&self) -> Result<(), Stop> {
@@ -261,14 +303,10 @@ impl Exec<'_> {
                 Ok(self.probe_or_default(probe, bindings))
             }
             Step::Probe(probe) => Ok(self.join(probe, bindings)),
+            Step::Absent(probe) if self.tables[probe.relation].rows() == 0 => Ok(bindings),
             Step::Absent(probe) => {
                 let mut leaper = self.leaper(probe, &[]);
-                let mut entries = Vec::new();
-                bindings.retain(|binding| {
-                    entries.clear();
-                    leaper.candidates(&binding.words, &mut entries);
-                    entries.is_empty()
-                });
+                bindings.retain(|binding| !leaper.has_any(&binding.words));
                 (*self.probed, self.paid) = (leaper.probed, leaper.paid);
                 Ok(bindings)
             }
@@ -387,6 +425,7 @@ impl Exec<'_> {
             paid: self.paid,
             binding_cost: self.binding_cost,
             work_max: self.work_max,
+            last: Last::default(),
         }
     }
 
@@ -467,10 +506,6 @@ fn in_order_of_keys<const W: usize>(probe: &Probe, bindings: Vec<Binding<W>>) ->
     keys.into_iter().map(|key| bindings[key as u32 as usize]).collect()
 }
 
-fn key(probe: &Probe, words: &[u32]) -> u32 {
-    key_of(probe.key.iter().map(|source| known(*source, words)))
-}
-
 /// The binding with the row's words, id and rank in their places.
 fn extend<const W: usize>(
     table: &Table,
@@ -491,93 +526,4 @@ fn extend<const W: usize>(
         more.words[W - RANK] = more.words[W - RANK].max(meta.support);
     }
     more
-}
-
-fn known(source: Source, words: &[u32]) -> u32 {
-    match source {
-        Source::Slot(slot) => words[slot],
-        Source::Word(word) => word,
-    }
-}
-
-fn fits(row: &[u32], checks: &[(usize, Source)], twins: &[(usize, usize)], words: &[u32]) -> bool {
-    twins.iter().all(|(a, b)| row[*a] == row[*b])
-        && checks.iter().all(|(column, source)| known(*source, words) == row[*column])
-}
-
-/// Proposes the entries of one table that fit a binding: the only leaper that rules need.
-struct ProbeLeaper<'leap> {
-    table: &'leap Table,
-    probe: &'leap Probe,
-    /// All row ids, when the probe scans.
-    scan: &'leap [u64],
-    age: Age,
-    rank_limit: u32,
-    probed: u64,
-    paid: u64,
-    binding_cost: u64,
-    work_max: u64,
-}
-
-impl<'leap> ProbeLeaper<'leap> {
-    fn candidates(&mut self, words: &[u32], values: &mut Vec<&'leap u64>) {
-        let (table, probe) = (self.table, self.probe);
-        match probe.access {
-            Access::Scan => self.take(self.scan.iter(), words, values),
-            Access::Index(at) => self.take(table.probe(at, key(probe, words)), words, values),
-            Access::Row => self.take(table.probe_row(key(probe, words)), words, values),
-        }
-    }
-
-    fn take(
-        &mut self,
-        entries: impl Iterator<Item = &'leap u64>,
-        words: &[u32],
-        values: &mut Vec<&'leap u64>,
-    ) {
-        for entry in entries {
-            self.probed += 1;
-            if self.probed.saturating_add(self.paid) > self.work_max {
-                return;
-            }
-            let (row, meta) = self.table.row_and_meta(*entry as u32);
-            let seen = meta.is_in(self.age)
-                && (self.rank_limit == u32::MAX || meta.support < self.rank_limit);
-            if seen && fits(row, &self.probe.checks, &self.probe.twins, words) {
-                values.push(entry);
-                self.paid += self.binding_cost;
-            }
-        }
-    }
-
-    /// The row of a group, whatever stands behind its keys.
-    fn group(&mut self, words: &[u32], keys: usize, values: &mut Vec<&'leap u64>) {
-        let (table, probe) = (self.table, self.probe);
-        let entries: Vec<&u64> = match probe.access {
-            Access::Scan => self.scan.iter().collect(),
-            Access::Index(at) => table.probe(at, key(probe, words)).collect(),
-            Access::Row => table.probe_row(key(probe, words)).collect(),
-        };
-        for entry in entries {
-            self.probed += 1;
-            let (row, meta) = table.row_and_meta(*entry as u32);
-            let mut checks = probe.checks.iter().filter(|(column, _)| *column < keys);
-            let same = checks.all(|(column, source)| known(*source, words) == row[*column]);
-            if same && meta.is_in(self.age) {
-                values.push(entry);
-            }
-        }
-    }
-}
-
-impl<'leap, const W: usize> Leapers<'leap, Binding<W>, u64> for &mut ProbeLeaper<'leap> {
-    fn for_each_count(&mut self, _: &Binding<W>, mut op: impl FnMut(usize, usize)) {
-        op(0, 1);
-    }
-
-    fn propose(&mut self, binding: &Binding<W>, _: usize, values: &mut Vec<&'leap u64>) {
-        self.candidates(&binding.words, values);
-    }
-
-    fn intersect(&mut self, _: &Binding<W>, _: usize, _: &mut Vec<&'leap u64>) {}
 }

@@ -20,6 +20,7 @@ use crate::datalog::fault::Refused;
 use crate::datalog::keep;
 use crate::datalog::keep::Conclusions;
 use crate::datalog::maintain::Work;
+use crate::datalog::store::End;
 use crate::datalog::store::Interner;
 use crate::datalog::store::Uses;
 use crate::datalog::value::Row;
@@ -74,6 +75,13 @@ impl Batches {
             let batch = self.all.entry(relation).or_default();
             batch.words.extend(words.by_ref().take(row.len()));
         }
+    }
+
+    /// As [`Batches::settle`], and puts the words made since `end` in the order of their values.
+    pub(crate) fn settle_in_order(&mut self, interner: &mut Interner, end: &End) {
+        self.settle(interner);
+        let words = self.all.values_mut().flat_map(|batch| &mut batch.words);
+        interner.put_in_order(end, words);
     }
 
     /// How many rows there are.
@@ -302,13 +310,14 @@ impl Engine {
     /// holds, when that is known. The delta has the rows of `.output` relations only.
     pub fn load(&mut self, facts: impl IntoIterator<Item = (Fact, Option<u64>)>) -> Delta {
         let (mut batches, mut refused) = (Batches::default(), Vec::new());
+        let end = self.interner().end();
         for (fact, since) in facts {
             match self.accept_one(fact) {
                 Ok((relation, row)) => batches.add(self.interner(), relation, row, since),
                 Err(error) => refused.push(error),
             }
         }
-        batches.settle(self.interner());
+        batches.settle_in_order(self.interner(), &end);
         let delta = self.commit_batches(&batches);
         Delta { refused, ..delta }
     }

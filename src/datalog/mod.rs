@@ -10,9 +10,9 @@
 //! ```
 //!
 //! Read it in this order: `value`, `fact`, `syntax`, `check`, `program` (the language); `store`,
-//! `plan`, `exec`, `maintain` (keeping up to date); `world`, `reader`, `why`, `why_not`, `proof`,
-//! `verify` (answers); `load`, `keep` (starts). `rules/README.md` is the language for people who
-//! write rules.
+//! `plan`, `exec`, `leaper`, `maintain` (keeping up to date); `world`, `reader`, `why`, `why_not`,
+//! `proof`, `verify` (answers); `load`, `keep` (starts). `rules/README.md` is the language for
+//! people who write rules.
 //!
 //! Promises:
 //! - a transaction costs what it changes, not what there is; [`Effort`] counts it exactly;
@@ -57,6 +57,7 @@ mod fold;
 mod format;
 mod instance;
 mod keep;
+mod leaper;
 mod lexer;
 mod literal;
 pub mod literate;

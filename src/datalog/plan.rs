@@ -62,6 +62,9 @@ pub(crate) struct Probe {
     /// The slot that keeps the row's id.
     pub(crate) id_slot: Option<usize>,
     pub(crate) recursive: bool,
+    /// It is not the first step, and all that it must have is known of the row from which the plan
+    /// starts.
+    pub(crate) early: bool,
     /// The word of the column behind the keys when no row is there.
     pub(crate) default: Option<(usize, u32)>,
 }
@@ -123,8 +126,16 @@ pub(crate) struct Planner<'a> {
 /// What a plan under construction knows.
 struct Draft {
     bound: BTreeSet<usize>,
+    /// What the row tells from which the plan starts.
+    seeded: BTreeSet<usize>,
     slots: usize,
     steps: Vec<Step>,
+}
+
+impl Draft {
+    fn new(slots: usize) -> Self {
+        Self { bound: BTreeSet::new(), seeded: BTreeSet::new(), slots, steps: Vec::new() }
+    }
 }
 
 impl Planner<'_> {
@@ -152,7 +163,7 @@ impl Planner<'_> {
 
     /// The plan that starts from nothing.
     pub(crate) fn full(&mut self, body: &[CoreLiteral], head: &[Expr], variables: usize) -> Plan {
-        let draft = Draft { bound: BTreeSet::new(), slots: variables, steps: Vec::new() };
+        let draft = Draft::new(variables);
         self.arrange(body, None, Seed::default(), draft, head)
     }
 
@@ -164,7 +175,7 @@ impl Planner<'_> {
         head: &[Expr],
         variables: usize,
     ) -> Plan {
-        let mut draft = Draft { bound: BTreeSet::new(), slots: variables, steps: Vec::new() };
+        let mut draft = Draft::new(variables);
         let mut seed = Seed::default();
         if let CoreLiteral::Stored(stored) = &body[start] {
             let terms = Terms::of(&stored.args, &draft.bound, self.interner);
@@ -186,7 +197,7 @@ impl Planner<'_> {
         head: &[Expr],
         variables: usize,
     ) -> Plan {
-        let mut draft = Draft { bound: BTreeSet::new(), slots: variables, steps: Vec::new() };
+        let mut draft = Draft::new(variables);
         let mut terms = Vec::new();
         let mut computed = Vec::new();
         for expr in head {
@@ -222,6 +233,7 @@ impl Planner<'_> {
         mut draft: Draft,
         head: &[Expr],
     ) -> Plan {
+        draft.seeded.clone_from(&draft.bound);
         let mut left: Vec<usize> = (0..body.len()).filter(|at| Some(*at) != start).collect();
         while !left.is_empty() {
             let scored = left.iter().enumerate().filter_map(|(place, at)| {
@@ -269,6 +281,14 @@ impl Planner<'_> {
         draft.slots += usize::from(needs_id);
         draft.bound.extend(terms.binds.iter().map(|(_, slot)| *slot));
         let default = stored.default.as_ref().map(|(keys, value)| (keys, value));
+        let is_seeded = |(_, source): &(usize, Source)| match source {
+            Source::Slot(slot) => draft.seeded.contains(slot),
+            Source::Word(_) => true,
+        };
+        let early = !draft.steps.is_empty()
+            && default.is_none()
+            && access != Access::Scan
+            && terms.checks.iter().all(is_seeded);
         let probe = Box::new(Probe {
             literal: at,
             relation: stored.relation,
@@ -279,6 +299,7 @@ impl Planner<'_> {
             binds: terms.binds,
             id_slot,
             recursive: stored.recursive,
+            early,
             default: default.map(|(keys, value)| (*keys, self.interner.intern(value))),
         });
         draft.steps.push(if stored.negated { Step::Absent(probe) } else { Step::Probe(probe) });

@@ -199,7 +199,7 @@ impl Reader {
     /// that could not be derived are faulted in the fork. The delta is always whole.
     pub fn what_if(&self, transaction: Transaction, options: &QueryOptions) -> Answer<Fork> {
         let mut engine = Engine::of_world(World::clone(&self.world));
-        let delta = engine.transact_within(transaction, options.work);
+        let delta = engine.transact_within(transaction, options.work, |_| true);
         let work = engine.effort().probed;
         let fork = Fork { delta, reader: engine.reader() };
         self.answer(fork, work <= options.work, work)

@@ -11,6 +11,7 @@ use crate::datalog::Fact;
 use crate::datalog::Program;
 use crate::datalog::QueryOptions;
 use crate::datalog::Reader;
+use crate::datalog::RelationInfo;
 use crate::datalog::RelationKind;
 use crate::datalog::Row;
 use crate::datalog::Transaction;
@@ -96,7 +97,8 @@ impl FactBase {
         now: Timestamp,
     ) -> Result<Delta, StoreError> {
         let transaction = self.resolve(statements);
-        let delta = self.engine.transact(transaction);
+        let told = |info: &RelationInfo| info.output || info.kind == RelationKind::Input;
+        let delta = self.engine.transact_telling(transaction, told);
         self.times.add(delta.generation, now);
         if let Some(log) = &mut self.log {
             log.append(&logged(&self.engine, &delta, now))?;

@@ -278,7 +278,7 @@ impl Work<'_> {
         let table = self.store.table(unit.group);
         let interner = &self.store.interner;
         let order = |a: u32, b: u32| order(unit, interner, table, a, b);
-        let Change { added, removed } = &self.changes[unit.group];
+        let Change { added, removed, .. } = self.changes.of(unit.group);
         if self.full {
             let mut all = table.ids().filter(|id| table.meta(*id).is_in(Age::New)).collect();
             sort_by_group(table, unit.keys, &mut all, order);
@@ -332,6 +332,7 @@ impl Work<'_> {
             }
         }
         if before != after {
+            self.moved[unit.result] = true;
             let changes = self.fold_changes.entry(unit.result).or_default();
             changes.extend(before.into_iter().map(|row| (row, false)));
             changes.extend(after.into_iter().map(|row| (row, true)));

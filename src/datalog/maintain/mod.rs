@@ -42,6 +42,7 @@ use crate::datalog::plan::Step;
 use crate::datalog::store::Age;
 use crate::datalog::store::Sorted;
 use crate::datalog::store::Store;
+use crate::datalog::store::Table;
 use crate::datalog::store::Uses;
 
 /// Work of one transaction, counted: exact, and the same on every machine.
@@ -78,6 +79,42 @@ type FoldChanges = Vec<(Box<[u32]>, bool)>;
 pub(crate) struct Change {
     pub(crate) added: Vec<u32>,
     pub(crate) removed: Vec<u32>,
+    /// All of them, with whether they came: those that begin alike side by side.
+    both: Vec<(u32, bool)>,
+}
+
+impl Change {
+    /// A change of rows of `table`.
+    fn new(table: &Table, added: Vec<u32>, removed: Vec<u32>) -> Self {
+        let came = added.iter().map(|id| (*id, true));
+        let mut both: Vec<(u32, bool)> =
+            came.chain(removed.iter().map(|id| (*id, false))).collect();
+        if !added.is_empty() && !removed.is_empty() {
+            both.sort_by_cached_key(|(id, _)| {
+                let row = table.row(*id);
+                [0, 1, 2].map(|column| row.get(column).copied().unwrap_or_default())
+            });
+        }
+        Self { added, removed, both }
+    }
+}
+
+/// The changes of all relations, most of which have none.
+pub(crate) struct Changes(Vec<Option<Box<Change>>>);
+
+impl Changes {
+    fn of_none(relations: usize) -> Self {
+        Self(std::iter::repeat_with(|| None).take(relations).collect())
+    }
+
+    pub(crate) fn of(&self, relation: usize) -> &Change {
+        static NONE: Change = Change { added: Vec::new(), removed: Vec::new(), both: Vec::new() };
+        self.0[relation].as_deref().unwrap_or(&NONE)
+    }
+
+    fn of_mut(&mut self, relation: usize) -> &mut Change {
+        self.0[relation].get_or_insert_default()
+    }
 }
 
 /// From which rows a plan starts.
@@ -86,25 +123,63 @@ enum Starts<'a> {
     Nowhere,
     /// Rows of a relation; results carry the position in the list.
     Ids(usize, &'a [u32]),
-    Words(&'a [Box<[u32]>]),
+    /// Rows of a relation and their signs; results carry [`CAME`] or [`WENT`].
+    Signed(usize, &'a [(u32, bool)]),
+    /// The same for rows that are in no table.
+    SignedWords(&'a [(Box<[u32]>, bool)]),
 }
 
-impl Starts<'_> {
-    fn is_empty(&self) -> bool {
+/// What results carry whose start is a row that came.
+const CAME: u32 = 0;
+/// And whose start is one that went.
+const WENT: u32 = 1;
+
+impl<'a> Starts<'a> {
+    fn is_empty(self) -> bool {
         match self {
             Self::Nowhere => false,
             Self::Ids(_, ids) => ids.is_empty(),
-            Self::Words(rows) => rows.is_empty(),
+            Self::Signed(_, ids) => ids.is_empty(),
+            Self::SignedWords(rows) => rows.is_empty(),
+        }
+    }
+
+    /// How many rows the relation has whose rows these are.
+    fn start_rows(self, tables: &[Arc<Table>]) -> usize {
+        match self {
+            Self::Ids(relation, _) | Self::Signed(relation, _) => tables[relation].rows(),
+            Self::Nowhere | Self::SignedWords(_) => 0,
+        }
+    }
+
+    fn rows(self, tables: &'a [Arc<Table>]) -> Vec<Start<'a>> {
+        let start = |relation: usize, id: u32, tag: u32| {
+            let (words, meta) = tables[relation].row_and_meta(id);
+            Start { words, id, rank: meta.support, tag }
+        };
+        let tag = |came: bool| if came { CAME } else { WENT };
+        match self {
+            Self::Nowhere => vec![NOWHERE],
+            Self::Ids(relation, ids) => {
+                (0..).zip(ids).map(|(at, id)| start(relation, *id, at)).collect()
+            }
+            Self::Signed(relation, ids) => {
+                ids.iter().map(|(id, came)| start(relation, *id, tag(*came))).collect()
+            }
+            Self::SignedWords(rows) => {
+                let rows = rows.iter();
+                rows.map(|(words, came)| Start { words, tag: tag(*came), ..NOWHERE }).collect()
+            }
         }
     }
 }
 
 /// What a transaction did, before its commit.
 pub(crate) struct Outcome {
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Changes,
     pub(crate) effort: Effort,
     /// Rows to commit, per relation, each once.
-    touched: Vec<(usize, Vec<u32>)>,
+    pub(crate) touched: Vec<(usize, Vec<u32>)>,
 }
 
 /// One transaction under work.
@@ -120,7 +195,9 @@ pub(crate) struct Work<'a> {
     pub(crate) work_max: u64,
     /// Evaluate every unit in full.
     pub(crate) full: bool,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Changes,
+    /// The relations with changes of any kind in this transaction, undone ones included.
+    moved: Vec<bool>,
     touched: Vec<Vec<u32>>,
     /// How many of these are in the effort.
     counted: Vec<usize>,
@@ -155,7 +232,8 @@ impl<'a> Work<'a> {
             user_work_max: u64::MAX,
             work_max: u64::MAX,
             full: false,
-            changes: vec![Change::default(); count],
+            changes: Changes::of_none(count),
+            moved: vec![false; count],
             touched: vec![Vec::new(); count],
             counted: vec![0; count],
             counts: BTreeMap::new(),
@@ -174,7 +252,7 @@ impl<'a> Work<'a> {
             self.settle(relation);
         }
         let compiled = self.compiled;
-        let units = || compiled.units.iter().zip(&compiled.reads);
+        let units = || compiled.units.iter().zip(compiled.reads.iter());
         units().for_each(|(unit, reads)| self.unit(unit, reads));
         if self.inconsistent {
             // Only a built-in that answers differently can cause this: believe its latest answers.
@@ -192,10 +270,14 @@ impl<'a> Work<'a> {
         Outcome { changes: self.changes, effort: self.effort, touched }
     }
 
-    fn unit(&mut self, unit: &Unit, reads: &[usize]) {
+    fn unit(&mut self, unit: &Unit, reads: &[u32]) {
+        let changed = reads.iter().any(|relation| self.moved[*relation as usize]);
+        if !changed && !self.full && self.faults.is_empty() {
+            return;
+        }
         let own = unit.own();
-        let below = reads.iter().find_map(|relation| self.faults.get(relation)).cloned();
-        let changed = reads.iter().any(|relation| self.has_changed(*relation));
+        let mut reads = reads.iter().map(|relation| *relation as usize);
+        let below = reads.find_map(|relation| self.faults.get(&relation)).cloned();
         if let Some(fault) = below {
             self.fail(own, &fault);
             return;
@@ -212,29 +294,21 @@ impl<'a> Work<'a> {
         self.effort.full_units += u64::from(full);
         let outcome = match unit {
             Unit::Fold(fold) => self.fold(fold, full),
-            Unit::Rules { relations, clauses, recursive: true } if full => {
+            Unit::Rules { relations, clauses, recursive: true, .. } if full => {
                 self.recursive_in_full(relations, clauses)
             }
-            Unit::Rules { relations, clauses, recursive: true } => {
+            Unit::Rules { relations, clauses, recursive: true, .. } => {
                 self.recursive_changes(relations, clauses)
             }
             Unit::Rules { relations, clauses, .. } if full => {
                 self.count_in_full(relations, clauses)
             }
-            Unit::Rules { clauses, .. } => self.count_changes(clauses),
+            Unit::Rules { clauses, triggers, .. } => self.count_changes(clauses, triggers),
         };
         own.iter().for_each(|relation| self.settle(*relation));
         if let Err(fault) = outcome.and_then(|()| own.iter().try_for_each(|at| self.check(*at))) {
             self.fail(own, &fault);
         }
-    }
-
-    fn has_changed(&self, relation: usize) -> bool {
-        let change = &self.changes[relation];
-        !change.added.is_empty()
-            || !change.removed.is_empty()
-            || self.counts.get(&relation).is_some_and(|counts| !counts.is_empty())
-            || self.fold_changes.get(&relation).is_some_and(|changes| !changes.is_empty())
     }
 
     /// Empties the relations of a unit and notes why.
@@ -266,17 +340,17 @@ impl<'a> Work<'a> {
         self.store.table_mut(relation).index();
         self.told_apart.retain(|(other, ..)| *other != relation);
         let table = self.store.table(relation);
-        let change = &mut self.changes[relation];
-        change.added.clear();
-        change.removed.clear();
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
         for &id in touched.iter() {
             let meta = table.meta(id);
             match (meta.is_in(Age::Old), meta.is_in(Age::New)) {
-                (false, true) => change.added.push(id),
-                (true, false) => change.removed.push(id),
+                (false, true) => added.push(id),
+                (true, false) => removed.push(id),
                 _ => {}
             }
         }
+        self.moved[relation] |= !added.is_empty() || !removed.is_empty();
+        *self.changes.of_mut(relation) = Change::new(table, added, removed);
     }
 
     /// Limits and keys of a relation that was just brought up to date.
@@ -286,7 +360,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let info = self.compiled.program.info(relation);
-        let (table, change) = (self.store.table(relation), &self.changes[relation]);
+        let (table, change) = (self.store.table(relation), self.changes.of(relation));
         let have = (table.live() + change.added.len() - change.removed.len()) as u64;
         if let Some(limit) = info.limit
             && have > limit
@@ -338,8 +412,8 @@ impl<'a> Work<'a> {
         if stored.default.is_some() {
             let changes = self.fold_changes.get(&stored.relation);
             let wanted = changes.into_iter().flatten().filter(|(_, came)| *came == to_true);
-            let rows: Vec<Box<[u32]>> = wanted.map(|(row, _)| row.clone()).collect();
-            return self.run(clause, plan, Starts::Words(&rows), ages, u32::MAX);
+            let rows: Vec<(Box<[u32]>, bool)> = wanted.cloned().collect();
+            return self.run(clause, plan, Starts::SignedWords(&rows), ages, u32::MAX);
         }
         let removed = stored.negated == to_true;
         if let Some(apart) = self.told_apart(stored) {
@@ -349,10 +423,32 @@ impl<'a> Work<'a> {
         let side = |change: &mut Change| {
             std::mem::take(if removed { &mut change.removed } else { &mut change.added })
         };
-        let ids = side(&mut self.changes[stored.relation]);
+        let ids = side(self.changes.of_mut(stored.relation));
         let found = self.run(clause, plan, Starts::Ids(stored.relation, &ids), ages, u32::MAX);
-        let change = &mut self.changes[stored.relation];
+        let change = self.changes.of_mut(stored.relation);
         *(if removed { &mut change.removed } else { &mut change.added }) = ids;
+        found
+    }
+
+    /// Runs a delta plan from all rows of a condition that changed.
+    fn run_all_changed(
+        &mut self,
+        clause: &CoreClause,
+        stored: &Stored,
+        plan: &Plan,
+        ages: Ages,
+    ) -> Result<Heads, Fault> {
+        let relation = stored.relation;
+        if stored.default.is_some() {
+            let changes = self.fold_changes.get(&relation).cloned().unwrap_or_default();
+            return self.run(clause, plan, Starts::SignedWords(&changes), ages, u32::MAX);
+        }
+        if let Some(apart) = self.told_apart(stored) {
+            return self.run(clause, plan, Starts::Signed(relation, &apart.both), ages, u32::MAX);
+        }
+        let both = std::mem::take(&mut self.changes.of_mut(relation).both);
+        let found = self.run(clause, plan, Starts::Signed(relation, &both), ages, u32::MAX);
+        self.changes.of_mut(relation).both = both;
         found
     }
 
@@ -405,25 +501,13 @@ impl<'a> Work<'a> {
         let mut probed = 0;
         let Store { interner, tables } = &mut *self.store;
         let tables: &[_] = tables;
-        let starts: Vec<Start<'_>> = match starts {
-            Starts::Nowhere => vec![NOWHERE],
-            Starts::Ids(relation, ids) => {
-                let table = &tables[relation];
-                let start = |(tag, id): (usize, &u32)| Start {
-                    words: table.row(*id),
-                    id: *id,
-                    rank: table.meta(*id).support,
-                    tag: tag as u32,
-                };
-                ids.iter().enumerate().map(start).collect()
-            }
-            Starts::Words(rows) => rows.iter().map(|words| Start { words, ..NOWHERE }).collect(),
-        };
+        let (starts, start_rows) = (starts.rows(tables), starts.start_rows(tables));
         let mut exec = Exec {
             tables,
             interner,
             calls: self.calls,
             ages,
+            start_rows,
             rank_limit,
             probed: &mut probed,
             paid: 0,

@@ -21,11 +21,14 @@ use crate::datalog::program::LiteralKind;
 use crate::datalog::program::Program;
 use crate::datalog::program::Term;
 use crate::datalog::store::Age;
+use crate::datalog::store::Grown;
+use crate::datalog::store::LEAF_MAX;
 use crate::datalog::store::List;
 use crate::datalog::store::Sorted;
 
-/// From how many rows on a list is kept in order: below, looking at all of them is quick.
-pub(crate) const LONG: usize = 128;
+/// From how many rows on a list is kept in order: below, looking at all of them is quick. More than
+/// a leaf has, so that a list which becomes long reaches over the end of one.
+pub(crate) const LONG: usize = LEAF_MAX + 2;
 
 /// Notes for each relation the lists that a proof may walk: rows of one key of an index, or all.
 pub(crate) fn of_program(program: &Program, relations: &mut [CoreRelation]) {
@@ -88,16 +91,20 @@ fn note(relation: &mut CoreRelation, args: &[Term], bound: &BTreeSet<usize>) {
 impl Work<'_> {
     /// Brings the kept lists of a relation up to date with its changes.
     pub(super) fn rewalk(&mut self, relation: usize) {
-        let change = &self.changes[relation];
+        let change = self.changes.of(relation);
         let changed = change.added.len() + change.removed.len();
         if changed == 0 {
             return;
         }
+        let grown = self.store.table_mut(relation).take_grown();
         let many = changed > LONG / 2 + self.store.table(relation).live() / 16;
         for at in 0..self.compiled.relations[relation].walks.len() {
             let run = std::mem::take(self.store.table_mut(relation).walk_mut(at));
-            let run =
-                if many { self.walk_anew(relation, at) } else { self.walk_on(relation, at, run) };
+            let run = if many {
+                self.walk_anew(relation, at)
+            } else {
+                self.walk_on(relation, at, run, &grown)
+            };
             *self.store.table_mut(relation).walk_mut(at) = run;
         }
     }
@@ -109,33 +116,57 @@ impl Work<'_> {
         by_key.then_with(|| self.store.compare(relation, a, b))
     }
 
-    /// The lists after a change of few rows, list by list.
-    fn walk_on(&self, relation: usize, at: usize, mut run: Sorted<u32>) -> Sorted<u32> {
-        let (table, change) = (self.store.table(relation), &self.changes[relation]);
+    /// The lists after a change of few rows: those that are kept follow it, and those that became
+    /// long are added.
+    fn walk_on(
+        &self,
+        relation: usize,
+        at: usize,
+        mut run: Sorted<u32>,
+        grown: &Grown,
+    ) -> Sorted<u32> {
+        let (table, change) = (self.store.table(relation), self.changes.of(relation));
         let list = self.compiled.relations[relation].walks[at];
         let order = |a: u32, b: u32| self.walk_order(relation, list, a, b);
-        let removed = change.removed.iter().map(|id| (table.list_key(list, *id), false, *id));
-        let added = change.added.iter().map(|id| (table.list_key(list, *id), true, *id));
-        let mut changed: Vec<(u32, bool, u32)> = removed.chain(added).collect();
-        changed.sort_unstable();
-        for same in changed.chunk_by(|a, b| a.0 == b.0) {
-            let key = same[0].0;
+        let is_kept = |run: &Sorted<u32>, key: u32| {
             let first = run.items_from(|other| table.list_key(list, *other) < key).next();
-            if first.is_some_and(|other| table.list_key(list, *other) == key) {
-                for &(_, came, id) in same {
-                    if came {
-                        run.insert(id, |other| order(*other, id).is_lt());
-                    } else {
-                        run.remove(|other| order(*other, id).is_lt(), |other| *other == id);
+            first.is_some_and(|other| table.list_key(list, *other) == key)
+        };
+        if run.len() > 0 {
+            let signed = |(id, came): &(u32, bool)| (table.list_key(list, *id), *came, *id);
+            let mut changed: Vec<(u32, bool, u32)> = change.both.iter().map(signed).collect();
+            changed.sort_unstable();
+            for same in changed.chunk_by(|a, b| a.0 == b.0) {
+                if is_kept(&run, same[0].0) {
+                    for &(_, came, id) in same {
+                        if came {
+                            run.insert(id, |other| order(*other, id).is_lt());
+                        } else {
+                            run.remove(|other| order(*other, id).is_lt(), |other| *other == id);
+                        }
                     }
                 }
-            } else if same.iter().any(|(_, came, _)| *came) {
+            }
+        }
+        for key in self.grown_keys(relation, list, grown) {
+            if !is_kept(&run, key) {
                 for id in self.long_list(relation, list, key) {
                     run.insert(id, |other| order(*other, id).is_lt());
                 }
             }
         }
         run
+    }
+
+    /// The keys of lists that may have become long.
+    fn grown_keys(&self, relation: usize, list: List, grown: &Grown) -> BTreeSet<u32> {
+        let added = self.changes.of(relation).added.iter();
+        match (list, grown) {
+            (List::OfIndex(at), Grown::Only(lists)) => {
+                lists.iter().filter(|(index, _)| *index == at).map(|(_, key)| *key).collect()
+            }
+            _ => added.map(|id| self.store.table(relation).list_key(list, *id)).collect(),
+        }
     }
 
     /// The rows of one list, when they are many.

@@ -105,6 +105,12 @@ impl Hasher for Mix {
     }
 }
 
+/// A place behind all words that there are.
+pub(crate) struct End {
+    values: u32,
+    digests: u32,
+}
+
 /// Where a value stands, or how it is found.
 enum Key {
     Word(u32),
@@ -228,6 +234,29 @@ impl Interner {
         let found: Vec<Option<u32>> = likely.iter().zip(values.clone()).map(same).collect();
         for (found, value) in found.into_iter().zip(values) {
             words.push(found.unwrap_or_else(|| self.intern(value)));
+        }
+    }
+
+    /// Behind all words that there are.
+    pub(crate) fn end(&self) -> End {
+        End { values: self.values.end(), digests: self.digests.end() }
+    }
+
+    /// Gives the words made since `end` to the same values in order, so that values which are alike
+    /// have words near each other. No row may have one of them yet; `words` are those that are
+    /// already on their way.
+    pub(crate) fn put_in_order<'w>(&mut self, end: &End, words: impl Iterator<Item = &'w mut u32>) {
+        let values = self.values.put_in_order(end.values, Value::cmp);
+        let digests = self.digests.put_in_order(end.digests, Digest::cmp);
+        for word in words.filter(|word| **word & INLINE == 0) {
+            let (now, first, slot) = if *word & DIGEST != 0 {
+                (&digests, end.digests, *word & !DIGEST)
+            } else {
+                (&values, end.values, *word)
+            };
+            if slot >= first {
+                *word = now[(slot - first) as usize] | (*word & DIGEST);
+            }
         }
     }
 
@@ -457,6 +486,36 @@ mod tests {
         uses.remove(&words[..1_000]);
         uses.settle(&mut interner);
         assert_eq!(interner.len(), 0);
+    }
+
+    #[test]
+    fn many_values_are_put_in_order_behind_those_that_were_there() {
+        let mut interner = Interner::default();
+        let before: Vec<u32> =
+            ["z", "y"].map(|text| interner.intern(&Value::from(text))).into_iter().collect();
+        interner.free(before[1]);
+        let end = interner.end();
+        let value = |at: u64| match at % 3 {
+            0 => Value::from(format!("text {:03}", at * 7 % 100)),
+            1 => Value::from(format!("sha256:{:064x}", at * 7 % 100)),
+            _ => Value::Number(at as i64),
+        };
+        let mut words: Vec<u32> = (0..99).map(|at| interner.intern(&value(at))).collect();
+        interner.put_in_order(&end, words.iter_mut());
+        for (at, word) in (0..).zip(&words) {
+            assert_eq!(
+                (interner.value(*word), interner.find(&value(at))),
+                (value(at), Some(*word))
+            );
+        }
+        assert_eq!(interner.value(before[0]), Value::from("z"));
+        // The first text took the place of one that had left.
+        for kind in [3.., 1..] {
+            let mut of_kind: Vec<u32> =
+                kind.step_by(3).map_while(|at| words.get(at).copied()).collect();
+            of_kind.sort_by(|a, b| interner.compare(*a, *b));
+            assert!(of_kind.is_sorted(), "words rise with their values");
+        }
     }
 
     #[test]

@@ -22,10 +22,13 @@ mod table;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+pub(crate) use intern::End;
 pub(crate) use intern::Interner;
 pub(crate) use intern::Mix;
 pub(crate) use intern::Uses;
+pub(crate) use sorted::LEAF_MAX;
 pub(crate) use sorted::Sorted;
+pub(crate) use table::Grown;
 pub(crate) use table::List;
 pub(crate) use table::Table;
 pub(crate) use table::key_of;
@@ -74,13 +77,16 @@ mod tests {
     fn rows_that_begin_alike_stand_together() {
         let keys = |first: u32| (0..1_000).map(move |other| key_of([first, other, 7].into_iter()));
         for first in 0..100 {
-            let regions: BTreeSet<u32> = keys(first).map(|key| key >> 20).collect();
+            let regions: BTreeSet<u32> = keys(first).map(|key| key >> 14).collect();
             assert_eq!(regions.len(), 1, "{first}");
-            assert!(keys(first).collect::<BTreeSet<_>>().len() > 990, "and are told apart");
+            assert!(keys(first).collect::<BTreeSet<_>>().len() > 950, "and are told apart");
         }
-        let regions: BTreeSet<u32> =
-            (0..4_000).map(|first| key_of([first, 1].into_iter()) >> 20).collect();
-        assert!(regions.len() > 2_000, "what begins otherwise is spread: {}", regions.len());
+        let near: BTreeSet<u32> =
+            (400..404).map(|first| key_of([first, 9].into_iter()) >> 14).collect();
+        assert_eq!(near.len(), 1, "so do rows whose first words follow each other");
+        let apart: BTreeSet<u32> =
+            (0..4_000).map(|first| key_of([first, 1].into_iter()) >> 14).collect();
+        assert_eq!(apart.len(), 1_000, "and others do not");
         assert_eq!(key_of([77].into_iter()), 77);
     }
 }

@@ -4,6 +4,7 @@
 //! places to spare) lead to them. The table of buckets grows by one bucket at a time, so no insert
 //! ever moves more than one bucket's entries. Vacant slots form a list through themselves.
 
+use std::cmp::Ordering;
 use std::io;
 use std::io::Write;
 use std::sync::Arc;
@@ -181,6 +182,38 @@ impl<T: Entry> Pool<T> {
         };
         *self.buckets.get_mut(from) = with_room(stay);
         *self.buckets.get_mut(old) = with_room(go);
+    }
+
+    /// Puts the slots from `first` on, which are all in use, in the order of their contents. Says
+    /// where the contents of each of them went.
+    pub(crate) fn put_in_order(
+        &mut self,
+        first: u32,
+        compare: impl Fn(&T, &T) -> Ordering,
+    ) -> Vec<u32> {
+        let mut order: Vec<u32> = (first..self.slots).collect();
+        order.sort_unstable_by(|a, b| compare(self.get(*a), self.get(*b)));
+        let items: Vec<T> = order.iter().map(|slot| self.get(*slot).clone()).collect();
+        let mut now = vec![0; order.len()];
+        for (slot, (was, item)) in (first..).zip(order.iter().zip(items)) {
+            now[(*was - first) as usize] = slot;
+            let block = self.blocks.get_mut(slot as usize / BLOCK);
+            Arc::make_mut(block)[slot as usize % BLOCK] = item;
+        }
+        for at in 0..self.buckets.len() {
+            for entry in Arc::make_mut(self.buckets.get_mut(at)) {
+                let slot = *entry as u32;
+                if *entry != EMPTY && slot >= first {
+                    *entry = *entry >> 32 << 32 | u64::from(now[(slot - first) as usize]);
+                }
+            }
+        }
+        now
+    }
+
+    /// The first slot behind all: those from it on that are added later are all in use.
+    pub(crate) fn end(&self) -> u32 {
+        self.slots
     }
 
     /// Empties a slot in use whose contents have this hash.

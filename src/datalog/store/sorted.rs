@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Most items of a leaf: of 64 bits so many, with the counters of what is shared, fill a kibibyte.
 /// Larger copies more per write, smaller makes a larger directory.
-const LEAF_MAX: usize = 126;
+pub(crate) const LEAF_MAX: usize = 126;
 /// Items that a leaf gets when many are sorted at once: some room, for what comes next.
 const LEAF_FILL: usize = 114;
 /// Most leaves behind one entry of the top level.
@@ -46,7 +46,7 @@ impl<T: Copy> Default for Sorted<T> {
 
 /// Where an item stands or would stand.
 #[derive(Clone, Copy)]
-struct Place {
+pub(crate) struct Place {
     group: usize,
     leaf: usize,
     item: usize,
@@ -146,7 +146,8 @@ impl<T: Copy> Sorted<T> {
         self.insert_at(place, item);
     }
 
-    fn insert_at(&mut self, place: Option<Place>, item: T) {
+    /// Adds an item that is not in the set at the place where it would stand.
+    pub(crate) fn insert_at(&mut self, place: Option<Place>, item: T) {
         self.len += 1;
         let Some(mut place) = place else {
             self.groups = Arc::new(vec![Group::new(vec![Leaf::new(&[item])])]);
@@ -213,7 +214,7 @@ impl<T: Copy> Sorted<T> {
         self.items_at(self.place(before))
     }
 
-    fn items_at(&self, place: Option<Place>) -> Items<'_, T> {
+    pub(crate) fn items_at(&self, place: Option<Place>) -> Items<'_, T> {
         let Some(place) = place else { return Items::default() };
         let group = &self.groups[place.group];
         Items {
@@ -233,7 +234,7 @@ impl<T: Copy> Sorted<T> {
 impl Sorted<u64> {
     /// The place of the first item that is not below `wanted`. Within a group and a leaf it is
     /// guessed from the values at their ends, so that few lines of the cache are touched.
-    fn seek(&self, wanted: u64) -> Option<Place> {
+    pub(crate) fn seek(&self, wanted: u64) -> Option<Place> {
         let group = self.groups.partition_point(|group| group.last < wanted);
         let group = group.min(self.groups.len().checked_sub(1)?);
         let low = group.checked_sub(1).map_or(0, |before| self.groups[before].last);
@@ -250,6 +251,19 @@ impl Sorted<u64> {
     pub(crate) fn insert_number(&mut self, item: u64) {
         let place = self.seek(item);
         self.insert_at(place, item);
+    }
+
+    /// The same, and says whether the items that share its upper half may go on beyond the leaf
+    /// that it came into: where they do not, they are fewer than [`LEAF_MAX`].
+    pub(crate) fn insert_number_near(&mut self, item: u64) -> bool {
+        let place = self.seek(item);
+        let within = place.is_some_and(|Place { group, leaf, item: at }| {
+            let items = self.groups[group].leaves[leaf].items();
+            let same = |other: &u64| *other >> 32 == item >> 32;
+            at > 0 && at < items.len() && !same(&items[0]) && !same(&items[items.len() - 1])
+        });
+        self.insert_at(place, item);
+        !within
     }
 
     pub(crate) fn remove_number(&mut self, item: u64) -> bool {

@@ -52,6 +52,21 @@ pub(super) struct Index {
     pub(super) run: Sorted<u64>,
 }
 
+/// Lists by index and key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Grown {
+    /// These, and no others.
+    Only(Vec<(usize, u32)>),
+    /// Any.
+    Any,
+}
+
+impl Default for Grown {
+    fn default() -> Self {
+        Self::Only(Vec::new())
+    }
+}
+
 /// Rows that a condition may have to choose from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum List {
@@ -73,6 +88,8 @@ pub(crate) struct Table {
     pub(super) indexes: Vec<Index>,
     /// Rows that are in no index yet but `by_row`.
     unindexed: Vec<u32>,
+    /// Lists that grew since [`Table::take_grown`] and may be longer than a leaf.
+    grown: Grown,
     /// Row ids in the order of an aggregate, for tables that one folds.
     pub(crate) ordered: Sorted<u32>,
     /// Long lists in order of value, for proofs: per kind of list one run of them all, by key.
@@ -81,7 +98,10 @@ pub(crate) struct Table {
 
 /// Bits of a key that tell its first word. Rows that begin alike change together more often than
 /// not; so they stand together in a run, and a change touches few leaves of it.
-const NEAR_BITS: u32 = 12;
+const NEAR_BITS: u32 = 18;
+/// So many words in sequence are not told apart by these bits (as a power of two). Values that are
+/// alike have words near each other, so their rows stand near each other, too.
+const NEAR_WORDS: u32 = 2;
 
 /// The key of some words: the word itself, or a hash that must be checked again.
 pub(crate) fn key_of(mut words: impl ExactSizeIterator<Item = u32>) -> u32 {
@@ -93,8 +113,7 @@ pub(crate) fn key_of(mut words: impl ExactSizeIterator<Item = u32>) -> u32 {
         (hash.rotate_left(5) ^ u64::from(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
     };
     let all = words.fold(step(0x9e37_79b9_7f4a_7c15, first), step);
-    // Words are often in sequence: the golden ratio spreads these best.
-    let near = first.wrapping_mul(0x9e37_79b1) >> (32 - NEAR_BITS);
+    let near = first >> NEAR_WORDS;
     near << (32 - NEAR_BITS) | ((all >> 32) as u32) >> NEAR_BITS
 }
 
@@ -134,6 +153,7 @@ impl Table {
             by_row: Sorted::default(),
             indexes: indexes.iter().map(index).collect(),
             unindexed: Vec::new(),
+            grown: Grown::default(),
             ordered: Sorted::default(),
             walks: walks.iter().map(|list| (*list, Sorted::default())).collect(),
         }
@@ -253,6 +273,11 @@ impl Table {
         }
     }
 
+    /// Which lists of an index grew and may be longer than a leaf; asked once a transaction.
+    pub(crate) fn take_grown(&mut self) -> Grown {
+        std::mem::take(&mut self.grown)
+    }
+
     /// Whether a list has at least so many rows, in any version.
     pub(crate) fn is_longer(&self, list: List, key: u32, rows: usize) -> bool {
         match list {
@@ -311,8 +336,8 @@ impl Table {
 
     /// Fills an untouched table: `words` has the rows one after the other, equal ones included, and
     /// `support` says what a row gets that occurs so many times. All are in the new version, with
-    /// ids from 0 in the order of their first occurrence. Returns the ids in the order of `words`;
-    /// none for later occurrences.
+    /// ids from 0 in the order of their keys, so that rows which begin alike share blocks. Returns
+    /// the ids in the order of `words`; none for later occurrences.
     pub(crate) fn fill(
         &mut self,
         words: &[u32],
@@ -326,10 +351,12 @@ impl Table {
         let mut ids = vec![None; count];
         let mut block = Vec::with_capacity(BLOCK * self.stride());
         let mut blocks = Vec::with_capacity(count / BLOCK + 1);
-        for (at, times) in times.iter().enumerate().filter(|(_, times)| **times > 0) {
-            ids[at] = Some(self.slots);
-            block.extend_from_slice(row(at as u32));
-            block.extend([support(*times), NEW]);
+        for item in &mut found {
+            let at = *item as u32;
+            ids[at as usize] = Some(self.slots);
+            *item = entry((*item >> 32) as u32, self.slots);
+            block.extend_from_slice(row(at));
+            block.extend([support(times[at as usize]), NEW]);
             self.slots += 1;
             if (self.slots as usize).is_multiple_of(BLOCK) {
                 blocks.push(Arc::from(&*block));
@@ -341,10 +368,6 @@ impl Table {
             blocks.push(Arc::from(block));
         }
         self.blocks = Shared::from_items(blocks);
-        // The ids rise with the places, so the entries stay sorted.
-        for item in &mut found {
-            *item = entry((*item >> 32) as u32, ids[*item as u32 as usize].unwrap_or(NONE));
-        }
         self.by_row = Sorted::from_sorted(&found);
         if !self.indexes.is_empty() {
             self.unindexed.extend(0..self.slots);
@@ -380,7 +403,16 @@ impl Table {
 
     /// The id of a row, added in no version when the table does not have it.
     pub(crate) fn place(&mut self, row: &[u32]) -> u32 {
-        self.find(row).unwrap_or_else(|| self.add(row))
+        let key = key_of(row.iter().copied());
+        let place = self.by_row.seek(entry(key, 0));
+        let mut same = WithKey { items: self.by_row.items_at(place), key }.peekable();
+        if same.peek().is_some() {
+            let known = same.map(|entry| *entry as u32).find(|id| self.row(*id) == row);
+            return known.unwrap_or_else(|| self.add(row));
+        }
+        let id = self.put(row);
+        self.by_row.insert_at(place, entry(key, id));
+        id
     }
 
     /// Puts all added rows into the indexes: one by one, or by one sort when they are many.
@@ -390,7 +422,8 @@ impl Table {
             return;
         }
         let mut indexes = std::mem::take(&mut self.indexes);
-        for Index { columns, run } in &mut indexes {
+        let mut grown = std::mem::take(&mut self.grown);
+        for (at, Index { columns, run }) in indexes.iter_mut().enumerate() {
             let new = ids.iter().map(|id| {
                 let row = self.row(*id);
                 entry(key_of(columns.iter().map(|column| row[*column])), *id)
@@ -399,11 +432,18 @@ impl Table {
                 let mut new: Vec<u64> = new.collect();
                 new.sort_unstable();
                 run.merge(&new, |a, b| a < b);
-            } else {
-                new.for_each(|new| run.insert_number(new));
+                grown = Grown::Any;
+                continue;
+            }
+            for new in new {
+                if run.insert_number_near(new)
+                    && let Grown::Only(lists) = &mut grown
+                {
+                    lists.push((at, (new >> 32) as u32));
+                }
             }
         }
-        self.indexes = indexes;
+        (self.indexes, self.grown) = (indexes, grown);
     }
 
     /// Makes the new version of some rows the old one; a row in neither leaves for good. Tells

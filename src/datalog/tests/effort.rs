@@ -89,6 +89,24 @@ fn what_a_rule_leaves_open_may_change_for_nothing() {
 }
 
 #[test]
+fn a_condition_that_few_meet_is_asked_first() {
+    let mut engine = engine(
+        ".input wants(o: symbol, m: symbol) key(o)\n.input on(o: symbol, n: symbol)\n\
+         .input rare(o: symbol, why: symbol)\n.output found(o: symbol, n: symbol, m: symbol)\n\
+         found(O, N, M) :- wants(O, M), on(O, N), rare(O, _).",
+    );
+    let object = |o: usize| format!("o{o}");
+    let wants = |o: usize, m: &str| fact("wants", &[&object(o), m]);
+    let mut facts: Vec<Fact> = (0..1_000).map(|o| wants(o, "a")).collect();
+    facts.extend((0..1_000).map(|o| fact("on", &[&object(o), "node"])));
+    facts.extend((0..5).map(|o| fact("rare", &[&object(o), "it is"])));
+    engine.transact(insert(facts));
+    let delta = engine.transact(insert((0..50).map(|o| wants(o, "b")).collect()));
+    assert_eq!((delta.added["found"].len(), delta.removed["found"].len()), (5, 5));
+    assert!(engine.effort().probed <= 30, "five objects alone are joined: {:?}", engine.effort());
+}
+
+#[test]
 fn evaluation_in_full_begins_with_the_fewest_rows() {
     let mut engine = engine(
         ".input big(a: symbol, b: symbol)\n.input few(b: symbol)\n.input none(a: symbol)\n\

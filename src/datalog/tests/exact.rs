@@ -151,11 +151,11 @@ fn what_each_kind_of_change_costs() {
     3 7 8: absence
     3 7 8: presence
     141 142 121: a shortcut
-    442 113 91 o90: a way round is left
-    828 187 168 o167: no way is left
+    441 113 91 o90: a way round is left
+    826 187 168 o167: no way is left
     185 186 168: the way returns
     111 112 91: another way
-    787 282 241 o120 r120: the longer way is left
+    783 282 241 o120 r120: the longer way is left
     1 4 6: a triangle
     5 2 2 o1: a side that is no shortcut
     "#);
