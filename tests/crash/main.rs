@@ -27,6 +27,18 @@ use hence::audit::Precondition;
 use hence::audit::Problem;
 use hence::audit::RuleSet;
 use hence::audit::verify;
+use hence::datalog::Builtins;
+use hence::datalog::Engine;
+use hence::datalog::EngineOptions;
+use hence::datalog::Fact;
+use hence::datalog::FileOrigin;
+use hence::datalog::Pattern;
+use hence::datalog::QueryOptions;
+use hence::datalog::RuleFile;
+use hence::datalog::Value;
+use hence::facts::FactBase;
+use hence::facts::Recalled;
+use hence::facts::Statement;
 use hence::facts::store::Delta;
 use hence::facts::store::FactSink;
 use hence::facts::store::FactSource;
@@ -35,11 +47,14 @@ use hence::facts::store::Since;
 use hence::facts::store::StateDir;
 use hence::facts::store::StoreOptions;
 use hence::facts::store::ValueRef;
+use hence::facts::store::copy_for_reading;
 use hence::facts::store::open;
 use hence::model::Digest;
 use hence::model::Timestamp;
 
 const CHILD_DIR: &str = "HENCE_CRASH_TEST_DIR";
+/// Set for a child that keeps what it derives.
+const CHILD_DERIVES: &str = "HENCE_CRASH_TEST_DERIVES";
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Facts(BTreeMap<i64, u64>);
@@ -150,20 +165,89 @@ fn live(dir: &Path) {
     }
 }
 
+const RULES: &str = ".input held(number: number, text: symbol)\n\
+     .output sum(number: number)\n.output follows(a: number, b: number)\n\
+     sum(S) :- S = sum N : { held(N, _) }.\n\
+     follows(A, B) :- held(A, _), held(B, _), B = A + 300.\n\
+     follows(A, C) :- follows(A, B), held(C, _), C = B + 300.";
+
+/// An engine with the facts of a folder, after what was derived was read, if that could be.
+fn deriving(dir: &StateDir) -> (FactBase, u64, bool) {
+    let file = RuleFile { name: "a.dl".into(), text: RULES.into(), origin: FileOrigin::BuiltIn };
+    let program = hence::datalog::check(&[file], &Builtins::new()).unwrap();
+    let mut engine = Engine::new(program, Builtins::new(), EngineOptions::default());
+    let mut recalled = Recalled::new(&mut engine);
+    let options = StoreOptions { deltas_max: 5, ..options() };
+    let (log, recovered) = open(dir, &options, &mut recalled).unwrap();
+    let known = |loss: &Loss| matches!(loss, Loss::Cut { .. } | Loss::IndexRebuilt { .. });
+    assert!(recovered.losses.iter().all(known), "{:?}", recovered.losses);
+    recalled.finish(recovered.head.generation + 1);
+    let was_kept = engine.effort().full_units == 0;
+    (FactBase::new(engine, Some(log)), recovered.head.seq, was_kept)
+}
+
+/// The life of a daemon whose conclusions are kept beside each snapshot.
+fn live_deriving(dir: &Path) {
+    let (mut base, seq, _) = deriving(&StateDir::open(dir).unwrap());
+    let mut out = std::io::stdout().lock();
+    let mut facts = facts_at(seq);
+    for seq in seq + 1.. {
+        let known = facts.0.clone();
+        change(seq, &mut facts);
+        let fact = |number: i64| Fact::new("held", vec![number.into(), Value::from(FILL)]);
+        let gone = known.keys().filter(|number| !facts.0.contains_key(number));
+        let gone = gone.map(|number| Statement::Fails(fact(*number)));
+        let come = facts.0.keys().filter(|number| !known.contains_key(number));
+        let come = come.map(|number| Statement::Holds(fact(*number)));
+        base.commit(gone.chain(come).collect(), Timestamp(0)).unwrap();
+        base.sync().unwrap();
+        if writeln!(out, "ack {seq} 0").and_then(|()| out.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Opens what a killed child left, with and without what it derived; says whether that was used.
+fn check_deriving(dir: &Path, transaction: u64, why: &str) -> bool {
+    let (kept, seq, was_kept) = deriving(&StateDir::open(dir).unwrap());
+    assert!(seq >= transaction, "{why}: transaction {transaction} was acknowledged, {seq} found");
+    let held: Vec<i64> = facts_at(seq).0.into_keys().collect();
+    let numbers = |base: &FactBase, relation: &str| -> Vec<Vec<i64>> {
+        let pattern = Pattern::parse(relation).unwrap();
+        let options = QueryOptions { limit: usize::MAX, ..QueryOptions::default() };
+        let rows = base.reader().query(&pattern, &options).value;
+        rows.iter().map(|row| row.iter().filter_map(Value::as_number).collect()).collect()
+    };
+    let found: Vec<i64> = numbers(&kept, "held(_, _)").into_iter().flatten().collect();
+    assert_eq!(found, held, "{why}: the facts of transaction {seq}");
+    let copy = tempfile::tempdir().unwrap();
+    copy_for_reading(dir, copy.path()).unwrap();
+    std::fs::remove_file(copy.path().join("facts/derived")).ok();
+    let (anew, _, _) = deriving(&StateDir::open(copy.path()).unwrap());
+    for relation in ["sum(_)", "follows(_, _)"] {
+        assert_eq!(numbers(&kept, relation), numbers(&anew, relation), "{why}: {relation}");
+    }
+    was_kept
+}
+
 /// The child's part: does nothing unless the parent named a directory.
 #[test]
 fn child() {
     if let Some(dir) = std::env::var_os(CHILD_DIR) {
-        live(Path::new(&dir));
+        match std::env::var_os(CHILD_DERIVES) {
+            Some(_) => live_deriving(Path::new(&dir)),
+            None => live(Path::new(&dir)),
+        }
     }
 }
 
 /// Starts a child on `dir`, kills it after `lines` acknowledgements, and returns the last one that
 /// it made: transaction and record.
-fn kill_after(dir: &Path, lines: u64) -> (u64, u64) {
+fn kill_after(dir: &Path, lines: u64, settings: &[&str]) -> (u64, u64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
         .env(CHILD_DIR, dir)
+        .envs(settings.iter().map(|name| (name, "1")))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -214,23 +298,42 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-#[test]
-fn nothing_acknowledged_is_lost_to_kill_9() {
+/// Kills a child again and again after a number of lines drawn from `SEED`, and looks each time;
+/// returns the number of kills and the last transaction.
+fn kill_again(dir: &Path, settings: &[&str], mut look: impl FnMut((u64, u64), &str)) -> (u64, u64) {
     let seed = number("SEED").unwrap_or(20_261_122);
     let rounds = number("ROUNDS").unwrap_or(60);
     println!("SEED={seed} ROUNDS={rounds}");
-    let root = tempfile::tempdir().unwrap();
-    let dir = root.path().join("state");
     let mut random = seed;
     let mut last = 0;
     for round in 0..rounds {
         random =
             random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let lines = 1 + (random >> 33) % 40;
-        let acknowledged = kill_after(&dir, lines);
+        let acknowledged = kill_after(dir, lines, settings);
         assert!(acknowledged.0 > last, "it goes on where it was");
         last = acknowledged.0;
-        check(&dir, acknowledged, &format!("SEED={seed}, round {round}"));
+        look(acknowledged, &format!("SEED={seed}, round {round}"));
     }
+    (rounds, last)
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_to_kill_9() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("state");
+    let (rounds, last) = kill_again(&dir, &[], |acknowledged, why| check(&dir, acknowledged, why));
     println!("{rounds} kills, {last} transactions");
+}
+
+#[test]
+fn what_was_derived_is_right_after_kill_9() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("state");
+    let mut kept = 0;
+    let (rounds, last) = kill_again(&dir, &[CHILD_DERIVES], |(transaction, _), why| {
+        kept += u64::from(check_deriving(&dir, transaction, why));
+    });
+    println!("{rounds} kills, {last} transactions; {kept} starts from what was derived before");
+    assert!(kept * 2 > rounds, "most starts find it whole");
 }
