@@ -64,6 +64,19 @@ impl Entry for Value {
             _ => u32::MAX,
         }
     }
+
+    fn part(&self, at: usize) -> u64 {
+        match self {
+            Self::Symbol(text) => part_of(text.as_bytes(), at),
+            Self::Version(version) => part_of(version.as_str().as_bytes(), at),
+            Self::Decimal(decimal) if at == 0 => (decimal.nanos() >> 64) as u64,
+            Self::Decimal(decimal) if at == 1 => decimal.nanos() as u64,
+            Self::Number(number) | Self::Time(number) | Self::Duration(number) if at == 0 => {
+                *number as u64
+            }
+            _ => 0,
+        }
+    }
 }
 
 impl Entry for Digest {
@@ -76,6 +89,19 @@ impl Entry for Digest {
     fn next(&self) -> u32 {
         u32::from_le_bytes([self[0], self[1], self[2], self[3]])
     }
+
+    fn part(&self, at: usize) -> u64 {
+        part_of(self, at)
+    }
+}
+
+/// Eight bytes of a text in the order of texts; 0 stands for what is behind its end.
+fn part_of(bytes: &[u8], at: usize) -> u64 {
+    let mut part = [0; 8];
+    let from = bytes.len().min(at * 8);
+    let taken = &bytes[from..bytes.len().min(from + 8)];
+    part[..taken.len()].copy_from_slice(taken);
+    u64::from_be_bytes(part)
 }
 
 /// A quick hash: eight bytes a step.
@@ -246,8 +272,8 @@ impl Interner {
     /// have words near each other. No row may have one of them yet; `words` are those that are
     /// already on their way.
     pub(crate) fn put_in_order<'w>(&mut self, end: &End, words: impl Iterator<Item = &'w mut u32>) {
-        let values = self.values.put_in_order(end.values, Value::cmp);
-        let digests = self.digests.put_in_order(end.digests, Digest::cmp);
+        let values = self.values.put_in_order(end.values);
+        let digests = self.digests.put_in_order(end.digests);
         for word in words.filter(|word| **word & INLINE == 0) {
             let (now, first, slot) = if *word & DIGEST != 0 {
                 (&digests, end.digests, *word & !DIGEST)

@@ -4,7 +4,6 @@
 //! places to spare) lead to them. The table of buckets grows by one bucket at a time, so no insert
 //! ever moves more than one bucket's entries. Vacant slots form a list through themselves.
 
-use std::cmp::Ordering;
 use std::io;
 use std::io::Write;
 use std::sync::Arc;
@@ -31,7 +30,13 @@ pub(crate) trait Entry: Clone + PartialEq {
 
     /// The slot that a vacant slot names.
     fn next(&self) -> u32;
+
+    /// The eight bytes at eight times `at` of what contents are put in order by; 0 behind the end.
+    fn part(&self, at: usize) -> u64;
 }
+
+/// How many parts of their contents tell slots apart that are put in order.
+const PARTS: usize = 6;
 
 /// Slots and the way to them. A clone shares everything.
 #[derive(Clone)]
@@ -184,15 +189,12 @@ impl<T: Entry> Pool<T> {
         *self.buckets.get_mut(old) = with_room(go);
     }
 
-    /// Puts the slots from `first` on, which are all in use, in the order of their contents. Says
-    /// where the contents of each of them went.
-    pub(crate) fn put_in_order(
-        &mut self,
-        first: u32,
-        compare: impl Fn(&T, &T) -> Ordering,
-    ) -> Vec<u32> {
-        let mut order: Vec<u32> = (first..self.slots).collect();
-        order.sort_unstable_by(|a, b| compare(self.get(*a), self.get(*b)));
+    /// Puts the slots from `first` on, which are all in use, in the order of their contents, as far
+    /// as [`PARTS`] tell it. Says where the contents of each of them went.
+    pub(crate) fn put_in_order(&mut self, first: u32) -> Vec<u32> {
+        let mut order: Vec<(u64, u32)> = (first..self.slots).map(|slot| (0, slot)).collect();
+        self.sort_by_parts(&mut order, 0);
+        let order: Vec<u32> = order.into_iter().map(|(_, slot)| slot).collect();
         let items: Vec<T> = order.iter().map(|slot| self.get(*slot).clone()).collect();
         let mut now = vec![0; order.len()];
         for (slot, (was, item)) in (first..).zip(order.iter().zip(items)) {
@@ -209,6 +211,18 @@ impl<T: Entry> Pool<T> {
             }
         }
         now
+    }
+
+    /// Sorts slots that agree up to a part: each of their contents is read once a part, not once a
+    /// comparison.
+    fn sort_by_parts(&self, slots: &mut [(u64, u32)], at: usize) {
+        slots.iter_mut().for_each(|(part, slot)| *part = self.get(*slot).part(at));
+        slots.sort_unstable();
+        if at + 1 < PARTS {
+            for alike in slots.chunk_by_mut(|a, b| a.0 == b.0).filter(|alike| alike.len() > 1) {
+                self.sort_by_parts(alike, at + 1);
+            }
+        }
     }
 
     /// The first slot behind all: those from it on that are added later are all in use.
