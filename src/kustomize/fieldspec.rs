@@ -178,9 +178,10 @@ fn walk(
     walk(field, rest, create, set)
 }
 
-/// Turns a null into an empty node of `kind`. A scalar keeps its text, as upstream.
+/// Turns a null into an empty node of `kind`. A scalar keeps its text, as upstream, and a null that
+/// has entries keeps them.
 fn become_kind(node: &mut Node, kind: Kind, tag: Tag) {
-    if kind == Kind::Scalar {
+    if kind == Kind::Scalar || (kind == Kind::Mapping && node.is_hollow()) {
         node.set_tag(tag);
         return;
     }

@@ -20,6 +20,7 @@ use super::error::Result;
 use super::gvk::ResId;
 use super::loader::Loader;
 use super::loader::Tree;
+use super::metadata;
 use super::origin_annotation::Record;
 use super::origins;
 use super::output::Built;
@@ -126,7 +127,7 @@ fn drop_local(map: &mut ResMap) -> Result<bool> {
             continue;
         }
         resource::validate(object.node())?;
-        match object.annotation(annotation::LOCAL_CONFIG) {
+        match object.first_annotation(annotation::LOCAL_CONFIG) {
             Some(text) if text != "false" => local.push(i),
             _ => {
                 let id = object.id();
@@ -200,22 +201,44 @@ impl Clean {
         if !self.keep_transformations {
             annotations.remove(annotation::TRANSFORMATIONS);
         }
+        if metadata::count(object.node(), "annotations") > 1 {
+            return self.fold(object);
+        }
         let both = self.keep_origin && self.keep_transformations;
-        if annotations.len() == count && (is_tidy(object.node()) || (both && count == 0)) {
+        if annotations.len() == count && (is_tidy(object.node(), count) || (both && count == 0)) {
             return Ok(());
         }
         object.set_annotations(&annotations)
     }
+
+    /// Upstream writes the annotations anew once for each of the three kinds that go, and each time
+    /// what stands under the key a second time takes up the first: only what goes then is gone.
+    fn fold(&self, object: &mut Object) -> Result<()> {
+        let rounds: [(&[&str], bool); 3] = [
+            (annotation::BUILD, !object.annotations().is_empty()),
+            (&[annotation::ORIGIN], !self.keep_origin),
+            (&[annotation::TRANSFORMATIONS], !self.keep_transformations),
+        ];
+        for (going, _) in rounds.into_iter().filter(|(_, is_due)| *is_due) {
+            let mut annotations = object.annotations();
+            annotations.retain(|key, _| !going.contains(&key.as_str()));
+            object.set_annotations(&annotations)?;
+        }
+        Ok(())
+    }
 }
 
-/// Whether writing the annotations anew would change nothing.
-fn is_tidy(node: &Node) -> bool {
+/// Whether writing these `count` annotations anew would change nothing.
+fn is_tidy(node: &Node, count: usize) -> bool {
     let Some(map) = node.get("metadata").and_then(|metadata| metadata.get("annotations")) else {
         return true;
     };
     let plain_text = |entry: &super::yaml::Entry| {
-        entry.value.is_scalar() && entry.value.tag() == Tag::Str && entry.key.tag() != Tag::Unset
+        let is_key = entry.key.tag() != Tag::Unset && entry.key.text() != Some("");
+        is_key && entry.value.is_scalar() && entry.value.tag() == Tag::Str
     };
     let entries = map.entries().unwrap_or_default();
-    !entries.is_empty() && entries.iter().all(plain_text) && map.style() != Style::Literal
+    // Of equal keys one would stay.
+    let all_stay = entries.len() == count && !entries.is_empty();
+    all_stay && entries.iter().all(plain_text) && map.style() != Style::Literal
 }

@@ -13,13 +13,12 @@ use super::error::ErrorKind;
 use super::error::Result;
 use super::kustomization::GeneratorArgs;
 use super::kustomization::GeneratorOptions;
+use super::metadata;
 use super::path;
 use super::path::Kind;
 use super::plugin::Helpers;
 use super::resource::Object;
 use super::resource::annotation;
-use super::resource::set_annotation;
-use super::resource::set_label;
 use super::yaml::Entry;
 use super::yaml::Node;
 use super::yaml::Place;
@@ -247,10 +246,10 @@ pub(crate) fn put(node: &mut Node, field: &str, key: &str, value: Node) -> Resul
 pub(crate) fn finish(node: &mut Node, options: Option<&GeneratorOptions>) -> Result<()> {
     let Some(options) = options else { return Ok(()) };
     for (key, value) in options.labels.iter().flatten() {
-        set_label(node, key, value)?;
+        metadata::set_label(node, key, value)?;
     }
     for (key, value) in options.annotations.iter().flatten() {
-        set_annotation(node, key, value)?;
+        metadata::set_annotation(node, key, value)?;
     }
     if options.immutable {
         node.set("immutable", Node::bool(true));
@@ -300,12 +299,13 @@ pub(crate) fn merged_options(
     Some(merged)
 }
 
-/// Puts the data of `old` under that of `object`.
+/// Puts the data of `old` under that of `object`. In each, the first of equal keys counts.
 pub(crate) fn merge_data(object: &mut Object, old: &Object) -> Result<()> {
     for field in ["data", "binaryData"] {
         let mut merged: BTreeMap<String, (String, Place)> = BTreeMap::new();
         for source in [old, object] {
-            for entry in source.node().get(field).and_then(Node::entries).unwrap_or_default() {
+            let entries = source.node().get(field).and_then(Node::entries).unwrap_or_default();
+            for entry in entries.iter().rev() {
                 let value = path::value_text(&entry.value).to_owned();
                 let place = source.origin_of(entry.value.place());
                 merged.insert(path::value_text(&entry.key).to_owned(), (value, place));

@@ -37,6 +37,7 @@ mod kustomization_file;
 mod label_selector;
 mod loader;
 mod merge;
+mod metadata;
 mod origin_annotation;
 mod origins;
 mod output;

@@ -143,7 +143,7 @@ impl ResMap {
                 if behavior == "merge" {
                     merge_generated(&mut object, old_object)?;
                 } else {
-                    object.copy_metadata_from(old_object)?;
+                    object.copy_metadata_from(old_object);
                 }
                 return self.replace(object, old);
             }
@@ -206,10 +206,10 @@ fn index_lost() -> BuildError {
 /// Merges the data of the old object below that of the generated one.
 fn merge_generated(object: &mut Object, old: &Object) -> Result<()> {
     let origin = old.annotation(annotation::ORIGIN).map(str::to_owned);
-    object.copy_metadata_from(old)?;
+    object.copy_metadata_from(old);
     super::generated::merge_data(object, old)?;
     if let Some(origin) = origin {
-        object.put_annotation(annotation::ORIGIN, &origin)?;
+        let _ = object.put_annotation(annotation::ORIGIN, &origin); // as upstream
     }
     Ok(())
 }

@@ -12,15 +12,14 @@ use super::error::ErrorKind;
 use super::error::Result;
 use super::gvk::Gvk;
 use super::gvk::ResId;
+use super::metadata;
 use super::origins::Trail;
 use super::path;
-use super::path::Kind;
 use super::pen;
 use super::pen::Pen;
 use super::schemas::Schemas;
 use super::yaml::Node;
 use super::yaml::Place;
-use super::yaml::Style;
 use super::yaml::Text;
 use super::yaml::shared_text;
 
@@ -231,23 +230,23 @@ impl Object {
     }
 
     pub(crate) fn name(&self) -> &str {
-        meta_text(&self.node, "name").map(|n| n.as_str_or_empty()).unwrap_or_default()
+        metadata::text(&self.node, "name").unwrap_or_default()
     }
 
     pub(crate) fn namespace(&self) -> &str {
-        meta_text(&self.node, "namespace").map(|n| n.as_str_or_empty()).unwrap_or_default()
+        metadata::text(&self.node, "namespace").unwrap_or_default()
     }
 
     /// Sets `metadata.name`, in the style of the old one.
     pub(crate) fn set_name(&mut self, name: &str) -> Result<()> {
-        set_meta(self.node_mut(), "name", name)
+        metadata::set_text(self.node_mut(), "name", name)
     }
 
     /// Sets `metadata.namespace`; an empty one is removed.
     pub(crate) fn set_namespace(&mut self, namespace: &str) -> Result<()> {
         let node = self.node_mut();
         if !namespace.is_empty() {
-            return set_meta(node, "namespace", namespace);
+            return metadata::set_text(node, "namespace", namespace);
         }
         match node.get("metadata").and_then(|metadata| metadata.index_of("namespace")) {
             Some(_) => match node.get_mut("metadata") {
@@ -267,29 +266,34 @@ impl Object {
     }
 
     pub(crate) fn annotations(&self) -> BTreeMap<String, String> {
-        map_in_metadata(&self.node, "annotations")
+        metadata::map(&self.node, "annotations")
     }
 
     pub(crate) fn labels(&self) -> BTreeMap<String, String> {
-        map_in_metadata(&self.node, "labels")
+        metadata::map(&self.node, "labels")
     }
 
-    /// One annotation's text.
+    /// One annotation's text; the last of equal keys counts.
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
-        annotation_of(&self.node, key)
+        metadata::annotation(&self.node, key)
+    }
+
+    /// One annotation's text; the first of equal keys counts.
+    pub(crate) fn first_annotation(&self, key: &str) -> Option<&str> {
+        metadata::first_annotation(&self.node, key)
     }
 
     pub(crate) fn set_annotations(&mut self, map: &BTreeMap<String, String>) -> Result<()> {
-        refuse_odd_list(&self.node)?;
+        metadata::refuse_odd_list(&self.node)?;
         let groups = std::mem::take(&mut self.groups);
-        let outcome = set_map_in_metadata(self.node_mut(), "annotations", map, &groups);
+        let outcome = metadata::set_map(self.node_mut(), "annotations", map, &groups);
         self.groups = groups;
         outcome
     }
 
     pub(crate) fn set_labels(&mut self, map: &BTreeMap<String, String>) -> Result<()> {
         let groups = std::mem::take(&mut self.groups);
-        let outcome = set_map_in_metadata(self.node_mut(), "labels", map, &groups);
+        let outcome = metadata::set_map(self.node_mut(), "labels", map, &groups);
         self.groups = groups;
         outcome
     }
@@ -319,7 +323,7 @@ impl Object {
             Some(old) => format!("{old},{value}"),
             None => value.to_owned(),
         };
-        set_annotation(self.node_mut(), key, &text)
+        metadata::set_annotation(self.node_mut(), key, &text)
     }
 
     /// Remembers the current id, before it changes.
@@ -328,7 +332,8 @@ impl Object {
         self.append_csv(annotation::PREVIOUS_NAMES, &id.name)?;
         self.append_csv(annotation::PREVIOUS_NAMESPACES, id.effective_namespace())?;
         self.append_csv(annotation::PREVIOUS_KINDS, &id.gvk.kind)?;
-        let count = |key| self.csv(key).len();
+        let first = |key| self.first_annotation(key);
+        let count = |key| first(key).map(|text| text.split(',').count()).unwrap_or_default();
         let names = count(annotation::PREVIOUS_NAMES);
         let fits = |key| count(key) == names;
         // A name that is empty is not remembered, and upstream ends when names are too few.
@@ -343,8 +348,12 @@ impl Object {
     }
 
     /// Takes labels, annotations, name and namespace of `other` where this one has none of its own;
-    /// memories come from `other` alone.
-    pub(crate) fn copy_metadata_from(&mut self, other: &Self) -> Result<()> {
+    /// memories come from `other` alone. Upstream goes on with what was copied before an error.
+    pub(crate) fn copy_metadata_from(&mut self, other: &Self) {
+        let _ = self.try_copy_metadata_from(other);
+    }
+
+    fn try_copy_metadata_from(&mut self, other: &Self) -> Result<()> {
         let mut labels = other.labels();
         labels.extend(self.labels());
         self.set_labels(&labels)?;
@@ -370,24 +379,6 @@ impl Object {
     }
 }
 
-/// A metadata field's value: text even when it is a list, which reads as empty.
-struct MetaText<'n>(&'n Node);
-
-impl<'n> MetaText<'n> {
-    fn as_str_or_empty(&self) -> &'n str {
-        path::text(self.0)
-    }
-}
-
-/// The metadata of an object, unless it is empty.
-pub(crate) fn metadata(node: &Node) -> Option<&Node> {
-    node.get("metadata").filter(|found| !path::is_null_or_empty(found))
-}
-
-fn meta_text<'n>(node: &'n Node, field: &str) -> Option<MetaText<'n>> {
-    metadata(node)?.get(field).filter(|found| !path::is_null_or_empty(found)).map(MetaText)
-}
-
 fn shared(node: Option<&Node>) -> Text {
     node.and_then(Node::shared_text).unwrap_or_default()
 }
@@ -399,15 +390,17 @@ pub(crate) fn id_of(node: &Node, schemas: &Schemas) -> ResId {
     let cluster_scoped = schemas.is_cluster_scoped(&api_version, &kind);
     ResId {
         gvk: Gvk { api_version, kind, cluster_scoped },
-        name: shared(meta_text(node, "name").map(|found| found.0)),
-        namespace: shared(meta_text(node, "namespace").map(|found| found.0)),
+        name: shared(metadata::field(node, "name")),
+        namespace: shared(metadata::field(node, "namespace")),
     }
 }
 
 /// The ids that the annotations remember; empty when they do not fit together.
 fn previous_ids(node: &Node, current: &ResId) -> Vec<ResId> {
-    let Some(names) = annotation_of(node, annotation::PREVIOUS_NAMES) else { return Vec::new() };
-    let list = |key| annotation_of(node, key).unwrap_or_default().split(',');
+    let Some(names) = metadata::first_annotation(node, annotation::PREVIOUS_NAMES) else {
+        return Vec::new();
+    };
+    let list = |key| metadata::first_annotation(node, key).unwrap_or_default().split(',');
     let api_version = shared(node.get("apiVersion"));
     names
         .split(',')
@@ -430,125 +423,10 @@ fn same_or_new(text: &str, known: &Text) -> Text {
     if text == known.as_str() { known.clone() } else { text.into() }
 }
 
-fn annotation_of<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
-    metadata(node)?.get("annotations")?.get(key).map(path::text)
-}
-
-/// All entries of `metadata.field` as texts. Upstream never asks for its kind: of a list, each item
-/// is the key of the next one.
-pub(crate) fn map_in_metadata(node: &Node, field: &str) -> BTreeMap<String, String> {
-    let map = metadata(node).and_then(|metadata| metadata.get(field));
-    let pair =
-        |key: &Node, value: &Node| (path::text(key).to_owned(), path::text(value).to_owned());
-    match map.and_then(Node::items) {
-        Some(items) => items.chunks_exact(2).map(|two| pair(&two[0], &two[1])).collect(),
-        None => {
-            let entries = map.and_then(Node::entries).unwrap_or_default();
-            entries.iter().map(|entry| pair(&entry.key, &entry.value)).collect()
-        }
-    }
-}
-
-/// Refuses annotations that are a list whose last item has no partner: upstream ends there.
-fn refuse_odd_list(node: &Node) -> Result<()> {
-    let annotations = metadata(node).and_then(|metadata| metadata.get("annotations"));
-    match annotations.and_then(Node::items) {
-        Some(items) if items.len() % 2 == 1 => {
-            let words = format!("index out of range [{0}] with length {0}", items.len());
-            Err(BuildError::new(ErrorKind::InvalidObject, words)
-                .says("the annotations of an object are a list"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A string as upstream makes one: lines stand in a literal block.
-pub(crate) fn made_string(text: &str) -> Node {
-    let style = if text.contains('\n') { Style::Literal } else { Style::Plain };
-    Node::string(text).styled(style)
-}
-
-fn set_map_in_metadata(
-    node: &mut Node,
-    field: &str,
-    map: &BTreeMap<String, String>,
-    groups: &[Place],
-) -> Result<()> {
-    let Some(metadata) = path::lookup_create(node, &["metadata"], Kind::Mapping)? else {
-        return Ok(());
-    };
-    if map.is_empty() {
-        return path::remove_field(metadata, field);
-    }
-    let mut made = Node::mapping(Vec::with_capacity(map.len()));
-    for (key, value) in map {
-        // The place of an entry that stays is kept, origins need it; what it shared is left.
-        let old = metadata.get(field).and_then(|old| old.get(key));
-        let place = old.map(Node::place).unwrap_or_default();
-        let group = pen::group_of(place).and_then(|group| groups.get(group));
-        let place = group.copied().unwrap_or(place);
-        path::set_field(&mut made, key, made_string(value).at(place))?;
-    }
-    path::remove_field(metadata, field)?;
-    metadata.set(field, made);
-    Ok(())
-}
-
-/// Sets one annotation in place (kyaml: `SetAnnotation`).
-pub(crate) fn set_annotation(node: &mut Node, key: &str, value: &str) -> Result<()> {
-    if let Some(metadata) = node.get_mut("metadata") {
-        let empty = |found: &Node| found.is_scalar() || found.is_empty_collection();
-        if metadata.get("annotations").is_some_and(empty) {
-            path::remove_field(metadata, "annotations")?;
-        }
-        if !metadata.is_mapping() || metadata.is_empty_collection() {
-            path::remove_field(node, "metadata")?;
-        }
-    }
-    set_metadata_entry(node, "annotations", key, value)
-}
-
-/// Sets one annotation as a field spec would.
-pub(crate) fn set_plain_annotation(object: &mut Object, key: &str, value: &str) -> Result<()> {
-    let map = path::lookup_create(object.node_mut(), &["metadata", "annotations"], Kind::Mapping)?;
-    match map {
-        Some(map) if !path::is_null(map) => path::set_field(map, key, Node::string(value)),
-        Some(map) => {
-            *map = Kind::Mapping.empty();
-            path::set_field(map, key, Node::string(value))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Sets one label in place (kyaml: `SetLabel`).
-pub(crate) fn set_label(node: &mut Node, key: &str, value: &str) -> Result<()> {
-    set_metadata_entry(node, "labels", key, value)
-}
-
-fn set_metadata_entry(node: &mut Node, field: &str, key: &str, value: &str) -> Result<()> {
-    match path::lookup_create(node, &["metadata", field], Kind::Mapping)? {
-        Some(map) => path::set_field(map, key, made_string(value).styled(Style::SingleQuoted)),
-        None => Ok(()),
-    }
-}
-
-fn set_meta(node: &mut Node, field: &str, text: &str) -> Result<()> {
-    match path::lookup_create(node, &["metadata"], Kind::Mapping)? {
-        Some(metadata) => {
-            // The name goes on to come from where it was written: this is for suffixes.
-            let place =
-                metadata.get(field).map(Node::place).filter(|p| pen::group_of(*p).is_none());
-            path::set_field(metadata, field, Node::scalar(text).at(place.unwrap_or_default()))
-        }
-        None => Ok(()),
-    }
-}
-
 /// Checks that an object has a kind and, unless it is a list, a name.
 pub(crate) fn validate(node: &Node) -> Result<()> {
     let text = |field: &str| node.get(field).map(path::value_text).unwrap_or_default();
-    let (kind, name) = (text("kind"), meta_text(node, "name").map(|n| n.as_str_or_empty()));
+    let (kind, name) = (text("kind"), metadata::text(node, "name"));
     let missing = |what: &str| {
         BuildError::new(
             ErrorKind::InvalidObject,
@@ -574,10 +452,10 @@ pub(crate) fn validate(node: &Node) -> Result<()> {
 /// An object's metadata as Go prints the struct.
 fn go_meta(node: &Node) -> String {
     let text = |field: &str| node.get(field).map(path::value_text).unwrap_or_default();
-    let meta = |field: &str| meta_text(node, field).map(|n| n.as_str_or_empty());
+    let meta = |field: &str| metadata::text(node, field);
     let map = |field: &str| {
         let pairs: Vec<String> =
-            map_in_metadata(node, field).iter().map(|(k, v)| format!("{k}:{v}")).collect();
+            metadata::map(node, field).iter().map(|(k, v)| format!("{k}:{v}")).collect();
         pairs.join(" ")
     };
     format!(

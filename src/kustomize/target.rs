@@ -27,6 +27,7 @@ use super::kustomization_file::COMPONENT;
 use super::kustomization_file::FILE_NAMES;
 use super::loader::File;
 use super::loader::Loader;
+use super::metadata;
 use super::origin_annotation;
 use super::origin_annotation::Record;
 use super::plugin::Helpers;
@@ -298,7 +299,7 @@ impl<'b, 't> Target<'b, 't> {
         if let Some(record) = &self.record {
             let text = record.append(path).text();
             for object in &mut objects {
-                super::resource::set_plain_annotation(object, annotation::ORIGIN, &text)?;
+                metadata::set_plain_annotation(object.node_mut(), annotation::ORIGIN, &text)?;
             }
         }
         into.map

@@ -81,22 +81,31 @@ struct Update<'i> {
 impl Update<'_> {
     fn walk(&self, node: &mut Node, pen: &mut Pen) -> Result<()> {
         if node.is_mapping() {
-            for entry in node.entries_mut().into_iter().flatten() {
-                if holds_containers(&entry.value) {
-                    self.walk(&mut entry.value, pen)?;
-                }
-                if is_containers(path::text(&entry.key)) {
-                    for item in entry.value.items_mut().into_iter().flatten() {
-                        if let Some(image) = path::lookup_mut(item, &["image"])? {
-                            self.set(image, pen)?;
-                        }
-                    }
-                }
+            for at in 0..node.entries().unwrap_or_default().len() {
+                self.walk_entry(node, at, pen)?;
             }
             return Ok(());
         }
         let items = node.items_mut().into_iter().flatten();
         items.filter(|item| holds_containers(item)).try_for_each(|item| self.walk(item, pen))
+    }
+
+    /// Upstream takes the names of all entries, and for each name the first entry that has it.
+    fn walk_entry(&self, map: &mut Node, at: usize, pen: &mut Pen) -> Result<()> {
+        let name = map.entries().and_then(|entries| entries.get(at)).map(|e| e.key.clone());
+        let name = name.as_ref().map(path::text).unwrap_or_default();
+        let Some(value) = map.get_mut(name) else { return Ok(()) };
+        if holds_containers(value) {
+            self.walk(value, pen)?;
+        }
+        if is_containers(name) {
+            for item in value.items_mut().into_iter().flatten() {
+                if let Some(image) = path::lookup_mut(item, &["image"])? {
+                    self.set(image, pen)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Changes one image reference, if it is of the image.

@@ -89,7 +89,7 @@ impl Transformer for NamespaceTransformer {
             specs: &self.field_specs,
         };
         for object in map.objects_mut() {
-            if object.is_empty() || object.annotation(annotation::HELM) == Some("true") {
+            if object.is_empty() || object.first_annotation(annotation::HELM) == Some("true") {
                 continue;
             }
             let old = object.id().key();

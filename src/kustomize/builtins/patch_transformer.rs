@@ -251,7 +251,7 @@ pub(super) fn apply_to(map: &mut ResMap, selected: &[usize], patch: &Object) -> 
         touched = true;
         let gvk = object.id().gvk.clone();
         let mut own = patch.clone();
-        own.copy_metadata_from(patch)?;
+        own.copy_metadata_from(patch);
         own.set_kind(&gvk.kind)?;
         own.set_api_version(&gvk.api_version)?;
         own.set_kind(patch.kind())?;

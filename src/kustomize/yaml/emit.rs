@@ -120,6 +120,7 @@ impl Writer {
         let in_flow = around.in_flow || node.style() == Style::Flow;
         let context = Context { in_flow, ..around };
         match node.content() {
+            Content::Mapping(_) if node.is_hollow() => self.node(&Node::null(), around, depth),
             Content::Scalar(_) => {
                 let value = canonical::scalar(node, around.in_flow)?;
                 let indent = context.indent.map_or(2, |indent| indent + 2);

@@ -38,6 +38,7 @@ impl Node {
                 .map(|item| item.json_value(false, in_flow))
                 .collect::<Result<_, _>>()
                 .map(Json::Array),
+            Content::Mapping(_) if self.is_hollow() => Ok(Json::Null),
             Content::Mapping(_) => {
                 let mut map = Map::new();
                 for (key, value) in canonical::raw_fields(self, is_root, in_flow)? {

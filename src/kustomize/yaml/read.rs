@@ -117,6 +117,12 @@ impl Node {
         }
     }
 
+    /// A null that has entries all the same: upstream adds them to whatever it finds, and goes on
+    /// to print null.
+    pub(crate) fn is_hollow(&self) -> bool {
+        self.tag() == Tag::Null && !self.is_tagged() && self.is_mapping()
+    }
+
     /// The first entry of a map whose key has this text.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries()?.iter().find(|entry| entry.key.text() == Some(key))
