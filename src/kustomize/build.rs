@@ -275,6 +275,8 @@ fn list_items(node: &Node) -> Result<Option<Vec<Node>>> {
     if !kind.ends_with("List") {
         return Ok(None);
     }
+    json::check_decodable(node)
+        .map_err(|error| error.wrap(format!("trouble expanding list of {kind}")))?;
     let Some(items) = node.get("items") else { return Ok(None) };
     if path::is_null(items) {
         return Ok(Some(Vec::new()));

@@ -36,11 +36,15 @@ pub(crate) fn through(node: &Node, detour: Detour) -> Result<Node> {
 fn convert(node: &Node, detour: Detour, top: bool, around_flow: bool) -> Result<Node> {
     let place = node.place();
     let in_flow = around_flow || node.style() == Style::Flow;
+    if node.is_hollow() {
+        return Ok(Node::null().at(place));
+    }
     if let Some(items) = node.items() {
         let items = items.iter().map(|item| convert(item, detour, false, in_flow));
         return Ok(Node::sequence(items.collect::<Result<_>>()?).at(place));
     }
     if let Some(entries) = node.entries() {
+        refuse_equal_keys(entries)?;
         let mut made = Vec::with_capacity(entries.len());
         for entry in entries {
             let key = entry.key.text().unwrap_or_default();
@@ -58,6 +62,22 @@ fn convert(node: &Node, detour: Detour, top: bool, around_flow: bool) -> Result<
             .says(error.told())
     })?;
     Ok(scalar(&value, detour)?.at(place))
+}
+
+/// Refuses a key that stands twice somewhere below, as upstream does where it decodes a tree.
+pub(crate) fn check_decodable(node: &Node) -> Result<()> {
+    if let Some(entries) = node.entries() {
+        refuse_equal_keys(entries)?;
+        return entries.iter().try_for_each(|entry| check_decodable(&entry.value));
+    }
+    node.items().unwrap_or_default().iter().try_for_each(check_decodable)
+}
+
+fn refuse_equal_keys(entries: &[Entry]) -> Result<()> {
+    yaml::check_unique(entries).map_err(|error| {
+        let before = "yaml: unmarshal errors:\n  ";
+        BuildError::of_yaml(ErrorKind::InvalidYaml, before, &error)
+    })
 }
 
 fn not_json(words: &str) -> BuildError {

@@ -131,7 +131,7 @@ fn key_text(key: &Node, is_root: bool, in_flow: bool) -> Result<Option<Text>, Ya
 }
 
 /// Refuses a map in which a key stands twice, as go-yaml v3 does.
-pub(super) fn check_unique(entries: &[Entry]) -> Result<(), YamlError> {
+pub(crate) fn check_unique(entries: &[Entry]) -> Result<(), YamlError> {
     let text = |entry: &Entry| -> String { entry.key.text().unwrap_or_default().to_owned() };
     let duplicate = |first: &Entry, second: &Entry| {
         Err(YamlError::DuplicateKey {

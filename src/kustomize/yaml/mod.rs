@@ -45,6 +45,7 @@ mod tree;
 mod unicode;
 mod words;
 
+pub(crate) use canonical::check_unique;
 pub use emit::to_yaml;
 pub use emit::to_yaml_documents;
 pub use error::YamlError;
