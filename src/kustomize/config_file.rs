@@ -1,4 +1,4 @@
-//! Files of `configurations:` (field specs) and of `crds:` (definitions that carry them).
+//! Files of `configurations:`: field specs as the built-in transformers take them.
 
 use std::rc::Rc;
 
@@ -17,9 +17,6 @@ use super::gvk::GvkPattern;
 use super::loader::Loader;
 use super::yaml::Node;
 use super::yaml::read_kustomization;
-
-/// Deepest chain of definitions that name one another.
-const DEFINITIONS_MAX: usize = 64;
 
 /// A file of `configurations:`.
 #[derive(Clone, Debug, Default)]
@@ -124,96 +121,4 @@ fn document<'t>(
         BuildError::of_yaml(ErrorKind::InvalidYaml, before, &error).at(&file.path, error.at().line)
     })?;
     Ok((node, file.path))
-}
-
-/// The field specs that the definitions of all `paths` carry.
-pub(crate) fn crds<'t>(
-    build: &Build<'t>,
-    loader: &Rc<Loader<'t>>,
-    paths: &[Located],
-) -> Result<TransformerConfig> {
-    let mut merged = TransformerConfig::default();
-    for path in paths {
-        let (node, file) = document(build, loader, path)?;
-        let Some(node) = node.filter(Node::is_mapping) else {
-            let words = format!("unable to parse open API definition from '{}'", path.text);
-            return Err(BuildError::new(ErrorKind::InvalidYaml, words).at(&file, 0));
-        };
-        for entry in node.entries().unwrap_or_default() {
-            let name = entry.key.text().unwrap_or_default();
-            let properties = properties(&entry.value);
-            let has = |field: &str| properties.is_some_and(|map| map.get(field).is_some());
-            if !(has("kind") && has("apiVersion") && has("metadata")) {
-                continue;
-            }
-            let kind = name.rsplit('.').next().unwrap_or(name).to_owned();
-            let gvk = GvkPattern { kind, ..GvkPattern::default() };
-            let mut config = TransformerConfig::default();
-            collect(&mut config, &gvk, &node, name, &mut Vec::new(), 0)?;
-            config.sort();
-            merged.merge(&config)?;
-        }
-    }
-    Ok(merged)
-}
-
-/// `Schema.properties` of a definition.
-fn properties(definition: &Node) -> Option<&Node> {
-    let any_case = |node: &'_ Node, name: &str| {
-        let entries = node.entries()?;
-        entries.iter().position(|e| e.key.text().is_some_and(|k| k.eq_ignore_ascii_case(name)))
-    };
-    let at = any_case(definition, "Schema")?;
-    definition.entries()?.get(at)?.value.get("properties")
-}
-
-fn collect(
-    config: &mut TransformerConfig,
-    gvk: &GvkPattern,
-    all: &Node,
-    name: &str,
-    path: &mut Vec<String>,
-    depth: usize,
-) -> Result<()> {
-    if depth > DEFINITIONS_MAX {
-        return Err(BuildError::new(ErrorKind::Limit, format!("definitions of {name} never end")));
-    }
-    let Some(definition) = all.get(name) else { return Ok(()) };
-    let list = properties(definition).and_then(Node::entries).unwrap_or_default();
-    for entry in list {
-        let field = entry.key.text().unwrap_or_default();
-        let text = |key: &str| {
-            let entries = entry.value.entries()?;
-            let found = entries
-                .iter()
-                .find(|e| e.key.text().is_some_and(|k| k.eq_ignore_ascii_case(key)))?;
-            found.value.as_str().map(str::to_owned)
-        };
-        path.push(field.to_owned());
-        let spec =
-            |path: &[String]| FieldSpec { gvk: gvk.clone(), path: path.join("/"), create: false };
-        if text("x-kubernetes-annotation").is_some() {
-            config.common_annotations.merge_one(&spec(path))?;
-        }
-        if text("x-kubernetes-label-selector").is_some() {
-            config.common_labels.merge_one(&spec(path))?;
-        }
-        if text("x-kubernetes-identity").is_some() {
-            config.name_prefix.merge_one(&spec(path))?;
-        }
-        let version = text("x-kubernetes-object-ref-api-version");
-        if let (Some(version), Some(kind)) = (version, text("x-kubernetes-object-ref-kind")) {
-            let key = text("x-kubernetes-object-ref-name-key").unwrap_or_else(|| "name".into());
-            let named: Vec<String> = path.iter().cloned().chain([key]).collect();
-            config.merge_reference(&NameReference {
-                target: GvkPattern { group: String::new(), version, kind },
-                referrers: FieldSpecs(vec![spec(&named)]),
-            })?;
-        }
-        if let Some(reference) = text("$ref") {
-            collect(config, gvk, all, &reference, path, depth + 1)?;
-        }
-        path.pop();
-    }
-    Ok(())
 }

@@ -22,6 +22,7 @@ mod builtins;
 mod cache;
 mod config;
 mod config_file;
+mod crds;
 mod custom_schema;
 mod decode;
 mod emit;
@@ -53,6 +54,7 @@ mod schemas;
 mod selector;
 mod steps;
 mod target;
+mod unique_json;
 
 use std::collections::BTreeMap;
 use std::fmt;

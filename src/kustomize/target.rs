@@ -17,6 +17,7 @@ use super::build::Build;
 use super::build::Remote;
 use super::config::TransformerConfig;
 use super::config_file;
+use super::crds;
 use super::decode::Located;
 use super::error::BuildError;
 use super::error::ErrorKind;
@@ -36,6 +37,7 @@ use super::remote::RepoSpec;
 use super::resmap::ResMap;
 use super::resource::Object;
 use super::resource::annotation;
+use super::unique_json::Unique;
 use super::yaml::Dialect;
 use super::yaml::Node;
 use super::yaml::Place;
@@ -139,13 +141,7 @@ impl<'b, 't> Target<'b, 't> {
             if version.is_some() {
                 return Err(wrong("builtin version and custom schema provided, cannot use both"));
             }
-            let node = read_kustomization(&file.bytes, self.build.file_id(&file.path));
-            let node = node.map_err(|error| {
-                wrong(&format!("invalid schema file: yaml: {error}"))
-                    .at(&file.path, error.at().line)
-            })?;
-            let value = node.as_ref().map(to_json).unwrap_or_default();
-            schemas.set(Some(&value));
+            schemas.set(Some(&self.schema_document(&file)?));
             return Ok(());
         }
         match version.map(String::as_str) {
@@ -155,6 +151,27 @@ impl<'b, 't> Target<'b, 't> {
                 Ok(())
             }
             Some(_) => Err(wrong("the specified OpenAPI version is not built in")),
+        }
+    }
+
+    /// A schema file as JSON; one that is JSON already may have no key twice.
+    fn schema_document(&self, file: &File) -> Result<serde_json::Value> {
+        let invalid = |words: String, line: u32| {
+            let words = format!("invalid schema file: {words}");
+            BuildError::new(ErrorKind::InvalidKustomization, words).at(&file.path, line)
+        };
+        if file.bytes.first() == Some(&b'{') {
+            return match serde_json::from_slice::<Unique>(&file.bytes) {
+                Ok(Unique(value)) => Ok(value),
+                Err(error) => {
+                    let line = u32::try_from(error.line()).unwrap_or_default();
+                    Err(invalid(error.to_string(), line))
+                }
+            };
+        }
+        match read_kustomization(&file.bytes, self.build.file_id(&file.path)) {
+            Ok(node) => Ok(node.as_ref().map(to_json).unwrap_or_default()),
+            Err(error) => Err(invalid(format!("yaml: {error}"), error.at().line)),
         }
     }
 
@@ -172,7 +189,7 @@ impl<'b, 't> Target<'b, 't> {
         into.merge_config(&config)?;
         let crds = k.crds.as_deref().unwrap_or_default();
         if !crds.is_empty() {
-            let config = config_file::crds(self.build, &self.loader, crds)
+            let config = crds::field_specs(self.build, &self.loader, crds)
                 .map_err(|error| error.wrap("loading CRDs"))?;
             into.merge_config(&Arc::new(config))?;
         }
