@@ -6,6 +6,7 @@
 //! `ROUNDS=n` makes it longer; the seed is printed. Nothing here sleeps.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+#![allow(clippy::print_stdout, reason = "and print the seed that repeats it")]
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
