@@ -107,7 +107,16 @@ fn is_positive(literal: &Literal) -> bool {
 struct Graph {
     nodes: Vec<ProofNode>,
     places: BTreeMap<(usize, Row), usize>,
-    open: VecDeque<(usize, usize, Row, usize)>,
+    open: VecDeque<Open>,
+}
+
+/// A node that waits to be expanded.
+struct Open {
+    node: usize,
+    relation: usize,
+    depth: usize,
+    /// What is noted of its row, when it holds.
+    note: Option<Note>,
 }
 
 impl<'a> Prover<'a> {
@@ -122,8 +131,11 @@ impl<'a> Prover<'a> {
     pub(crate) fn graph(&mut self, relation: usize, row: &Row) -> Proof {
         let mut graph = Graph::default();
         self.place(&mut graph, relation, row, 0);
-        while let Some((node, relation, row, depth)) = graph.open.pop_front() {
-            self.expand(&mut graph, node, relation, &row, depth);
+        while let Some(open) = graph.open.pop_front() {
+            // Nobody looks at the row of a node that is being expanded.
+            let row = std::mem::take(&mut graph.nodes[open.node].row);
+            self.expand(&mut graph, &open, &row);
+            graph.nodes[open.node].row = row;
         }
         let rules_hash = self.program.hash().to_string();
         Proof { rules_hash, generation: self.generation, nodes: graph.nodes }
@@ -131,13 +143,14 @@ impl<'a> Prover<'a> {
 
     /// The node of a fact; a new one waits to be expanded.
     fn place(&self, graph: &mut Graph, relation: usize, row: &Row, depth: usize) -> usize {
-        if let Some(node) = graph.places.get(&(relation, row.clone())) {
-            return *node;
+        let next = graph.nodes.len();
+        let node = *graph.places.entry((relation, row.clone())).or_insert(next);
+        if node < next {
+            return node;
         }
-        let node = graph.nodes.len();
         let info = self.program.info(relation);
-        graph.places.insert((relation, row.clone()), node);
-        graph.open.push_back((node, relation, row.clone(), depth));
+        let note = self.rows.note(relation, row);
+        graph.open.push_back(Open { node, relation, depth, note });
         graph.nodes.push(ProofNode {
             conclusion: Fact::new(info.name.clone(), row.clone()).to_string(),
             relation: info.name.to_string(),
@@ -147,16 +160,17 @@ impl<'a> Prover<'a> {
             clause: None,
             bindings: Vec::new(),
             premises: Vec::new(),
-            since: self.rows.note(relation, row).map(|note| note.since),
+            since: note.map(|note| note.since),
             cut: None,
         });
         node
     }
 
-    fn expand(&mut self, graph: &mut Graph, node: usize, relation: usize, row: &Row, depth: usize) {
+    fn expand(&mut self, graph: &mut Graph, open: &Open, row: &Row) {
+        let &Open { node, relation, depth, note } = open;
         if self.program.info(relation).kind == RelationKind::Input {
             graph.nodes[node].kind = NodeKind::Input;
-            if !self.rows.note(relation, row).is_some_and(|note| note.asserted) {
+            if !note.is_some_and(|note| note.asserted) {
                 graph.nodes[node].kind = NodeKind::Stated;
                 graph.nodes[node].clause = self.stating_clause(relation, row).map(clause_text);
             }
@@ -171,7 +185,7 @@ impl<'a> Prover<'a> {
         } else {
             ""
         };
-        let found = if reason.is_empty() { self.derivation(relation, row) } else { None };
+        let found = if reason.is_empty() { self.derivation(relation, row, note) } else { None };
         let Some((clause, binding, rows)) = found else {
             let reason = if reason.is_empty() { "work" } else { reason };
             let handle = graph.nodes[node].conclusion.clone();
@@ -206,8 +220,12 @@ impl<'a> Prover<'a> {
     }
 
     /// The canonical derivation of a fact that holds.
-    fn derivation(&mut self, relation: usize, row: &Row) -> Option<Derivation<'a>> {
-        let note = self.rows.note(relation, row);
+    fn derivation(
+        &mut self,
+        relation: usize,
+        row: &Row,
+        note: Option<Note>,
+    ) -> Option<Derivation<'a>> {
         let view = Below {
             program: self.program,
             rows: self.rows,

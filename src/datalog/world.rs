@@ -144,12 +144,13 @@ impl World {
             return table.probe_row(key_of(row.iter().copied())).try_for_each(&mut take);
         }
         let usable = table.indexes().enumerate().filter_map(|(at, columns)| {
-            let key: Option<Vec<u32>> = columns.iter().map(|column| words[*column]).collect();
-            key.map(|key| (key.len(), at, key))
+            let is_known = columns.iter().all(|column| words[*column].is_some());
+            is_known.then_some((columns.len(), at, columns))
         });
         match usable.max() {
-            Some((_, at, key)) => {
-                table.probe(at, key_of(key.iter().copied())).try_for_each(&mut take)
+            Some((_, at, columns)) => {
+                let key = columns.iter().map(|column| words[*column].unwrap_or_default());
+                table.probe(at, key_of(key)).try_for_each(&mut take)
             }
             None => table.entries().try_for_each(&mut take),
         }
@@ -164,6 +165,9 @@ impl World {
             None if known.is_empty() => List::Whole,
             None => return None,
         };
+        if !table.keeps(list) {
+            return None;
+        }
         let find = |at: &usize| wanted[*at].as_ref().and_then(|v| self.store.interner.find(v));
         let words: Vec<u32> = known.iter().map(find).collect::<Option<_>>()?;
         let key = if known.is_empty() { 0 } else { key_of(words.iter().copied()) };

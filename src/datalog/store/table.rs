@@ -291,6 +291,11 @@ impl Table {
         &mut self.walks[at].1
     }
 
+    /// True when lists of this kind are kept.
+    pub(crate) fn keeps(&self, list: List) -> bool {
+        self.walks.iter().any(|(other, run)| *other == list && run.len() > 0)
+    }
+
     /// The ids of one list in order of value; none when it is not kept.
     pub(crate) fn walk(&self, list: List, key: u32) -> Option<impl Iterator<Item = u32>> {
         let (_, run) = self.walks.iter().find(|(other, _)| *other == list)?;

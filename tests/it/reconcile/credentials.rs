@@ -89,9 +89,10 @@ async fn stand(world: &World, trial: &Trial<'_>) {
     world.unit("app", json!({})).await;
     world.ready("app", &format!("main@sha1:{first}")).await;
 
+    // Before the commit: a fetch of its own at this moment must not see it with what is right.
+    put(world, trial.wrong.clone()).await;
     trial.repo.git(&["rm", "-q", "app/b.yaml"]);
     let second = trial.repo.commit("without b", "main");
-    put(world, trial.wrong.clone()).await;
     world.fetch().await;
     fails(world, trial.says).await;
     assert_eq!(world.owned_maps().await, ["a", "b"]);
