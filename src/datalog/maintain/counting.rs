@@ -88,7 +88,6 @@ impl Work<'_> {
             table.set_new(*id, table.meta(*id).support + 1, true);
         }
         if self.compiled.relations[relation].hidden {
-            self.moved[relation] |= !ids.is_empty();
             let changes = self.counts.entry(relation).or_default();
             changes.extend(ids.iter().map(|id| (*id, 1)));
         }
@@ -107,9 +106,7 @@ impl Work<'_> {
                 let clause = &clauses[trigger.clause as usize];
                 let (at, stored, plan) = &clause.deltas[trigger.delta as usize];
                 let found = self.run_all_changed(clause, stored, plan, Ages::Split(*at))?;
-                if found.len() > 0 {
-                    tallies.entry(trigger.clause).or_default().add(&found, stored);
-                }
+                tallies.entry(trigger.clause).or_default().add(&found, stored);
             }
         }
         for (clause, tally) in &tallies {
@@ -160,7 +157,7 @@ impl Work<'_> {
             a.0.cmp(&b.0).then_with(|| words(a.1).cmp(words(b.1))).then_with(|| a.1.cmp(&b.1))
         });
         let (mut added, mut removed) = (Vec::new(), Vec::new());
-        for same in keyed.chunk_by(|a, b| a.0 == b.0 && words(a.1).eq(words(b.1))) {
+        for same in keyed.chunk_by(|a, b| words(a.1).eq(words(b.1))) {
             let came = same.iter().filter(|(_, _, came)| *came).map(|(_, id, _)| *id);
             let went = same.iter().filter(|(_, _, came)| !*came).map(|(_, id, _)| *id);
             let pairs = came.clone().count().min(went.clone().count());

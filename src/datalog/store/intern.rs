@@ -198,9 +198,8 @@ impl Interner {
 
     fn hash_of_digest(&self, digest: &Digest) -> u32 {
         let mut hasher = Mix(self.seed);
-        let mut word = [0; 8];
-        word.copy_from_slice(&digest[..8]);
-        hasher.write_u64(u64::from_le_bytes(word));
+        // All of it: whoever writes digests down chooses how they begin.
+        hasher.write(digest);
         (hasher.finish() >> 32) as u32
     }
 
@@ -542,6 +541,17 @@ mod tests {
             of_kind.sort_by(|a, b| interner.compare(*a, *b));
             assert!(of_kind.is_sorted(), "words rise with their values");
         }
+    }
+
+    #[test]
+    fn digests_that_begin_alike_are_told_apart() {
+        let interner = Interner::default();
+        let hashes = (0..1_000_u32).map(|at| {
+            let mut digest = [0; 32];
+            digest[28..].copy_from_slice(&at.to_be_bytes());
+            interner.hash_of_digest(&digest)
+        });
+        assert!(hashes.collect::<std::collections::BTreeSet<_>>().len() > 990);
     }
 
     #[test]
