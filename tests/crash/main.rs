@@ -336,5 +336,6 @@ fn what_was_derived_is_right_after_kill_9() {
         kept += u64::from(check_deriving(&dir, transaction, why));
     });
     println!("{rounds} kills, {last} transactions; {kept} starts from what was derived before");
-    assert!(kept * 2 > rounds, "most starts find it whole");
+    // Where the last changes were many beside what there is, all is evaluated anew on top of it.
+    assert!(kept * 4 > rounds, "many starts go on from it");
 }
