@@ -112,8 +112,7 @@ fn health(unit: usize, status: &str) -> Transaction {
 
 /// Commits as the fact base does: the delta has what it writes down and what others act on.
 fn commit(engine: &mut Engine, transaction: Transaction) -> Delta {
-    let told = |info: &RelationInfo| info.output || info.kind == RelationKind::Input;
-    engine.transact_telling(transaction, told)
+    engine.transact_telling(transaction, RelationInfo::is_at_the_edge)
 }
 
 /// A reader and a fork that stay open.

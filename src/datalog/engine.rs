@@ -305,10 +305,13 @@ impl Engine {
     fn delta(&self, outcome: &Outcome, told: impl Fn(&RelationInfo) -> bool) -> Delta {
         let mut delta = Delta { generation: self.generation(), ..Delta::default() };
         for at in outcome.touched.iter().map(|(at, _)| *at) {
-            if self.world.compiled.relations[at].hidden || !told(self.program().info(at)) {
+            if self.world.compiled.relations[at].hidden {
                 continue;
             }
             let info = self.program().info(at);
+            if !told(info) {
+                continue;
+            }
             let (table, change) = (self.world.store.table(at), outcome.changes.of(at));
             let sides = [(&change.added, &mut delta.added), (&change.removed, &mut delta.removed)];
             for (ids, side) in sides {

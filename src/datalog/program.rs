@@ -90,6 +90,13 @@ pub struct RelationInfo {
     pub readers: Vec<Arc<str>>,
 }
 
+impl RelationInfo {
+    /// True when its rows go in or out: they are what is written down and what others act on.
+    pub fn is_at_the_edge(&self) -> bool {
+        self.output || self.kind == RelationKind::Input
+    }
+}
+
 /// A variable of a clause.
 #[derive(Clone, Debug)]
 pub(crate) struct Variable {

@@ -97,8 +97,7 @@ impl FactBase {
         now: Timestamp,
     ) -> Result<Delta, StoreError> {
         let transaction = self.resolve(statements);
-        let told = |info: &RelationInfo| info.output || info.kind == RelationKind::Input;
-        let delta = self.engine.transact_telling(transaction, told);
+        let delta = self.engine.transact_telling(transaction, RelationInfo::is_at_the_edge);
         self.times.add(delta.generation, now);
         if let Some(log) = &mut self.log {
             log.append(&logged(&self.engine, &delta, now))?;

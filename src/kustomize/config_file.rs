@@ -14,8 +14,10 @@ use super::error::Result;
 use super::fieldspec::FieldSpec;
 use super::fieldspec::FieldSpecs;
 use super::gvk::GvkPattern;
+use super::loader::File;
 use super::loader::Loader;
 use super::yaml::Node;
+use super::yaml::YamlError;
 use super::yaml::read_kustomization;
 
 /// A file of `configurations:`.
@@ -91,8 +93,8 @@ pub(crate) fn configurations<'t>(
 ) -> Result<TransformerConfig> {
     let mut merged = TransformerConfig::default();
     for path in paths {
-        let (node, file) = document(build, loader, path)?;
-        let config = match node {
+        let file = build.load(loader, &path.text)?;
+        let config = match document(build, &file)? {
             Some(node) => {
                 let read =
                     Decoder::strict_coercing().read::<ConfigFile>(&node, "TransformerConfig");
@@ -100,7 +102,7 @@ pub(crate) fn configurations<'t>(
                     error
                         .wrap("error unmarshaling JSON: while decoding JSON")
                         .kinded(ErrorKind::InvalidTransformer)
-                        .at(&file, place.line)
+                        .at(&file.path, place.line)
                 })?
             }
             None => ConfigFile::default(),
@@ -110,15 +112,14 @@ pub(crate) fn configurations<'t>(
     Ok(merged)
 }
 
-fn document<'t>(
-    build: &Build<'t>,
-    loader: &Rc<Loader<'t>>,
-    path: &Located,
-) -> Result<(Option<Node>, String)> {
-    let file = build.load(loader, &path.text)?;
-    let node = read_kustomization(&file.bytes, build.file_id(&file.path)).map_err(|error| {
-        let before = "error converting YAML to JSON: yaml: ";
-        BuildError::of_yaml(ErrorKind::InvalidYaml, before, &error).at(&file.path, error.at().line)
-    })?;
-    Ok((node, file.path))
+/// The YAML of a file; none when it has no document.
+pub(super) fn document(build: &Build<'_>, file: &File) -> Result<Option<Node>> {
+    let node = read_kustomization(&file.bytes, build.file_id(&file.path));
+    node.map_err(|error| not_converted(file, &error))
+}
+
+/// Why the YAML of a file cannot become JSON.
+pub(super) fn not_converted(file: &File, error: &YamlError) -> BuildError {
+    let before = "error converting YAML to JSON: yaml: ";
+    BuildError::of_yaml(ErrorKind::InvalidYaml, before, error).at(&file.path, error.at().line)
 }

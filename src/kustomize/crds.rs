@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::build::Build;
 use super::config::NameReference;
 use super::config::TransformerConfig;
+use super::config_file;
 use super::decode::Located;
 use super::error::BuildError;
 use super::error::ErrorKind;
@@ -30,8 +31,8 @@ use super::fieldspec::FieldSpecs;
 use super::gvk::GvkPattern;
 use super::loader::File;
 use super::loader::Loader;
+use super::unique_json;
 use super::unique_json::Unique;
-use super::yaml::read_kustomization;
 
 /// Deepest chain of definitions that name one another.
 const DEFINITIONS_MAX: usize = 64;
@@ -130,22 +131,17 @@ pub(crate) fn field_specs<'t>(
 fn read(build: &Build<'_>, file: &File) -> Result<Definitions> {
     let wrong = |words: String| BuildError::new(ErrorKind::InvalidYaml, words);
     let of_json = |error: serde_json::Error| {
-        let line = u32::try_from(error.line()).unwrap_or_default();
-        wrong(error.to_string()).at(&file.path, line)
+        wrong(error.to_string()).at(&file.path, unique_json::line_of(&error))
     };
     match file.bytes.first() {
         None => return Err(wrong("no open API definitions".to_owned()).at(&file.path, 0)),
         Some(b'{') => return serde_json::from_slice(&file.bytes).map_err(of_json),
         Some(_) => {}
     }
-    let before = "error converting YAML to JSON: yaml: ";
-    let of_yaml = |error| {
-        BuildError::of_yaml(ErrorKind::InvalidYaml, before, &error).at(&file.path, error.at().line)
-    };
-    let node = read_kustomization(&file.bytes, build.file_id(&file.path)).map_err(of_yaml)?;
-    match node {
+    match config_file::document(build, file)? {
         Some(node) => {
-            let json = node.to_kustomization_json().map_err(of_yaml)?;
+            let json = node.to_kustomization_json();
+            let json = json.map_err(|error| config_file::not_converted(file, &error))?;
             let all = serde_json::from_value::<Option<Definitions>>(json).map_err(of_json)?;
             Ok(all.unwrap_or_default())
         }

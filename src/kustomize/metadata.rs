@@ -177,14 +177,11 @@ fn remove_empty(map: &mut Node, name: &str) {
 /// Sets one annotation as a field spec would.
 pub(crate) fn set_plain_annotation(node: &mut Node, key: &str, value: &str) -> Result<()> {
     let map = path::lookup_create(node, &["metadata", "annotations"], Kind::Mapping)?;
-    match map {
-        Some(map) if !path::is_null(map) => path::set_field(map, key, Node::string(value)),
-        Some(map) => {
-            *map = Kind::Mapping.empty();
-            path::set_field(map, key, Node::string(value))
-        }
-        None => Ok(()),
+    let Some(map) = map else { return Ok(()) };
+    if path::is_null(map) {
+        *map = Kind::Mapping.empty();
     }
+    path::set_field(map, key, Node::string(value))
 }
 
 /// Sets one label in place (kyaml: `SetLabel`).

@@ -37,6 +37,7 @@ use super::remote::RepoSpec;
 use super::resmap::ResMap;
 use super::resource::Object;
 use super::resource::annotation;
+use super::unique_json;
 use super::unique_json::Unique;
 use super::yaml::Dialect;
 use super::yaml::Node;
@@ -161,13 +162,10 @@ impl<'b, 't> Target<'b, 't> {
             BuildError::new(ErrorKind::InvalidKustomization, words).at(&file.path, line)
         };
         if file.bytes.first() == Some(&b'{') {
-            return match serde_json::from_slice::<Unique>(&file.bytes) {
-                Ok(Unique(value)) => Ok(value),
-                Err(error) => {
-                    let line = u32::try_from(error.line()).unwrap_or_default();
-                    Err(invalid(error.to_string(), line))
-                }
-            };
+            let read = serde_json::from_slice::<Unique>(&file.bytes);
+            return read
+                .map(|Unique(value)| value)
+                .map_err(|error| invalid(error.to_string(), unique_json::line_of(&error)));
         }
         match read_kustomization(&file.bytes, self.build.file_id(&file.path)) {
             Ok(node) => Ok(node.as_ref().map(to_json).unwrap_or_default()),

@@ -20,6 +20,11 @@ impl<'de> Deserialize<'de> for Unique {
     }
 }
 
+/// The line of an error, from 1.
+pub(crate) fn line_of(error: &serde_json::Error) -> u32 {
+    u32::try_from(error.line()).unwrap_or_default()
+}
+
 struct UniqueVisitor;
 
 impl<'de> Visitor<'de> for UniqueVisitor {

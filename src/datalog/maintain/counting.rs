@@ -105,7 +105,7 @@ impl Work<'_> {
             if self.moved[trigger.relation as usize] {
                 let clause = &clauses[trigger.clause as usize];
                 let (at, stored, plan) = &clause.deltas[trigger.delta as usize];
-                let found = self.run_all_changed(clause, stored, plan, Ages::Split(*at))?;
+                let found = self.run_changed(clause, stored, plan, None, Ages::Split(*at))?;
                 tallies.entry(trigger.clause).or_default().add(&found, stored);
             }
         }

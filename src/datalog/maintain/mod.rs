@@ -400,56 +400,30 @@ impl<'a> Work<'a> {
         entries.into_iter().map(|entry| entry as u32).filter(same).collect()
     }
 
-    /// Runs a delta plan from the rows whose change made its condition come true, or false.
+    /// Runs a delta plan from the changed rows of its condition: those that came, or those that
+    /// went, when `side` says so.
     fn run_changed(
         &mut self,
         clause: &CoreClause,
         stored: &Stored,
         plan: &Plan,
-        to_true: bool,
-        ages: Ages,
-    ) -> Result<Heads, Fault> {
-        if stored.default.is_some() {
-            let changes = self.fold_changes.get(&stored.relation);
-            let wanted = changes.into_iter().flatten().filter(|(_, came)| *came == to_true);
-            let rows: Vec<(Box<[u32]>, bool)> = wanted.cloned().collect();
-            return self.run(clause, plan, Starts::SignedWords(&rows), ages, u32::MAX);
-        }
-        let removed = stored.negated == to_true;
-        if let Some(apart) = self.told_apart(stored) {
-            let ids = if removed { &apart.removed } else { &apart.added };
-            return self.run(clause, plan, Starts::Ids(stored.relation, ids), ages, u32::MAX);
-        }
-        let side = |change: &mut Change| {
-            std::mem::take(if removed { &mut change.removed } else { &mut change.added })
-        };
-        let ids = side(self.changes.of_mut(stored.relation));
-        let found = self.run(clause, plan, Starts::Ids(stored.relation, &ids), ages, u32::MAX);
-        let change = self.changes.of_mut(stored.relation);
-        *(if removed { &mut change.removed } else { &mut change.added }) = ids;
-        found
-    }
-
-    /// Runs a delta plan from all rows of a condition that changed.
-    fn run_all_changed(
-        &mut self,
-        clause: &CoreClause,
-        stored: &Stored,
-        plan: &Plan,
+        side: Option<bool>,
         ages: Ages,
     ) -> Result<Heads, Fault> {
         let relation = stored.relation;
+        let is_wanted = |came: bool| side.is_none_or(|side| side == came);
         if stored.default.is_some() {
-            let changes = self.fold_changes.get(&relation).cloned().unwrap_or_default();
-            return self.run(clause, plan, Starts::SignedWords(&changes), ages, u32::MAX);
+            let changes = self.fold_changes.get(&relation).into_iter().flatten();
+            let rows: Vec<_> = changes.filter(|(_, came)| is_wanted(*came)).cloned().collect();
+            return self.run(clause, plan, Starts::SignedWords(&rows), ages, u32::MAX);
         }
-        if let Some(apart) = self.told_apart(stored) {
-            return self.run(clause, plan, Starts::Signed(relation, &apart.both), ages, u32::MAX);
-        }
-        let both = std::mem::take(&mut self.changes.of_mut(relation).both);
-        let found = self.run(clause, plan, Starts::Signed(relation, &both), ages, u32::MAX);
-        self.changes.of_mut(relation).both = both;
-        found
+        let apart = self.told_apart(stored);
+        let both = match &apart {
+            Some(apart) => &apart.both,
+            None => &self.changes.of(relation).both,
+        };
+        let ids: Vec<_> = both.iter().copied().filter(|(_, came)| is_wanted(*came)).collect();
+        self.run(clause, plan, Starts::Signed(relation, &ids), ages, u32::MAX)
     }
 
     /// Runs a clause from nothing: from the rows of its smallest relation, when that is much

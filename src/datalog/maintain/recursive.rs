@@ -79,7 +79,7 @@ impl Work<'_> {
             for (_, stored, plan) in clause.deltas.iter().filter(|(_, stored, _)| !stored.recursive)
             {
                 let ages = Ages::All(Age::New);
-                let heads = self.run_changed(clause, stored, plan, true, ages)?;
+                let heads = self.run_changed(clause, stored, plan, Some(!stored.negated), ages)?;
                 self.arrive(&mut arrivals, clause.head, &heads);
             }
         }
@@ -99,7 +99,7 @@ impl Work<'_> {
             for (_, stored, plan) in clause.deltas.iter().filter(|(_, stored, _)| !stored.recursive)
             {
                 let ages = Ages::All(Age::Old);
-                let found = self.run_changed(clause, stored, plan, false, ages)?;
+                let found = self.run_changed(clause, stored, plan, Some(stored.negated), ages)?;
                 self.suspect(&mut suspects, clause.head, &found, 0);
             }
         }
