@@ -11,6 +11,8 @@ use crate::datalog::plan::Access;
 use crate::datalog::plan::Probe;
 use crate::datalog::plan::Source;
 use crate::datalog::store::Age;
+use crate::datalog::store::KEY_BITS;
+use crate::datalog::store::Place;
 use crate::datalog::store::Table;
 use crate::datalog::store::key_of;
 
@@ -58,6 +60,18 @@ pub(crate) struct ProbeLeaper<'leap> {
 pub(crate) struct Last<'leap> {
     asked: Option<Vec<u32>>,
     found: Vec<&'leap u64>,
+    places: Places,
+}
+
+/// Where keys were found last. Keys that begin alike stand in a few leaves, in no order of their
+/// own; so there is a place for each part of them.
+#[derive(Default)]
+struct Places([Place; 8]);
+
+impl Places {
+    fn of(&mut self, key: u32) -> &mut Place {
+        &mut self.0[(key >> (KEY_BITS - 3)) as usize % 8]
+    }
 }
 
 impl<'leap> ProbeLeaper<'leap> {
@@ -106,8 +120,16 @@ impl<'leap> ProbeLeaper<'leap> {
         let (table, probe) = (self.table, self.probe);
         match probe.access {
             Access::Scan => self.take(self.scan.iter(), words, values),
-            Access::Index(at) => self.take(table.probe(at, key(probe, words)), words, values),
-            Access::Row => self.take(table.probe_row(key(probe, words)), words, values),
+            Access::Index(at) => {
+                let key = key(probe, words);
+                let rows = table.probe_near(at, key, self.last.places.of(key));
+                self.take(rows, words, values);
+            }
+            Access::Row => {
+                let key = key(probe, words);
+                let rows = table.probe_row_near(key, self.last.places.of(key));
+                self.take(rows, words, values);
+            }
         }
     }
 

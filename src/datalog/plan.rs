@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::datalog::check;
 use crate::datalog::compile::CoreLiteral;
 use crate::datalog::compile::CoreRelation;
 use crate::datalog::compile::Stored;
@@ -372,7 +373,13 @@ impl Terms {
 /// How good it is to take this condition next; none when it needs more variables.
 fn readiness(literal: &CoreLiteral, bound: &BTreeSet<usize>) -> Option<u32> {
     let stored = match literal {
-        CoreLiteral::Computed(kind) => return crate::datalog::check::readiness(kind, bound),
+        CoreLiteral::Computed(kind) => {
+            return check::readiness(kind, bound).map(|score| match score {
+                // No value is made for what the next look-up drops.
+                check::GIVES_VALUE => 850,
+                other => other,
+            });
+        }
         CoreLiteral::Stored(stored) => stored,
     };
     let has = |term: &Term| match term {

@@ -183,10 +183,10 @@ fn declared_object(reader: &Reader, object: &ObjectRef, unit: &str, live: bool) 
     let due = rows(reader, "to_apply", &[Some(unit), Some(&name)]);
     for due in due.iter().filter(|_| skipped.is_empty()) {
         answer = match awaited.is_empty() {
-            true => answer.line("due", text(due, 3)),
+            true => answer.line("due", text(due, 2)),
             false => {
                 let on: Vec<String> = awaited.iter().map(|row| text(row, 1)).collect();
-                answer.line("waits", format!("for {}: {}", on.join(", "), text(due, 3)))
+                answer.line("waits", format!("for {}: {}", on.join(", "), text(due, 2)))
             }
         };
     }

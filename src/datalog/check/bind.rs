@@ -106,6 +106,9 @@ pub(crate) fn solvable_without(body: &[Literal], without: usize) -> Vec<usize> {
     }
 }
 
+/// How ready a comparison is that gives a variable its value.
+pub(crate) const GIVES_VALUE: u32 = 950;
+
 /// How good it is to take this literal next; `None` when it needs more variables.
 pub(crate) fn readiness(kind: &LiteralKind, bound: &BTreeSet<usize>) -> Option<u32> {
     let is_bound = |expr: &Expr| {
@@ -129,8 +132,8 @@ pub(crate) fn readiness(kind: &LiteralKind, bound: &BTreeSet<usize>) -> Option<u
         }
         LiteralKind::Compare { op, left, right } => match (is_bound(left), is_bound(right)) {
             (true, true) => Some(1000),
-            (true, false) if binds(*op, right) => Some(950),
-            (false, true) if binds(*op, left) => Some(950),
+            (true, false) if binds(*op, right) => Some(GIVES_VALUE),
+            (false, true) if binds(*op, left) => Some(GIVES_VALUE),
             _ => None,
         },
         LiteralKind::Test { call, .. } => call.args.iter().all(is_bound).then_some(1000),

@@ -14,6 +14,7 @@ mod lint;
 mod resolve;
 mod strata;
 
+pub(crate) use bind::GIVES_VALUE;
 pub(crate) use bind::bind_all;
 pub(crate) use bind::binds_alone;
 pub(crate) use bind::order_given;

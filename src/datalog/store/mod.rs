@@ -14,6 +14,7 @@
 pub(crate) mod bytes;
 mod intern;
 mod kept;
+mod key;
 mod pool;
 mod shared;
 mod sorted;
@@ -26,12 +27,14 @@ pub(crate) use intern::End;
 pub(crate) use intern::Interner;
 pub(crate) use intern::Mix;
 pub(crate) use intern::Uses;
+pub(crate) use key::KEY_BITS;
+pub(crate) use key::key_of;
 pub(crate) use sorted::LEAF_MAX;
+pub(crate) use sorted::Place;
 pub(crate) use sorted::Sorted;
 pub(crate) use table::Grown;
 pub(crate) use table::List;
 pub(crate) use table::Table;
-pub(crate) use table::key_of;
 
 /// Which of the two versions of a transaction is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

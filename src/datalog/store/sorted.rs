@@ -2,7 +2,8 @@
 //!
 //! Leaves of at most 126 items behind a directory of two levels; a clone shares all of them, and a
 //! write copies one leaf and the part of the directory above it, if somebody else holds them.
-//! Look-up: three binary searches. Nothing is ever compacted: a write moves at most one leaf's
+//! Look-up: three binary searches, or one beside the place of the last change: what changes
+//! together stands together more often than not. Nothing is ever compacted: a write moves at most one leaf's
 //! items. The order is the caller's: every search takes a predicate "stands before the wanted
 //! place".
 
@@ -36,16 +37,18 @@ struct Group<T> {
 pub(crate) struct Sorted<T> {
     groups: Arc<Vec<Group<T>>>,
     len: usize,
+    /// Where it was changed last.
+    changed: Place,
 }
 
 impl<T: Copy> Default for Sorted<T> {
     fn default() -> Self {
-        Self { groups: Arc::default(), len: 0 }
+        Self { groups: Arc::default(), len: 0, changed: Place::default() }
     }
 }
 
 /// Where an item stands or would stand.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
     group: usize,
     leaf: usize,
@@ -72,6 +75,38 @@ impl<T: Copy> Leaf<T> {
         items[at] = item;
         self.last = items[len];
         self.len += 1;
+    }
+
+    /// Puts sorted numbers in, all before the last item; there is room for them.
+    fn insert_many(&mut self, new: &[T], before: impl Fn(&T, &T) -> bool) {
+        let len = self.len as usize;
+        let items = Arc::make_mut(&mut self.items);
+        let mut end = len;
+        for (behind, item) in new.iter().enumerate().rev() {
+            let at = items[..end].partition_point(|other| before(other, item));
+            items.copy_within(at..end, at + behind + 1);
+            items[at + behind] = *item;
+            end = at;
+        }
+        self.len += new.len() as u32;
+    }
+
+    /// Takes items out, all of which stand at `at` or behind it; others are left.
+    fn remove_many(&mut self, at: usize, old: &[T])
+    where
+        T: PartialEq,
+    {
+        let len = self.len as usize;
+        let items = Arc::make_mut(&mut self.items);
+        let (mut old, mut to) = (old.iter().peekable(), at);
+        for from in at..len {
+            if old.next_if(|item| **item == items[from]).is_none() {
+                items[to] = items[from];
+                to += 1;
+            }
+        }
+        self.last = items[to - 1];
+        self.len = to as u32;
     }
 
     /// Takes an item out; others are left.
@@ -102,7 +137,7 @@ impl<T: Copy> Sorted<T> {
     pub(crate) fn from_sorted(items: &[T]) -> Self {
         let leaves: Vec<Leaf<T>> = items.chunks(LEAF_FILL).map(Leaf::new).collect();
         let groups = leaves.chunks(GROUP_MAX * 7 / 8).map(|chunk| Group::new(chunk.to_vec()));
-        Self { groups: Arc::new(groups.collect()), len: items.len() }
+        Self { groups: Arc::new(groups.collect()), len: items.len(), changed: Place::default() }
     }
 
     /// Adds many items, sorted and not in the set.
@@ -140,9 +175,32 @@ impl<T: Copy> Sorted<T> {
         Some(Place { group, leaf, item })
     }
 
+    /// The leaf of a place, when the set still has it.
+    fn leaf(&self, place: Place) -> Option<&Leaf<T>> {
+        self.groups.get(place.group)?.leaves.get(place.leaf)
+    }
+
+    fn leaf_mut(&mut self, place: Place) -> &mut Leaf<T> {
+        let group = &mut Arc::make_mut(&mut self.groups)[place.group];
+        &mut Arc::make_mut(&mut group.leaves)[place.leaf]
+    }
+
+    /// The same place as [`Sorted::place`], looked for beside the last change first.
+    fn place_near(&self, before: impl Fn(&T) -> bool) -> Option<Place> {
+        if let Some(leaf) = self.leaf(self.changed) {
+            let items = leaf.items();
+            let item = near(items.len(), |at| before(&items[at]), self.changed.item);
+            // Between two items of a leaf it stands nowhere else.
+            if 0 < item && item < items.len() {
+                return Some(Place { item, ..self.changed });
+            }
+        }
+        self.place(before)
+    }
+
     /// Adds an item that is not in the set, behind all that are `before` it.
     pub(crate) fn insert(&mut self, item: T, before: impl Fn(&T) -> bool) {
-        let place = self.place(before);
+        let place = self.place_near(before);
         self.insert_at(place, item);
     }
 
@@ -153,6 +211,7 @@ impl<T: Copy> Sorted<T> {
             self.groups = Arc::new(vec![Group::new(vec![Leaf::new(&[item])])]);
             return;
         };
+        self.changed = place;
         let groups = Arc::make_mut(&mut self.groups);
         let at_end = place.group + 1 == groups.len();
         let group = &mut groups[place.group];
@@ -183,7 +242,7 @@ impl<T: Copy> Sorted<T> {
 
     /// Removes the item at the place behind all that are `before` it, when `is` says so.
     pub(crate) fn remove(&mut self, before: impl Fn(&T) -> bool, is: impl Fn(&T) -> bool) -> bool {
-        let place = self.place(before);
+        let place = self.place_near(before);
         self.remove_at(place, is)
     }
 
@@ -194,6 +253,7 @@ impl<T: Copy> Sorted<T> {
             return false;
         }
         self.len -= 1;
+        self.changed = place;
         let groups = Arc::make_mut(&mut self.groups);
         let group = &mut groups[place.group];
         let leaves = Arc::make_mut(&mut group.leaves);
@@ -234,7 +294,7 @@ impl<T: Copy> Sorted<T> {
 impl Sorted<u64> {
     /// The place of the first item that is not below `wanted`. Within a group and a leaf it is
     /// guessed from the values at their ends, so that few lines of the cache are touched.
-    pub(crate) fn seek(&self, wanted: u64) -> Option<Place> {
+    fn seek(&self, wanted: u64) -> Option<Place> {
         let group = self.groups.partition_point(|group| group.last < wanted);
         let group = group.min(self.groups.len().checked_sub(1)?);
         let low = group.checked_sub(1).map_or(0, |before| self.groups[before].last);
@@ -248,27 +308,94 @@ impl Sorted<u64> {
         Some(Place { group, leaf, item })
     }
 
+    /// The same, looked for beside another place first.
+    pub(crate) fn seek_near(&self, other: Place, wanted: u64) -> Option<Place> {
+        if let Some(leaf) = self.leaf(other) {
+            let items = leaf.items();
+            if items[0] < wanted && wanted <= leaf.last {
+                let item = near(items.len(), |at| items[at] < wanted, other.item);
+                return Some(Place { item, ..other });
+            }
+        }
+        self.seek(wanted)
+    }
+
+    /// The place of the first item that is not below `wanted`, looked for beside the last change
+    /// first.
+    pub(crate) fn seek_changed(&self, wanted: u64) -> Option<Place> {
+        self.seek_near(self.changed, wanted)
+    }
+
     pub(crate) fn insert_number(&mut self, item: u64) {
-        let place = self.seek(item);
+        let place = self.seek_changed(item);
         self.insert_at(place, item);
     }
 
-    /// The same, and says whether the items that share its upper half may go on beyond the leaf
-    /// that it came into: where they do not, they are fewer than [`LEAF_MAX`].
-    pub(crate) fn insert_number_near(&mut self, item: u64) -> bool {
-        let place = self.seek(item);
-        let within = place.is_some_and(|Place { group, leaf, item: at }| {
-            let items = self.groups[group].leaves[leaf].items();
-            let same = |other: &u64| *other >> 32 == item >> 32;
-            at > 0 && at < items.len() && !same(&items[0]) && !same(&items[items.len() - 1])
-        });
-        self.insert_at(place, item);
-        !within
+    /// Adds numbers, sorted and not in the set; those that come into one leaf come together. Tells
+    /// those whose like, which have the same upper half, may go on beyond that leaf: the like of
+    /// others are fewer than [`LEAF_MAX`].
+    pub(crate) fn insert_numbers(&mut self, new: &[u64], mut reaches: impl FnMut(u64)) {
+        let mut rest = new;
+        while let [first, ..] = *rest {
+            let place = self.seek_changed(first);
+            let (now, later) = match place {
+                Some(place) => rest.split_at(self.fitting(place, rest).max(1)),
+                None => rest.split_at(1),
+            };
+            let leaf = place.and_then(|place| self.leaf(place)).map_or(&[][..], Leaf::items);
+            let ends = [leaf.first(), leaf.last()].map(|end| end.map(|item| item >> 32));
+            let is_first = place.is_some_and(|place| place.item == 0);
+            for item in now {
+                let is_last = leaf.last().is_none_or(|last| last < item);
+                if is_first || is_last || ends.contains(&Some(item >> 32)) {
+                    reaches(*item);
+                }
+            }
+            match place {
+                Some(place) if now.len() > 1 => self.insert_in_leaf(place, now),
+                _ => self.insert_at(place, first),
+            }
+            rest = later;
+        }
     }
 
-    pub(crate) fn remove_number(&mut self, item: u64) -> bool {
-        let place = self.seek(item);
-        self.remove_at(place, |other| *other == item)
+    /// How many of these numbers stand in the leaf of a place, before its last, and fit into it.
+    fn fitting(&self, place: Place, new: &[u64]) -> usize {
+        let leaf = &self.groups[place.group].leaves[place.leaf];
+        let room = LEAF_MAX - leaf.len as usize;
+        new.iter().take(room).take_while(|item| **item < leaf.last).count()
+    }
+
+    fn insert_in_leaf(&mut self, place: Place, new: &[u64]) {
+        self.len += new.len();
+        self.changed = place;
+        self.leaf_mut(place).insert_many(new, |a, b| a < b);
+    }
+
+    /// Removes numbers, sorted and in the set; those that stand in one leaf go together.
+    pub(crate) fn remove_numbers(&mut self, old: &[u64]) {
+        let mut rest = old;
+        while let [first, ..] = *rest {
+            let Some(place) = self.seek_changed(first) else { return };
+            let leaf = &self.groups[place.group].leaves[place.leaf];
+            let together = rest.iter().take_while(|item| **item <= leaf.last).count();
+            if together < 2 || together >= leaf.len as usize {
+                self.remove_at(Some(place), |other| *other == first);
+                rest = &rest[1..];
+                continue;
+            }
+            let (now, later) = rest.split_at(together);
+            let leaf = self.leaf_mut(place);
+            let before = leaf.len;
+            leaf.remove_many(place.item, now);
+            let (gone, last) = (before - leaf.len, leaf.last);
+            (self.len, self.changed) = (self.len - gone as usize, place);
+            let group = &mut Arc::make_mut(&mut self.groups)[place.group];
+            if place.leaf + 1 == group.leaves.len() {
+                group.last = last;
+            }
+            rest = later;
+        }
     }
 
     /// The items that are not below `first`, in order.
@@ -383,7 +510,7 @@ mod tests {
             let mut sorted = Sorted::default();
             for at in 1..20_000 {
                 if sorted.numbers_from(number(at)).next() != Some(&number(at)) {
-                    sorted.insert_number(number(at));
+                    sorted.insert_numbers(&[number(at)], |_| {});
                 }
             }
             assert!(sorted.iter().eq(plain.iter()));
@@ -394,10 +521,43 @@ mod tests {
                 }
             }
             for item in &plain {
-                assert!(sorted.remove_number(*item) && !sorted.remove_number(*item));
+                sorted.remove_numbers(&[*item]);
+                assert_ne!(sorted.numbers_from(*item).next(), Some(item));
             }
             assert!(sorted.iter().next().is_none());
         }
+    }
+
+    #[test]
+    fn numbers_come_and_go_together() {
+        let mut sorted = Sorted::default();
+        let mut plain = BTreeSet::new();
+        let mut state: u64 = 11;
+        for step in 0..3_000_u64 {
+            let mut some = BTreeSet::new();
+            for _ in 0..step % 90 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(step);
+                some.insert((step % 7) << 32 | (state >> 40) % 3_000);
+            }
+            let kept = (sorted.clone(), plain.clone());
+            let (old, new): (Vec<u64>, Vec<u64>) =
+                some.iter().copied().partition(|item| plain.contains(item));
+            sorted.remove_numbers(&old);
+            plain.retain(|item| !old.contains(item));
+            let mut reaching = BTreeSet::new();
+            sorted.insert_numbers(&new, |item| reaching.extend([item >> 32]));
+            plain.extend(&new);
+            assert!(sorted.iter().eq(plain.iter()) && sorted.len() == plain.len());
+            assert!(kept.0.iter().eq(kept.1.iter()), "a clone stays as it was");
+            let silent = new.iter().filter(|item| !reaching.contains(&(**item >> 32)));
+            for item in silent {
+                let like = item >> 32 << 32..=item | u64::from(u32::MAX);
+                assert!(plain.range(like).count() < LEAF_MAX, "{item} has many like it");
+            }
+        }
+        let all: Vec<u64> = plain.into_iter().collect();
+        sorted.remove_numbers(&all);
+        assert_eq!((sorted.len(), sorted.iter().next()), (0, None));
     }
 
     #[test]

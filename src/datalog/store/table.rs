@@ -13,8 +13,11 @@
 use std::sync::Arc;
 
 use crate::datalog::store::Age;
+use crate::datalog::store::key::entry;
+use crate::datalog::store::key::key_of;
 use crate::datalog::store::shared::Shared;
 use crate::datalog::store::sorted::Items;
+use crate::datalog::store::sorted::Place;
 use crate::datalog::store::sorted::Sorted;
 
 pub(super) const BLOCK: usize = 256;
@@ -96,31 +99,6 @@ pub(crate) struct Table {
     pub(super) walks: Vec<(List, Sorted<u32>)>,
 }
 
-/// Bits of a key that tell its first word. Rows that begin alike change together more often than
-/// not; so they stand together in a run, and a change touches few leaves of it.
-const NEAR_BITS: u32 = 18;
-/// So many words in sequence are not told apart by these bits (as a power of two). Values that are
-/// alike have words near each other, so their rows stand near each other, too.
-const NEAR_WORDS: u32 = 2;
-
-/// The key of some words: the word itself, or a hash that must be checked again.
-pub(crate) fn key_of(mut words: impl ExactSizeIterator<Item = u32>) -> u32 {
-    if words.len() == 1 {
-        return words.next().unwrap_or_default();
-    }
-    let first = words.next().unwrap_or_default();
-    let step = |hash: u64, word: u32| {
-        (hash.rotate_left(5) ^ u64::from(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
-    };
-    let all = words.fold(step(0x9e37_79b9_7f4a_7c15, first), step);
-    let near = first >> NEAR_WORDS;
-    near << (32 - NEAR_BITS) | ((all >> 32) as u32) >> NEAR_BITS
-}
-
-fn entry(key: u32, id: u32) -> u64 {
-    u64::from(key) << 32 | u64::from(id)
-}
-
 /// Entries of one key, in the order of their ids.
 pub(crate) struct WithKey<'a> {
     items: Items<'a, u64>,
@@ -137,6 +115,13 @@ impl<'a> Iterator for WithKey<'a> {
 
 fn with_key(run: &Sorted<u64>, key: u32) -> WithKey<'_> {
     WithKey { items: run.numbers_from(entry(key, 0)), key }
+}
+
+/// The same, searched for beside `last`, which then says where it is.
+fn with_key_near<'a>(run: &'a Sorted<u64>, key: u32, last: &mut Place) -> WithKey<'a> {
+    let place = run.seek_near(*last, entry(key, 0));
+    *last = place.unwrap_or_default();
+    WithKey { items: run.items_at(place), key }
 }
 
 impl Table {
@@ -235,9 +220,19 @@ impl Table {
         with_key(&self.indexes[at].run, key)
     }
 
+    /// The same for one that probes often: near the place of its last probe, mostly.
+    pub(crate) fn probe_near(&self, at: usize, key: u32, last: &mut Place) -> WithKey<'_> {
+        with_key_near(&self.indexes[at].run, key, last)
+    }
+
     /// Entries whose whole row may have this key.
     pub(crate) fn probe_row(&self, key: u32) -> WithKey<'_> {
         with_key(&self.by_row, key)
+    }
+
+    /// The same for one that probes often.
+    pub(crate) fn probe_row_near(&self, key: u32, last: &mut Place) -> WithKey<'_> {
+        with_key_near(&self.by_row, key, last)
     }
 
     /// Entries of all rows, in any version.
@@ -409,7 +404,7 @@ impl Table {
     /// The id of a row, added in no version when the table does not have it.
     pub(crate) fn place(&mut self, row: &[u32]) -> u32 {
         let key = key_of(row.iter().copied());
-        let place = self.by_row.seek(entry(key, 0));
+        let place = self.by_row.seek_changed(entry(key, 0));
         let mut same = WithKey { items: self.by_row.items_at(place), key }.peekable();
         if same.peek().is_some() {
             let known = same.map(|entry| *entry as u32).find(|id| self.row(*id) == row);
@@ -429,24 +424,18 @@ impl Table {
         let mut indexes = std::mem::take(&mut self.indexes);
         let mut grown = std::mem::take(&mut self.grown);
         for (at, Index { columns, run }) in indexes.iter_mut().enumerate() {
-            let new = ids.iter().map(|id| {
-                let row = self.row(*id);
-                entry(key_of(columns.iter().map(|column| row[*column])), *id)
-            });
+            let mut new: Vec<u64> = ids.iter().map(|id| self.entry_at(columns, *id)).collect();
+            new.sort_unstable();
             if ids.len() > 64 + run.len() / 16 {
-                let mut new: Vec<u64> = new.collect();
-                new.sort_unstable();
                 run.merge(&new, |a, b| a < b);
                 grown = Grown::Any;
                 continue;
             }
-            for new in new {
-                if run.insert_number_near(new)
-                    && let Grown::Only(lists) = &mut grown
-                {
-                    lists.push((at, (new >> 32) as u32));
+            run.insert_numbers(&new, |item| {
+                if let Grown::Only(lists) = &mut grown {
+                    lists.push((at, (item >> 32) as u32));
                 }
-            }
+            });
         }
         (self.indexes, self.grown) = (indexes, grown);
     }
@@ -491,7 +480,7 @@ impl Table {
         } else if gone.len() > 64 + self.by_row.len() / 16 {
             self.forget_many(&gone);
         } else {
-            gone.into_iter().for_each(|id| self.forget(id));
+            self.forget(&gone);
         }
     }
 
@@ -516,15 +505,26 @@ impl Table {
         gone.iter().for_each(|id| self.vacate(*id));
     }
 
-    fn forget(&mut self, id: u32) {
-        let row = self.row(id).to_vec();
-        let old = entry(key_of(row.iter().copied()), id);
-        self.by_row.remove_number(old);
-        for index in &mut self.indexes {
-            let old = entry(key_of(index.columns.iter().map(|column| row[*column])), id);
-            index.run.remove_number(old);
+    fn forget(&mut self, gone: &[u32]) {
+        let mut old: Vec<u64> =
+            gone.iter().map(|id| entry(key_of(self.row(*id).iter().copied()), *id)).collect();
+        old.sort_unstable();
+        self.by_row.remove_numbers(&old);
+        let mut indexes = std::mem::take(&mut self.indexes);
+        for Index { columns, run } in &mut indexes {
+            old.clear();
+            old.extend(gone.iter().map(|id| self.entry_at(columns, *id)));
+            old.sort_unstable();
+            run.remove_numbers(&old);
         }
-        self.vacate(id);
+        self.indexes = indexes;
+        gone.iter().for_each(|id| self.vacate(*id));
+    }
+
+    /// The entry of a row in an index of these columns.
+    fn entry_at(&self, columns: &[usize], id: u32) -> u64 {
+        let row = self.row(id);
+        entry(key_of(columns.iter().map(|column| row[*column])), id)
     }
 
     fn vacate(&mut self, id: u32) {

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! A mutant is killed when the test program, run with `MUTANT=number`, fails or takes many times
-//! as long as it takes without. Mutants: another operator, a condition or sign dropped, a match arm
-//! skipped where a wildcard follows, a function that returns at once. Constants and tests are left
-//! alone.
+//! as long as it takes with `MUTANT=none`. Mutants: another operator, a condition or sign dropped,
+//! a match arm skipped where a wildcard follows, a function that returns at once. Constants and
+//! tests are left alone.
 
 #![allow(missing_docs, reason = "a tool of the tests")]
 #![allow(clippy::print_stdout, reason = "it reports")]
@@ -119,8 +119,7 @@ fn passes(mutant: Option<usize>, test: &[String], only: &[&str]) -> bool {
     command.arg(LONGEST_WAIT.as_secs().to_string()).args(["bash", "-c", &limited, "mutant"]);
     command.args(test).args(only);
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    if let Some(number) = mutant {
-        command.env("MUTANT", number.to_string());
-    }
+    // Named or not, the first test that fails ends the program.
+    command.env("MUTANT", mutant.map_or("none".to_owned(), |number| number.to_string()));
     command.status().expect("coreutils are on every machine that runs these tests").success()
 }
