@@ -179,9 +179,9 @@ impl Engine {
             let values = inserts.iter().flat_map(|(_, row)| row);
             work.store.interner.intern_many(values, &mut words);
             let mut rest = &*words;
-            for (relation, row) in inserts {
-                let (words, others) = rest.split_at(row.len());
-                work.assert(relation, words);
+            for rows in inserts.chunk_by(|(a, _), (b, _)| a == b) {
+                let (words, others) = rest.split_at(rows.iter().map(|(_, row)| row.len()).sum());
+                work.assert_many(rows[0].0, words, rows.len());
                 rest = others;
             }
         });

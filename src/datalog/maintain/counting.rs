@@ -33,25 +33,30 @@ impl Tally {
         self.signs.extend(heads.notes().map(|note| if note.tag == CAME { came } else { went }));
     }
 
-    /// The different heads, by key, with the sum of their signs.
-    fn sums(&self) -> impl Iterator<Item = (&[u32], i64)> {
+    fn row(&self, at: usize) -> &[u32] {
         let arity = self.words.len() / self.signs.len().max(1);
-        let row = move |at: usize| &self.words[at * arity..(at + 1) * arity];
-        let mut order: Vec<(u32, u32)> = (0..self.signs.len() as u32)
-            .map(|at| (key_of(row(at as usize).iter().copied()), at))
-            .collect();
-        order.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0).then_with(|| row(a.1 as usize).cmp(row(b.1 as usize)))
-        });
-        let mut sums: Vec<(usize, i64)> = Vec::with_capacity(order.len());
-        for (_, at) in order {
-            let (at, sign) = (at as usize, i64::from(self.signs[at as usize]));
-            match sums.last_mut() {
-                Some((last, sum)) if row(*last) == row(at) => *sum += sign,
-                _ => sums.push((at, sign)),
+        &self.words[at * arity..(at + 1) * arity]
+    }
+
+    /// The different heads whose signs do not cancel out, by key: the key, where the head stands,
+    /// the sum of its signs.
+    fn sums(&self) -> Vec<(u32, usize, i64)> {
+        let key = |at: usize| u64::from(key_of(self.row(at).iter().copied()));
+        let mut order: Vec<u64> =
+            (0..self.signs.len()).map(|at| key(at) << 32 | at as u64).collect();
+        order.sort_unstable();
+        let mut sums: Vec<(u32, usize, i64)> = Vec::with_capacity(order.len());
+        for item in order {
+            let (key, at) = ((item >> 32) as u32, item as u32 as usize);
+            let sign = i64::from(self.signs[at]);
+            let mut same_key = sums.iter_mut().rev().take_while(|(other, ..)| *other == key);
+            match same_key.find(|(_, other, _)| self.row(*other) == self.row(at)) {
+                Some((_, _, sum)) => *sum += sign,
+                None => sums.push((key, at, sign)),
             }
         }
-        sums.into_iter().filter(|(_, sum)| *sum != 0).map(move |(at, sum)| (row(at), sum))
+        sums.retain(|(.., sum)| *sum != 0);
+        sums
     }
 }
 
@@ -170,20 +175,22 @@ impl Work<'_> {
     }
 
     fn apply(&mut self, head: usize, tally: &Tally) {
-        let is_group = self.compiled.relations[head].hidden;
-        for (row, change) in tally.sums() {
-            let id = self.store.table_mut(head).place(row);
-            let count = i64::from(self.store.table(head).meta(id).support) + change;
-            let count = u32::try_from(count).unwrap_or_else(|_| {
-                self.inconsistent = true;
+        let sums = tally.sums();
+        let rows = sums.iter().map(|(key, at, _)| (*key, tally.row(*at)));
+        let mut below_zero = false;
+        let ids = self.store.table_mut(head).support_many(rows, |at, before| {
+            let count = i64::from(before) + sums[at].2;
+            u32::try_from(count).unwrap_or_else(|_| {
+                below_zero = true;
                 0
-            });
-            self.store.table_mut(head).set_new(id, count, count > 0);
-            self.touched[head].push(id);
-            if is_group {
-                self.moved[head] = true;
-                self.counts.entry(head).or_default().push((id, change));
-            }
+            })
+        });
+        self.inconsistent |= below_zero;
+        if self.compiled.relations[head].hidden && !ids.is_empty() {
+            self.moved[head] = true;
+            let changes = sums.iter().map(|(.., sum)| *sum);
+            self.counts.entry(head).or_default().extend(ids.iter().copied().zip(changes));
         }
+        self.touched[head].extend(ids);
     }
 }

@@ -40,13 +40,20 @@ impl Work<'_> {
             let table = self.store.table_mut(relation);
             table.fill(words, count, |_| ASSERTED);
             self.touched[relation].extend(table.ids());
-        } else {
-            (0..count).for_each(|at| self.assert(relation, row(at)));
+            return;
         }
+        for at in 0..count {
+            self.assert(relation, row(at));
+            if !is_plain {
+                // The next row may have the same key.
+                self.store.table_mut(relation).index();
+            }
+        }
+        self.store.table_mut(relation).index();
     }
 
     /// Asserts a row; with a key, the row that has the key leaves.
-    pub(crate) fn assert(&mut self, relation: usize, row: &[u32]) {
+    fn assert(&mut self, relation: usize, row: &[u32]) {
         let key = self.compiled.program.info(relation).key.clone();
         if let Some(key) = key {
             for other in self.with_same_key(relation, &key, row) {
@@ -56,9 +63,6 @@ impl Work<'_> {
             }
         }
         let id = self.store.table_mut(relation).place(row);
-        if self.compiled.key_indexes[relation].is_some() {
-            self.store.table_mut(relation).index();
-        }
         let meta = self.store.table(relation).meta(id);
         if !meta.is_in(Age::New) || meta.support != ASSERTED {
             self.set_input(relation, id, ASSERTED, true);

@@ -31,3 +31,39 @@ pub(crate) fn key_of(mut words: impl ExactSizeIterator<Item = u32>) -> u32 {
 pub(super) fn entry(key: u32, id: u32) -> u64 {
     u64::from(key) << 32 | u64::from(id)
 }
+
+/// The entries of some rows, with their places for ids.
+pub(super) fn sorted_entries<'a>(count: usize, row: impl Fn(u32) -> &'a [u32]) -> Vec<u64> {
+    let rows = 0..u32::try_from(count).expect("fewer than 2^32 rows fit in memory");
+    let mut entries: Vec<u64> = rows.map(|at| entry(key_of(row(at).iter().copied()), at)).collect();
+    entries.sort_unstable();
+    entries
+}
+
+/// Leaves one entry of each different row, its first, and says how often the row of each place
+/// occurs; places of later occurrences get 0.
+pub(super) fn occurrences<'a>(
+    found: &mut Vec<u64>,
+    count: usize,
+    row: impl Fn(u32) -> &'a [u32],
+) -> Vec<u32> {
+    let mut times = vec![1; count];
+    for start in 0..found.len() {
+        let (key, first) = ((found[start] >> 32) as u32, found[start] as u32);
+        if times[first as usize] == 0 {
+            continue;
+        }
+        for later in &found[start + 1..] {
+            if (*later >> 32) as u32 != key {
+                break;
+            }
+            let at = *later as u32;
+            if times[at as usize] > 0 && row(at) == row(first) {
+                times[at as usize] = 0;
+                times[first as usize] += 1;
+            }
+        }
+    }
+    found.retain(|item| times[*item as u32 as usize] > 0);
+    times
+}

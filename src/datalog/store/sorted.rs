@@ -3,9 +3,9 @@
 //! Leaves of at most 126 items behind a directory of two levels; a clone shares all of them, and a
 //! write copies one leaf and the part of the directory above it, if somebody else holds them.
 //! Look-up: three binary searches, or one beside the place of the last change: what changes
-//! together stands together more often than not. Nothing is ever compacted: a write moves at most one leaf's
-//! items. The order is the caller's: every search takes a predicate "stands before the wanted
-//! place".
+//! together stands together more often than not. Nothing is ever compacted: a write moves at most
+//! one leaf's items. The order is the caller's: every search takes a predicate "stands before the
+//! wanted place".
 
 use std::sync::Arc;
 

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use crate::datalog::store::Age;
 use crate::datalog::store::key::entry;
 use crate::datalog::store::key::key_of;
+use crate::datalog::store::key::occurrences;
+use crate::datalog::store::key::sorted_entries;
 use crate::datalog::store::shared::Shared;
 use crate::datalog::store::sorted::Items;
 use crate::datalog::store::sorted::Place;
@@ -303,18 +305,20 @@ impl Table {
     /// Adds a row that is in no version yet; it is visible in none, and in no index until
     /// [`Table::index`].
     fn add(&mut self, row: &[u32]) -> u32 {
-        let id = self.put(row);
+        let id = self.put(row, 0);
         let new = entry(key_of(row.iter().copied()), id);
         self.by_row.insert_number(new);
         id
     }
 
-    fn put(&mut self, row: &[u32]) -> u32 {
+    /// Stores a row; with support it is in the new version.
+    fn put(&mut self, row: &[u32], support: u32) -> u32 {
         let id = self.take_slot();
         let arity = self.arity;
         let slot = self.slot_mut(id);
         slot[..arity].copy_from_slice(row);
-        slot[arity..].fill(0);
+        slot[arity] = support;
+        slot[arity + 1] = if support > 0 { NEW } else { 0 };
         if !self.indexes.is_empty() {
             self.unindexed.push(id);
         }
@@ -391,7 +395,7 @@ impl Table {
             let known = just_added.find(|other| self.row(**other as u32) == row(at));
             let known = known.map(|other| *other as u32).or_else(|| self.find(row(at)));
             ids[at as usize] = known.unwrap_or_else(|| {
-                let id = self.put(row(at));
+                let id = self.put(row(at), 0);
                 new.push(entry(key, id));
                 id
             });
@@ -410,9 +414,40 @@ impl Table {
             let known = same.map(|entry| *entry as u32).find(|id| self.row(*id) == row);
             return known.unwrap_or_else(|| self.add(row));
         }
-        let id = self.put(row);
+        let id = self.put(row, 0);
         self.by_row.insert_at(place, entry(key, id));
         id
+    }
+
+    /// Gives different rows, with their keys, a new support: what `support` says for each from the
+    /// one that it had. A row is in the new version when it has some. Rows that the table does not
+    /// have, and so no support, are added. Returns the ids.
+    pub(crate) fn support_many<'a>(
+        &mut self,
+        rows: impl Iterator<Item = (u32, &'a [u32])>,
+        mut support: impl FnMut(usize, u32) -> u32,
+    ) -> Vec<u32> {
+        let (mut last, mut new) = (Place::default(), Vec::new());
+        let one = |(at, (key, row)): (usize, (u32, &[u32]))| {
+            let same = with_key_near(&self.by_row, key, &mut last).map(|entry| *entry as u32);
+            let known = same.into_iter().find(|id| self.row(*id) == row);
+            let support = support(at, known.map_or(0, |id| self.meta(id).support));
+            match known {
+                Some(id) => {
+                    self.set_new(id, support, support > 0);
+                    id
+                }
+                None => {
+                    let id = self.put(row, support);
+                    new.push(entry(key, id));
+                    id
+                }
+            }
+        };
+        let ids = rows.enumerate().map(one).collect();
+        new.sort_unstable();
+        self.by_row.insert_numbers(&new, |_| {});
+        ids
     }
 
     /// Puts all added rows into the indexes: one by one, or by one sort when they are many.
@@ -545,36 +580,4 @@ impl Table {
         let slot = self.slot_mut(id);
         slot[state] = (generation as u32) << 2 | (slot[state] & (OLD | NEW));
     }
-}
-
-/// The entries of some rows, with their places for ids.
-fn sorted_entries<'a>(count: usize, row: impl Fn(u32) -> &'a [u32]) -> Vec<u64> {
-    let rows = 0..u32::try_from(count).expect("fewer than 2^32 rows fit in memory");
-    let mut entries: Vec<u64> = rows.map(|at| entry(key_of(row(at).iter().copied()), at)).collect();
-    entries.sort_unstable();
-    entries
-}
-
-/// Leaves one entry of each different row, its first, and says how often the row of each place
-/// occurs; places of later occurrences get 0.
-fn occurrences<'a>(found: &mut Vec<u64>, count: usize, row: impl Fn(u32) -> &'a [u32]) -> Vec<u32> {
-    let mut times = vec![1; count];
-    for start in 0..found.len() {
-        let (key, first) = ((found[start] >> 32) as u32, found[start] as u32);
-        if times[first as usize] == 0 {
-            continue;
-        }
-        for later in &found[start + 1..] {
-            if (*later >> 32) as u32 != key {
-                break;
-            }
-            let at = *later as u32;
-            if times[at as usize] > 0 && row(at) == row(first) {
-                times[at as usize] = 0;
-                times[first as usize] += 1;
-            }
-        }
-    }
-    found.retain(|item| times[*item as u32 as usize] > 0);
-    times
 }
