@@ -281,6 +281,8 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("asleep",          "{1}, on which {0} depends, does nothing and was not ready"),
     ("stale",           "{1}, on which {0} depends, stays at another revision of their source"),
     ("unsettled",       "{1:show} of {0} is not in its final state"),
+    ("uncompared",      "{0} has {1:show}, and nobody compared it with its manifest yet"),
+    ("outdone",         "another reason to apply {1:show} goes before `{2}`"),
     ("unfinished",      "{0} has objects that are not in their final state"),
     ("usurped",         "another object has the name of {1:show} that {0} applied"),
     ("unserved",        "the server does not know {0}"),
