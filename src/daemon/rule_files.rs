@@ -93,7 +93,8 @@ pub fn text(path: &Path) -> Result<String, RuleFilesError> {
     fs::read_to_string(path).map_err(failed(path))
 }
 
-/// Reads the rule files of the directories, in name order within each.
+/// Reads the rule files of the directories, in name order within each. A copy of a shipped file
+/// says nothing new and is passed over.
 ///
 /// # Errors
 /// A directory or file cannot be read.
@@ -104,6 +105,8 @@ pub fn read(directories: &[PathBuf]) -> Result<Vec<RuleFile>, RuleFilesError> {
             files.push(rules::user_file(&path.display().to_string(), &text(&path)?));
         }
     }
+    let shipped: BTreeSet<_> = rules::built_in_files().into_iter().map(|file| file.text).collect();
+    files.retain(|file| !shipped.contains(&file.text));
     Ok(files)
 }
 
@@ -206,5 +209,12 @@ mod tests {
         let of_user =
             |error: &CheckError| error.places().iter().any(|place| place.file.ends_with("mine.dl"));
         assert!(errors.iter().all(of_user), "{errors:?}");
+    }
+
+    #[test]
+    fn copies_of_shipped_files_are_passed_over() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+        assert!(!paths(&shipped).expect("they are there").is_empty());
+        assert_eq!(load(&[shipped]).expect("they check").user.len(), 0);
     }
 }
