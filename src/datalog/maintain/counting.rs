@@ -176,6 +176,9 @@ impl Work<'_> {
 
     fn apply(&mut self, head: usize, tally: &Tally) {
         let sums = tally.sums();
+        if sums.is_empty() {
+            return;
+        }
         let rows = sums.iter().map(|(key, at, _)| (*key, tally.row(*at)));
         let mut below_zero = false;
         let ids = self.store.table_mut(head).support_many(rows, |at, before| {
@@ -185,8 +188,10 @@ impl Work<'_> {
                 0
             })
         });
-        self.inconsistent |= below_zero;
-        if self.compiled.relations[head].hidden && !ids.is_empty() {
+        if below_zero {
+            self.inconsistent = true;
+        }
+        if self.compiled.relations[head].hidden {
             self.moved[head] = true;
             let changes = sums.iter().map(|(.., sum)| *sum);
             self.counts.entry(head).or_default().extend(ids.iter().copied().zip(changes));

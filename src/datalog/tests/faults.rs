@@ -8,6 +8,7 @@ use crate::datalog::FileOrigin;
 use crate::datalog::Pattern;
 use crate::datalog::QueryOptions;
 use crate::datalog::Transaction;
+use crate::datalog::Type;
 use crate::datalog::Value;
 use crate::datalog::check;
 use crate::datalog::proof::Failure;
@@ -252,4 +253,24 @@ fn a_fork_keeps_to_its_budget() {
     let faults = &short.value.delta().faults;
     assert!(faults.iter().any(|fault| matches!(fault.kind, FaultKind::Work { .. })), "{faults:?}");
     assert_eq!(engine.rows("pairs").len(), 1, "the engine is as it was");
+}
+
+#[test]
+fn a_function_that_answers_differently_is_believed_as_it_answers_now() {
+    use std::sync::atomic::AtomicI64;
+    use std::sync::atomic::Ordering;
+    let mut builtins = builtins();
+    let asked = AtomicI64::new(0);
+    builtins.function("moody", &[Type::Number], Type::Number, move |_| {
+        Ok(Value::Number(asked.fetch_add(1, Ordering::Relaxed)))
+    });
+    let text = ".input a(x: number)\n.output b(x: number)\nb(Y) :- a(X), Y = moody(X).";
+    let program = check(&[file("rules/t.dl", text, FileOrigin::BuiltIn)], &builtins).unwrap();
+    let mut engine = Engine::new(program, builtins, EngineOptions::default());
+    engine.transact(change(&["a(1)"], &[]));
+    assert_eq!(rows(&engine, "b"), "(0)");
+    let delta = engine.transact(change(&[], &["a(1)"]));
+    assert_eq!((engine.rows("b").len(), delta.removed["b"].len()), (0, 1));
+    engine.transact(change(&["a(2)", "a(3)"], &[]));
+    assert_eq!(engine.rows("b").len(), 2);
 }
