@@ -39,6 +39,7 @@ impl Work<'_> {
         if count >= MANY && table.is_untouched() && is_plain {
             let table = self.store.table_mut(relation);
             table.fill(words, count, |_| ASSERTED);
+            table.index();
             self.touched[relation].extend(table.ids());
             return;
         }

@@ -142,3 +142,20 @@ fn a_row_that_replaces_another_of_its_key_costs_one_condition_nothing() {
     engine.transact(change(&[r#"k("b", "x", 0)"#], &[r#"k("a", "z", 0)"#]));
     assert_eq!(rows(&engine, "none"), r#"("a")"#);
 }
+
+#[test]
+fn a_row_replaces_one_of_its_key_that_came_before_it_in_its_transaction() {
+    let text = ".input live(o: symbol, uid: symbol) key(o)\n.input base(n: number)\n\
+                got(O, U) :- live(O, U), base(_).\n.output got(o: symbol, uid: symbol)";
+    for many in [1, 40, 400] {
+        let mut engine = engine(text);
+        let base: Vec<String> = (0..5_000).map(|n| format!("base({n})")).collect();
+        engine.transact(change(&base.iter().map(String::as_str).collect::<Vec<_>>(), &[]));
+        let mut facts: Vec<String> = (0..many).map(|o| format!(r#"live("o{o}", "a")"#)).collect();
+        facts.extend(["base(-1)".to_owned(), r#"live("o0", "b")"#.to_owned()]);
+        engine.transact(change(&facts.iter().map(String::as_str).collect::<Vec<_>>(), &[]));
+        assert_eq!(engine.effort().full_units, 0, "a small transaction");
+        assert_eq!((engine.rows("live").len(), engine.rows("got").len()), (many, many));
+        assert!(rows(&engine, "got").contains(r#"("o0", "b")"#));
+    }
+}
