@@ -56,13 +56,24 @@ impl Fact {
 
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}(", self.relation)?;
-        for (at, value) in self.row.iter().enumerate() {
-            let comma = if at == 0 { "" } else { ", " };
-            write!(f, "{comma}{value}")?;
-        }
-        f.write_str(")")
+        write(f, &self.relation, &self.row)
     }
+}
+
+/// The text of a fact that is in two parts.
+pub(crate) fn text(relation: &str, row: &[Value]) -> String {
+    let mut text = String::with_capacity(relation.len() + 40 * row.len());
+    write(&mut text, relation, row).expect("a string takes all that is written to it");
+    text
+}
+
+fn write(out: &mut impl fmt::Write, relation: &str, row: &[Value]) -> fmt::Result {
+    write!(out, "{relation}(")?;
+    for (at, value) in row.iter().enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        write!(out, "{comma}{value}")?;
+    }
+    out.write_str(")")
 }
 
 /// A fact with holes: `None` matches any value.

@@ -10,6 +10,7 @@ use crate::datalog::program::Literal;
 use crate::datalog::program::LiteralKind;
 use crate::datalog::program::Program;
 use crate::datalog::program::Term;
+use crate::datalog::syntax::Comparison;
 use crate::datalog::value::Value;
 
 /// The names that texts need.
@@ -126,6 +127,11 @@ impl Names<'_> {
     ) -> String {
         let text = self.literal(literal, binding);
         if let LiteralKind::Compare { op, left, right } = &literal.kind {
+            let is_plain = |side: &Expr| matches!(side, Expr::Variable(_) | Expr::Constant(_));
+            if *op == Comparison::Equal && (is_plain(left) || is_plain(right)) {
+                // The side that is not computed says already what the other comes to.
+                return text;
+            }
             let values = [left, right].map(|side| expr::value(side, binding, calls).ok());
             if let [Some(a), Some(b)] = values {
                 let plain = format!("{a} {} {b}", op.sign());

@@ -220,7 +220,8 @@ impl fmt::Display for Value {
 fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str("\"")?;
     let mut rest = text;
-    while let Some(at) = rest.find(['"', '\\', '\n', '\t', '\r']) {
+    let is_special = |byte: u8| matches!(byte, b'"' | b'\\' | b'\n' | b'\t' | b'\r');
+    while let Some(at) = rest.bytes().position(is_special) {
         f.write_str(&rest[..at])?;
         f.write_str(match rest.as_bytes()[at] {
             b'"' => "\\\"",

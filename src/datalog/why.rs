@@ -13,7 +13,7 @@ use crate::datalog::builtins::Calls;
 use crate::datalog::compile::Compiled;
 use crate::datalog::expr;
 use crate::datalog::expr::Binding;
-use crate::datalog::fact::Fact;
+use crate::datalog::fact;
 use crate::datalog::fold;
 use crate::datalog::instance::Names;
 use crate::datalog::program::Aggregate;
@@ -152,7 +152,7 @@ impl<'a> Prover<'a> {
         let note = self.rows.note(relation, row);
         graph.open.push_back(Open { node, relation, depth, note });
         graph.nodes.push(ProofNode {
-            conclusion: Fact::new(info.name.clone(), row.clone()).to_string(),
+            conclusion: fact::text(&info.name, row),
             relation: info.name.to_string(),
             row: row.clone(),
             sentence: info.doc.to_string(),
