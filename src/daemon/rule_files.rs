@@ -105,8 +105,7 @@ pub fn read(directories: &[PathBuf]) -> Result<Vec<RuleFile>, RuleFilesError> {
             files.push(rules::user_file(&path.display().to_string(), &text(&path)?));
         }
     }
-    let shipped: BTreeSet<_> = rules::built_in_files().into_iter().map(|file| file.text).collect();
-    files.retain(|file| !shipped.contains(&file.text));
+    files.retain(|file| !rules::is_built_in(&file.text));
     Ok(files)
 }
 

@@ -74,6 +74,11 @@ pub fn built_in_files() -> Vec<RuleFile> {
     BUILT_IN.iter().map(file).collect()
 }
 
+/// True for the text of a shipped rule file.
+pub fn is_built_in(text: &str) -> bool {
+    BUILT_IN.iter().any(|(_, built_in)| *built_in == text)
+}
+
 /// A user's rule file; `name` is what diagnostics call it.
 pub fn user_file(name: &str, text: &str) -> RuleFile {
     RuleFile { name: name.to_owned(), text: Arc::from(text), origin: FileOrigin::User }

@@ -18,6 +18,7 @@ use crate::datalog::maintain::Change;
 use crate::datalog::maintain::Work;
 use crate::datalog::program::Term;
 use crate::datalog::store::key_of;
+use crate::datalog::store::sorted_entries;
 
 /// Derivations of one clause that came and went: their heads, one after the other, and signs.
 #[derive(Default)]
@@ -41,12 +42,9 @@ impl Tally {
     /// The different heads whose signs do not cancel out, by key: the key, where the head stands,
     /// the sum of its signs.
     fn sums(&self) -> Vec<(u32, usize, i64)> {
-        let key = |at: usize| u64::from(key_of(self.row(at).iter().copied()));
-        let mut order: Vec<u64> =
-            (0..self.signs.len()).map(|at| key(at) << 32 | at as u64).collect();
-        order.sort_unstable();
-        let mut sums: Vec<(u32, usize, i64)> = Vec::with_capacity(order.len());
-        for item in order {
+        let count = self.signs.len();
+        let mut sums: Vec<(u32, usize, i64)> = Vec::with_capacity(count);
+        for item in sorted_entries(count, |at| self.row(at as usize)) {
             let (key, at) = ((item >> 32) as u32, item as u32 as usize);
             let sign = i64::from(self.signs[at]);
             let mut same_key = sums.iter_mut().rev().take_while(|(other, ..)| *other == key);
@@ -180,17 +178,13 @@ impl Work<'_> {
             return;
         }
         let rows = sums.iter().map(|(key, at, _)| (*key, tally.row(*at)));
-        let mut below_zero = false;
         let ids = self.store.table_mut(head).support_many(rows, |at, before| {
             let count = i64::from(before) + sums[at].2;
             u32::try_from(count).unwrap_or_else(|_| {
-                below_zero = true;
+                self.inconsistent = true;
                 0
             })
         });
-        if below_zero {
-            self.inconsistent = true;
-        }
         if self.compiled.relations[head].hidden {
             self.moved[head] = true;
             let changes = sums.iter().map(|(.., sum)| *sum);

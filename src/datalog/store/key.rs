@@ -33,7 +33,7 @@ pub(super) fn entry(key: u32, id: u32) -> u64 {
 }
 
 /// The entries of some rows, with their places for ids.
-pub(super) fn sorted_entries<'a>(count: usize, row: impl Fn(u32) -> &'a [u32]) -> Vec<u64> {
+pub(crate) fn sorted_entries<'a>(count: usize, row: impl Fn(u32) -> &'a [u32]) -> Vec<u64> {
     let rows = 0..u32::try_from(count).expect("fewer than 2^32 rows fit in memory");
     let mut entries: Vec<u64> = rows.map(|at| entry(key_of(row(at).iter().copied()), at)).collect();
     entries.sort_unstable();

@@ -29,6 +29,7 @@ pub(crate) use intern::Mix;
 pub(crate) use intern::Uses;
 pub(crate) use key::KEY_BITS;
 pub(crate) use key::key_of;
+pub(crate) use key::sorted_entries;
 pub(crate) use sorted::LEAF_MAX;
 pub(crate) use sorted::Place;
 pub(crate) use sorted::Sorted;

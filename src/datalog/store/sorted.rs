@@ -77,38 +77,6 @@ impl<T: Copy> Leaf<T> {
         self.len += 1;
     }
 
-    /// Puts sorted numbers in, all before the last item; there is room for them.
-    fn insert_many(&mut self, new: &[T], before: impl Fn(&T, &T) -> bool) {
-        let len = self.len as usize;
-        let items = Arc::make_mut(&mut self.items);
-        let mut end = len;
-        for (behind, item) in new.iter().enumerate().rev() {
-            let at = items[..end].partition_point(|other| before(other, item));
-            items.copy_within(at..end, at + behind + 1);
-            items[at + behind] = *item;
-            end = at;
-        }
-        self.len += new.len() as u32;
-    }
-
-    /// Takes items out, all of which stand at `at` or behind it; others are left.
-    fn remove_many(&mut self, at: usize, old: &[T])
-    where
-        T: PartialEq,
-    {
-        let len = self.len as usize;
-        let items = Arc::make_mut(&mut self.items);
-        let (mut old, mut to) = (old.iter().peekable(), at);
-        for from in at..len {
-            if old.next_if(|item| **item == items[from]).is_none() {
-                items[to] = items[from];
-                to += 1;
-            }
-        }
-        self.last = items[to - 1];
-        self.len = to as u32;
-    }
-
     /// Takes an item out; others are left.
     fn remove(&mut self, at: usize) {
         let len = self.len as usize;
@@ -290,6 +258,37 @@ impl<T: Copy> Sorted<T> {
     }
 }
 
+impl Leaf<u64> {
+    /// Puts sorted numbers in, all below the last item; there is room for them.
+    fn insert_many(&mut self, new: &[u64]) {
+        let len = self.len as usize;
+        let items = Arc::make_mut(&mut self.items);
+        let mut end = len;
+        for (behind, item) in new.iter().enumerate().rev() {
+            let at = items[..end].partition_point(|other| other < item);
+            items.copy_within(at..end, at + behind + 1);
+            items[at + behind] = *item;
+            end = at;
+        }
+        self.len += new.len() as u32;
+    }
+
+    /// Takes numbers out, all of which stand at `at` or behind it; others are left.
+    fn remove_many(&mut self, at: usize, old: &[u64]) {
+        let len = self.len as usize;
+        let items = Arc::make_mut(&mut self.items);
+        let (mut old, mut to) = (old.iter().peekable(), at);
+        for from in at..len {
+            if old.next_if(|item| **item == items[from]).is_none() {
+                items[to] = items[from];
+                to += 1;
+            }
+        }
+        self.last = items[to - 1];
+        self.len = to as u32;
+    }
+}
+
 /// Numbers in their own order, which are spread evenly more often than not.
 impl Sorted<u64> {
     /// The place of the first item that is not below `wanted`. Within a group and a leaf it is
@@ -369,7 +368,7 @@ impl Sorted<u64> {
     fn insert_in_leaf(&mut self, place: Place, new: &[u64]) {
         self.len += new.len();
         self.changed = place;
-        self.leaf_mut(place).insert_many(new, |a, b| a < b);
+        self.leaf_mut(place).insert_many(new);
     }
 
     /// Removes numbers, sorted and in the set; those that stand in one leaf go together.
